@@ -1,0 +1,133 @@
+/**
+ * What the apiserver needs of a store, and all it may use: an ordered map of keys to bytes with one revision sequence for
+ * everything, as etcd has it. Two backends keep this contract (test/apiserver/storage/contract.ts): `embedded/` and `etcd/`.
+ */
+
+/** A store revision: rises by one with each transaction that writes. */
+export type Revision = number;
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: Buffer;
+  /** The revision of the write that created the key (again, after a delete). */
+  readonly createRevision: Revision;
+  /** The revision of the last write. */
+  readonly modRevision: Revision;
+  /** The lease that the key lives by. */
+  readonly lease?: LeaseId;
+}
+
+export type LeaseId = string;
+
+/** Keys `start <= key < end`; only `start` itself when `end` is absent. */
+export interface KeyRange {
+  readonly start: string;
+  readonly end?: string;
+}
+
+export interface RangeOptions {
+  /** At most this many items; 0 or absent means all. */
+  readonly limit?: number;
+  /** Read as of this revision; absent means the newest. Throws CompactedError when it is gone. */
+  readonly revision?: Revision;
+  /** Leave values empty. */
+  readonly keysOnly?: boolean;
+}
+
+export interface RangeResult {
+  /** The store's revision when it was read (not the one that was asked for). */
+  readonly revision: Revision;
+  /** In order of their keys. */
+  readonly items: KeyValue[];
+  /** Keys in the whole range, beyond the limit too. */
+  readonly count: number;
+  readonly more: boolean;
+}
+
+/** Holds when the key's last write is `modRevision`; 0 means that the key is absent. */
+export interface Compare {
+  readonly key: string;
+  readonly modRevision: Revision;
+}
+
+export type Write =
+  | { readonly type: 'put'; readonly key: string; readonly value: Buffer; readonly lease?: LeaseId }
+  | { readonly type: 'delete'; readonly key: string };
+
+export type TxnResult =
+  | { readonly succeeded: true; readonly revision: Revision }
+  /** Nothing was written. `current` has the compared keys as they are, in the order of the compares. */
+  | { readonly succeeded: false; readonly revision: Revision; readonly current: (KeyValue | undefined)[] };
+
+export type StoreEvent =
+  | { readonly type: 'put'; readonly kv: KeyValue; readonly previous?: KeyValue }
+  /** `revision` is that of the delete; `previous` what was deleted (absent only if it was compacted away). */
+  | { readonly type: 'delete'; readonly key: string; readonly revision: Revision; readonly previous?: KeyValue };
+
+/** All events of one or more whole revisions, in order. Without events: progress, nothing up to `revision` was missed. */
+export interface WatchBatch {
+  readonly revision: Revision;
+  readonly events: readonly StoreEvent[];
+}
+
+export interface WatchOptions {
+  /** The first revision to see; absent means the next one. Throws CompactedError when it is gone. */
+  readonly startRevision?: Revision;
+  readonly signal?: AbortSignal;
+}
+
+export interface Store {
+  range(range: KeyRange, options?: RangeOptions): Promise<RangeResult>;
+  /** Applies all writes in one revision when every compare holds. Resolved means durable. */
+  txn(compares: readonly Compare[], writes: readonly Write[]): Promise<TxnResult>;
+  /**
+   * Every event of the range from `startRevision` on, once and in order, across reconnects of the backend.
+   * Ends when the signal aborts; throws CompactedError when it cannot go on without a gap.
+   */
+  watch(range: KeyRange, options?: WatchOptions): AsyncIterable<WatchBatch>;
+  /** Asks for a progress batch on all watches soon (idle watches then know the current revision). */
+  requestProgress(): Promise<void>;
+  /** The newest revision (linearizable). */
+  revision(): Promise<Revision>;
+  /** A lease of `ttlSeconds`. Keys bound to it are deleted, with events, when it is not kept alive. */
+  grantLease(ttlSeconds: number): Promise<LeaseId>;
+  /** Restarts the lease's time. Throws LeaseNotFoundError when it is gone. */
+  keepAlive(lease: LeaseId): Promise<void>;
+  revokeLease(lease: LeaseId): Promise<void>;
+  /** Forgets what was overwritten before `revision`. */
+  compact(revision: Revision): Promise<void>;
+  /** The revision before which history is gone; 0 when none is. */
+  compactedRevision(): Promise<Revision>;
+  /** What one transaction may hold. */
+  readonly limits: { readonly operations: number; readonly bytes: number };
+  /** 'embedded' or 'etcd', with where it is; for logs and /readyz. */
+  readonly description: string;
+  close(): Promise<void>;
+}
+
+/** The revision that was asked for is compacted; read anew. */
+export class CompactedError extends Error {
+  override readonly name = 'CompactedError';
+  readonly compacted: Revision;
+  constructor(compacted: Revision) {
+    super(`required revision has been compacted (compacted at ${compacted})`);
+    this.compacted = compacted;
+  }
+}
+
+export class LeaseNotFoundError extends Error {
+  override readonly name = 'LeaseNotFoundError';
+  constructor(lease: LeaseId) {
+    super(`lease ${lease} not found`);
+  }
+}
+
+/** The store cannot answer now; the caller may try again. Nothing is known about a write that failed so. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError';
+}
+
+/** The range of all keys that start with `prefix` (which should end with `/`). */
+export function prefixRange(prefix: string): KeyRange {
+  return { start: prefix, end: prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1) };
+}

@@ -1,0 +1,7 @@
+/** Small things with no opinion about orchestration. */
+export * from './api-error.ts';
+export * from './backoff.ts';
+export * from './clock.ts';
+export * from './duration.ts';
+export * from './id.ts';
+export * from './log.ts';

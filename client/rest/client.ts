@@ -1,0 +1,318 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { ApiError } from '../../base/index.ts';
+import { collectionPath, objectPath, type AnyObject, type Kind, type ObjectList, type Stored } from '../../openapi/index.ts';
+import type { BatchOperation, BatchResult } from './batch.ts';
+import { readWatch, type WatchEvent } from './watch.ts';
+
+/** A leader's proof: writes that carry it are refused once the Lease of that uid is gone. */
+export interface Fence {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface ClientOptions {
+  /** Base addresses, tried in turn when one cannot be reached: `http://127.0.0.1:4646`. */
+  readonly servers: readonly string[];
+  /** Bearer token. */
+  readonly token?: string;
+  /** Who asks: first part of the User-Agent, hence the default field manager. */
+  readonly userAgent?: string;
+  /** How long a request (not a watch or stream) may take. Default 30 s. */
+  readonly timeoutMs?: number;
+  readonly fence?: Fence;
+}
+
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly limit?: number;
+  readonly continue?: string;
+  /** Not older than this; `0` means whatever the server has at hand. */
+  readonly resourceVersion?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface WriteOptions {
+  readonly dryRun?: boolean;
+  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
+  readonly fieldManager?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface PatchOptions extends WriteOptions {
+  /** Merge (RFC 7386) unless said otherwise. */
+  readonly type?: 'merge' | 'json';
+  readonly subresource?: 'status' | 'scale';
+}
+
+export interface DeleteOptions {
+  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
+  readonly preconditions?: { uid?: string; resourceVersion?: string };
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface WatchOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** Changes after this; absent or `0`: everything there is first, as ADDED. */
+  readonly resourceVersion?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface RequestOptions {
+  readonly query?: Record<string, string | number | boolean | undefined>;
+  readonly headers?: Record<string, string>;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+/** The typed REST client. Everything that is not the apiserver reaches the cluster through one of these. */
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #servers: URL[];
+  readonly #http: HttpAgent;
+  readonly #https: HttpsAgent;
+  /** The server that answered last; others are tried after it. */
+  #current = 0;
+
+  constructor(options: ClientOptions, shared?: { http: HttpAgent; https: HttpsAgent }) {
+    if (options.servers.length === 0) throw new Error('no server address');
+    this.#options = options;
+    this.#servers = options.servers.map((server) => new URL(server));
+    this.#http = shared?.http ?? new HttpAgent({ keepAlive: true });
+    this.#https = shared?.https ?? new HttpsAgent({ keepAlive: true });
+  }
+
+  /** The same client whose writes carry a leader's proof. */
+  withFence(fence: Fence): Client {
+    return new Client({ ...this.#options, fence }, { http: this.#http, https: this.#https });
+  }
+
+  /** The address that requests go to at present. */
+  get server(): string {
+    return this.#servers[this.#current]!.origin;
+  }
+
+  get<T extends AnyObject>(kind: Kind<T>, name: string, namespace?: string, signal?: AbortSignal): Promise<Stored<T>> {
+    return this.json('GET', objectPath(kind, name, namespace), signal === undefined ? {} : { signal });
+  }
+
+  /** Like get, with undefined where there is no such object. */
+  async find<T extends AnyObject>(kind: Kind<T>, name: string, namespace?: string): Promise<Stored<T> | undefined> {
+    try {
+      return await this.get(kind, name, namespace);
+    } catch (error) {
+      if (error instanceof ApiError && error.reason === 'NotFound') return undefined;
+      throw error;
+    }
+  }
+
+  list<T extends AnyObject>(kind: Kind<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
+    const { namespace, signal, ...query } = options;
+    return this.json('GET', collectionPath(kind, namespace), { query, ...(signal && { signal }) });
+  }
+
+  create<T extends AnyObject>(kind: Kind<T>, object: T, options: WriteOptions = {}): Promise<Stored<T>> {
+    return this.json('POST', collectionPath(kind, object.metadata.namespace), write(options, typed(kind, object)));
+  }
+
+  update<T extends AnyObject>(kind: Kind<T>, object: T, options: WriteOptions = {}): Promise<Stored<T>> {
+    return this.json('PUT', pathOf(kind, object), write(options, typed(kind, object)));
+  }
+
+  updateStatus<T extends AnyObject>(kind: Kind<T>, object: T, options: WriteOptions = {}): Promise<Stored<T>> {
+    return this.json('PUT', `${pathOf(kind, object)}/status`, write(options, typed(kind, object)));
+  }
+
+  patch<T extends AnyObject>(
+    kind: Kind<T>,
+    name: string,
+    namespace: string | undefined,
+    patch: unknown,
+    options: PatchOptions = {},
+  ): Promise<Stored<T>> {
+    const { type = 'merge', subresource, ...rest } = options;
+    const path = objectPath(kind, name, namespace) + (subresource === undefined ? '' : `/${subresource}`);
+    return this.json('PATCH', path, { ...write(rest, patch), headers: { 'content-type': `application/${type}-patch+json` } });
+  }
+
+  /** Resolves once the deletion is accepted; finalizers may keep the object for a while. */
+  delete(kind: Kind, name: string, namespace?: string, options: DeleteOptions = {}): Promise<unknown> {
+    const { signal, dryRun, ...body } = options;
+    return this.json('DELETE', objectPath(kind, name, namespace), {
+      body: { ...body, ...(dryRun && { dryRun: ['All'] }) },
+      ...(signal && { signal }),
+    });
+  }
+
+  /** Many writes in one request; see BatchOperation. */
+  batch(
+    operations: readonly BatchOperation[],
+    options: { mode?: 'atomic' | 'independent'; signal?: AbortSignal } = {},
+  ): Promise<BatchResult> {
+    const { mode = 'atomic', signal } = options;
+    return this.json('POST', '/apis/orch.dev/v1/batches', {
+      body: { apiVersion: 'orch.dev/v1', kind: 'Batch', mode, operations },
+      ...(signal && { signal }),
+    });
+  }
+
+  /**
+   * One watch stream, until the server ends it, the signal aborts or it fails. Throws ApiError `Expired` when the version is
+   * gone: list again. For a cache that stays right across all of that use an informer.
+   */
+  async *watch<T extends AnyObject>(kind: Kind<T>, options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>, void> {
+    const { namespace, signal, ...query } = options;
+    const response = await this.stream('GET', collectionPath(kind, namespace), {
+      query: { ...query, watch: true, allowWatchBookmarks: true },
+      ...(signal && { signal }),
+    });
+    yield* readWatch<T>(response, signal);
+  }
+
+  /** A request whose answer is JSON. Throws ApiError for any status but 2xx. */
+  async json<R>(method: string, path: string, options: RequestOptions = {}): Promise<R> {
+    const signal = this.#deadline(options.signal);
+    try {
+      const response = await this.stream(method, path, { ...options, signal: signal.signal });
+      const text = await readText(response);
+      return (text === '' ? undefined : JSON.parse(text)) as R;
+    } catch (error) {
+      if (signal.timedOut())
+        throw new ApiError('Timeout', `${method} ${path}: no answer within ${this.#options.timeoutMs ?? 30_000} ms`);
+      throw error;
+    } finally {
+      signal.clear();
+    }
+  }
+
+  /** A request whose answer is read as it comes (logs, watches). Throws ApiError for any status but 2xx. */
+  async stream(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
+    let failure: unknown;
+    for (let attempt = 0; attempt < this.#servers.length; attempt++) {
+      const at = (this.#current + attempt) % this.#servers.length;
+      try {
+        const response = await this.#request(this.#servers[at]!, method, path, options);
+        this.#current = at;
+        const code = response.statusCode ?? 0;
+        if (code >= 200 && code < 300) return response;
+        const text = await readText(response);
+        throw ApiError.fromStatus(parseJson(text) ?? text, code);
+      } catch (error) {
+        // Only a connection that was never made is safe to try elsewhere for any method.
+        if (!(error instanceof ConnectionError) || !error.neverSent || options.signal?.aborted) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** Closes idle connections. */
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  #request(server: URL, method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
+    const url = new URL(path, server);
+    for (const [key, value] of Object.entries(options.query ?? {}))
+      if (value !== undefined) url.searchParams.set(key, String(value));
+    const body =
+      options.body === undefined
+        ? undefined
+        : Buffer.from(typeof options.body === 'string' ? options.body : JSON.stringify(options.body));
+    const { token, fence, userAgent = 'orch' } = this.#options;
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      'user-agent': userAgent,
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': String(body.length) }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(fence !== undefined && method !== 'GET' && { 'orch-fence': `${fence.namespace}/${fence.name}/${fence.uid}` }),
+      ...options.headers,
+    };
+    const secure = url.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+      const send = secure ? httpsRequest : httpRequest;
+      const request = send(
+        url,
+        { method, headers, agent: secure ? this.#https : this.#http, ...(options.signal && { signal: options.signal }) },
+        resolve,
+      );
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        // A keep-alive connection that the server had just closed: nothing was processed, so send it once more.
+        if (request.reusedSocket && error.code === 'ECONNRESET' && method === 'GET') {
+          this.#request(server, method, path, options).then(resolve, reject);
+          return;
+        }
+        reject(options.signal?.aborted ? error : new ConnectionError(server.origin, error));
+      });
+      request.end(body);
+    });
+  }
+
+  #deadline(outer: AbortSignal | undefined): { signal: AbortSignal; timedOut: () => boolean; clear: () => void } {
+    const controller = new AbortController();
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      controller.abort();
+    }, this.#options.timeoutMs ?? 30_000);
+    const abort = (): void => controller.abort(outer?.reason);
+    if (outer?.aborted) abort();
+    outer?.addEventListener('abort', abort, { once: true });
+    return {
+      signal: controller.signal,
+      timedOut: () => timedOut,
+      clear: () => {
+        clearTimeout(timer);
+        outer?.removeEventListener('abort', abort);
+      },
+    };
+  }
+}
+
+/** The server could not be reached, or the connection broke. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  readonly server: string;
+  /** True when the request cannot have arrived, so repeating it is safe. */
+  readonly neverSent: boolean;
+  constructor(server: string, cause: NodeJS.ErrnoException) {
+    super(`cannot reach ${server}: ${cause.message}`, { cause });
+    this.server = server;
+    this.neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(cause.code ?? '');
+  }
+}
+
+function typed<T extends AnyObject>(kind: Kind<T>, object: T): T {
+  return { ...object, apiVersion: kind.apiVersion, kind: kind.kind };
+}
+
+function pathOf(kind: Kind, object: AnyObject): string {
+  if (object.metadata.name === undefined) throw new Error(`${kind.kind} without metadata.name`);
+  return objectPath(kind, object.metadata.name, object.metadata.namespace);
+}
+
+function write(options: WriteOptions, body: unknown): RequestOptions {
+  const { signal, dryRun, ...query } = options;
+  return { query: { ...query, ...(dryRun && { dryRun: 'All' }) }, body, ...(signal && { signal }) };
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of response) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

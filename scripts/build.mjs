@@ -1,0 +1,64 @@
+// Bundles the sources: dist/orchctl.mjs (everything that ships, one executable file) and, with --tests, build/test and build/bench.
+// Packages stay outside the bundle; they are loaded only by the commands that need them.
+import { build } from 'esbuild';
+import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const pkg = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const tests = process.argv.includes('--tests');
+
+/** Bundled into the command line, whose cold start counts; everything else is resolved from node_modules when it is first needed. */
+const bundled = new Set(['commander', 'picocolors', 'fast-deep-equal']);
+const external = Object.keys({ ...pkg.dependencies, ...pkg.devDependencies }).filter((name) => !bundled.has(name));
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  external,
+  sourcemap: 'linked',
+  legalComments: 'none',
+  logLevel: 'warning',
+  define: { __ORCH_VERSION__: JSON.stringify(pkg.version) },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+};
+
+const walk = (dir, ends) =>
+  readdirSync(join(root, dir), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(dir, entry.name);
+    return entry.isDirectory() ? walk(path, ends) : path.endsWith(ends) ? [path] : [];
+  });
+
+const jobs = [
+  build({
+    ...common,
+    entryPoints: ['bin/orchctl.ts'],
+    outfile: 'dist/orchctl.mjs',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    banner: { js: `#!/usr/bin/env node\n${common.banner.js}` },
+  }),
+];
+if (tests) {
+  rmSync(join(root, 'build/test'), { recursive: true, force: true });
+  rmSync(join(root, 'build/bench'), { recursive: true, force: true });
+  const entries = [...walk('test', '.test.ts'), ...walk('bench', '.bench.ts')];
+  jobs.push(
+    build({
+      ...common,
+      entryPoints: entries.map((f) => relative(root, join(root, f))),
+      outdir: 'build',
+      outbase: '.',
+      outExtension: { '.js': '.mjs' },
+      sourcemap: 'inline',
+    }),
+  );
+}
+await Promise.all(jobs);
+chmodSync(join(root, 'dist/orchctl.mjs'), 0o755);
