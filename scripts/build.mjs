@@ -29,9 +29,6 @@ const common = {
   legalComments: 'none',
   logLevel: 'warning',
   define: { __ORCH_VERSION__: JSON.stringify(pkg.version) },
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
 };
 
 const walk = (dir, ends) =>
