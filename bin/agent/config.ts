@@ -33,6 +33,13 @@ export interface ServerOptions {
   readonly etcdPrefix: string;
   /** How long a node may be silent before it counts as down, in seconds. */
   readonly heartbeatGraceSeconds: number;
+  /** How long finished objects are kept, in milliseconds; absent means the default of the collector. */
+  readonly gc: {
+    readonly nodeMs?: number;
+    readonly jobMs?: number;
+    readonly evaluationMs?: number;
+    readonly deploymentMs?: number;
+  };
 }
 
 export interface ClientOptions {
