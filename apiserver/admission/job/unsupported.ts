@@ -15,7 +15,6 @@ const jobFeatures: readonly Feature<JobSpec>[] = [
   ['periodic', (job) => job.periodic !== undefined, 'periodic jobs are not launched yet'],
   ['parameterized', (job) => job.parameterized !== undefined, 'parameterized jobs cannot be dispatched yet'],
   ['multiregion', (job) => job.multiregion !== undefined, 'there is one region: multiregion deployments are not made'],
-  ['allAtOnce', (job) => job.allAtOnce === true, 'all_at_once is not kept yet: a part of the job could be placed alone'],
 ];
 
 const groupFeatures: readonly Feature<TaskGroup>[] = [
