@@ -264,7 +264,8 @@ export class Agent {
   async #removeStrayDirs(): Promise<void> {
     const dir = join(this.#options.config.dataDir, 'alloc');
     for (const id of await readdir(dir).catch(() => [])) {
-      if (this.#runners.has(id) || this.#unready.has(id) || this.#allocations!.list().some((a) => a.metadata.name === id)) continue;
+      if (this.#runners.has(id) || this.#unready.has(id) || this.#allocations!.list().some((a) => a.metadata.name === id))
+        continue;
       await this.#dirs(id).remove(this.#mounts).catch((error: unknown) => this.#log.warn('cannot remove directory', { id, error })); // prettier-ignore
     }
   }
@@ -309,7 +310,11 @@ export class Agent {
         this.#run(this.#forget(step.id, 'the allocation no longer exists'));
         return;
       case 'reportNeverStarted':
-        this.#tell(step.allocation, neverStarted(toTimestamp(this.#options.clock.now()), step.allocation.spec.jobVersion), 'stopped');
+        this.#tell(
+          step.allocation,
+          neverStarted(toTimestamp(this.#options.clock.now()), step.allocation.spec.jobVersion),
+          'stopped',
+        );
         return;
       case 'wait':
         this.#tell(step.allocation, { phase: 'pending', description: step.because }, step.because);
@@ -325,7 +330,8 @@ export class Agent {
     if (job === undefined || this.#closing.signal.aborted) return;
     // It may have been changed or withdrawn while the job version was on its way.
     const now = this.#allocations?.get(`${allocation.metadata.namespace ?? 'default'}/${id}`);
-    if (now === undefined || now.spec.jobVersion !== allocation.spec.jobVersion || now.spec.desired !== 'run') return this.#sync();
+    if (now === undefined || now.spec.jobVersion !== allocation.spec.jobVersion || now.spec.desired !== 'run')
+      return this.#sync();
     const runner = this.#runners.get(id);
     try {
       if (runner !== undefined) {
@@ -388,9 +394,15 @@ export class Agent {
         const known = (r: AllocationRunner): boolean =>
           this.#allocations?.isSynced !== true ||
           this.#allocations.get(`${r.allocation.metadata.namespace ?? 'default'}/${r.id}`) !== undefined;
-        const candidates = finished.map((r) => ({ id: r.id, finishedAt: r.finishedAt!, known: known(r), reported: r.isReported }));
+        const candidates = finished.map((r) => ({
+          id: r.id,
+          finishedAt: r.finishedAt!,
+          known: known(r),
+          reported: r.isReported,
+        }));
         const live = this.#runners.size - finished.length;
-        for (const { id, because } of collectable(candidates, live, used, this.#options.config.gc)) await this.#forget(id, because);
+        for (const { id, because } of collectable(candidates, live, used, this.#options.config.gc))
+          await this.#forget(id, because);
       })(),
     );
   }
@@ -424,7 +436,10 @@ export class Agent {
 
   async #fingerprintDriver(driver: Driver): Promise<void> {
     const info = await driver.fingerprint();
-    this.#drivers = { ...this.#drivers, [driver.name]: withUpdateTime(info, this.#drivers[driver.name], this.#options.clock.now()) };
+    this.#drivers = {
+      ...this.#drivers,
+      [driver.name]: withUpdateTime(info, this.#drivers[driver.name], this.#options.clock.now()),
+    };
     this.#facts = undefined;
   }
 

@@ -54,10 +54,7 @@ export function coordinate(members: readonly Member[], goal: 'run' | 'stop', now
   if (leader !== undefined && isDead(leader.record)) return [...stopAll(before, () => taskEvents.leaderDead(now)), ...poststop];
   const main = by('main');
   if (main.length > 0 && main.every((m) => isDead(m.record)))
-    return [
-      ...stopAll(by('prestartSidecar', 'poststartSidecar', 'poststart'), () => taskEvents.mainDead(now)),
-      ...poststop,
-    ];
+    return [...stopAll(by('prestartSidecar', 'poststartSidecar', 'poststart'), () => taskEvents.mainDead(now)), ...poststop];
 
   const prestarted = by('prestart').every((m) => isDead(m.record)) && by('prestartSidecar').every(runs);
   const started = prestarted && main.every((m) => runs(m) || isDead(m.record)) && main.some(runs);

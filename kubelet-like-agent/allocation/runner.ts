@@ -166,8 +166,7 @@ export class AllocationRunner {
   start(previous: AllocationDirs | undefined): void {
     void this.#setUp(previous).catch((error: unknown) => {
       const text = describeError(error);
-      for (const task of this.#tasks)
-        task.send({ type: 'unfit', event: taskEvents.setupFailure(this.#host.clock.now(), text) });
+      for (const task of this.#tasks) task.send({ type: 'unfit', event: taskEvents.setupFailure(this.#host.clock.now(), text) });
     });
     this.#settle();
   }
@@ -181,7 +180,8 @@ export class AllocationRunner {
       if (sameBoot) task.resume(true);
       else this.#rebooted(task);
     }
-    if (this.#stopAt !== undefined) this.#stopTimer = this.#host.clock.after(this.#stopAt - this.#host.clock.now(), () => this.#stopTasks());
+    if (this.#stopAt !== undefined)
+      this.#stopTimer = this.#host.clock.after(this.#stopAt - this.#host.clock.now(), () => this.#stopTasks());
     this.#settle();
   }
 
@@ -305,7 +305,8 @@ export class AllocationRunner {
     const { clock } = this.#host;
     const problems = this.#problems();
     if (problems.length > 0) {
-      for (const task of this.#tasks) task.send({ type: 'unfit', event: taskEvents.failedValidation(clock.now(), problems.join('; ')) });
+      for (const task of this.#tasks)
+        task.send({ type: 'unfit', event: taskEvents.failedValidation(clock.now(), problems.join('; ')) });
       return;
     }
     await this.dirs.buildShared();
@@ -335,7 +336,8 @@ export class AllocationRunner {
     const { at } = task.record.phase;
     const here = this.#allocation.spec.jobType === 'system' || this.#allocation.spec.jobType === 'sysbatch';
     if (at === 'stopping') {
-      if (task.record.phase.step === 'aborting') task.send({ type: 'startFailed', message: exit.error ?? '', recoverable: false });
+      if (task.record.phase.step === 'aborting')
+        task.send({ type: 'startFailed', message: exit.error ?? '', recoverable: false });
       else task.send({ type: 'exited', exit });
     } else if (at === 'running' && here) task.send({ type: 'exited', exit });
     else if (at === 'running' || at === 'starting') task.send({ type: 'unfit', event: taskEvents.terminated(exit.at, exit) });
@@ -348,7 +350,7 @@ export class AllocationRunner {
     this.#settling = true;
     try {
       // Orders change records, which may lead to other orders; a task's life is short enough for this to end.
-      for (let changed = true; changed; ) {
+      for (let changed = true; changed;) {
         const before = this.#tasks.map((t) => t.record);
         this.#coordinate();
         changed = this.#tasks.some((t, i) => t.record !== before[i]);
@@ -463,7 +465,9 @@ export class AllocationRunner {
         name,
         uid,
         ...(namespace !== undefined && { namespace }),
-        patch: { status: { phase, ...rest, deploymentHealth, networks, digests, reconnectedAt, modifiedAt: toTimestamp(clock.now()) } },
+        patch: {
+          status: { phase, ...rest, deploymentHealth, networks, digests, reconnectedAt, modifiedAt: toTimestamp(clock.now()) },
+        },
       },
       settled: ({ resourceVersion }) => {
         // Refused or gone, too: there is nobody left to tell.

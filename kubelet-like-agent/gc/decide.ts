@@ -30,7 +30,10 @@ export function collectable(
   if (diskUsedPercent >= limits.diskUsagePercent) {
     // Sizes are not known without walking them; half at a time until the next look gets there quickly without taking all.
     const some = Math.max(surplus, Math.ceil(rest.length / 2));
-    return [...gone, ...rest.slice(0, some).map((f) => ({ id: f.id, because: `the disk is ${Math.round(diskUsedPercent)} % full` }))];
+    return [
+      ...gone,
+      ...rest.slice(0, some).map((f) => ({ id: f.id, because: `the disk is ${Math.round(diskUsedPercent)} % full` })),
+    ];
   }
   return [...gone, ...rest.slice(0, surplus).map((f) => ({ id: f.id, because: `more than ${limits.maxAllocs} allocations` }))];
 }

@@ -83,7 +83,8 @@ export class AgentServer {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      if (!this.#authentic(message.headers.authorization)) throw new ApiError('Unauthorized', 'the token of this agent is required');
+      if (!this.#authentic(message.headers.authorization))
+        throw new ApiError('Unauthorized', 'the token of this agent is required');
       const url = new URL(message.url ?? '/', 'http://agent');
       const method = message.method ?? 'GET';
       const body = method === 'GET' ? {} : await readBody(message);
@@ -238,7 +239,8 @@ function count(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
   const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new ApiError('BadRequest', `${name}: must be a number of 0 or more`);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new ApiError('BadRequest', `${name}: must be a number of 0 or more`);
   return value;
 }
 
@@ -257,7 +259,8 @@ async function readBody(message: IncomingMessage): Promise<Record<string, unknow
   } catch {
     throw new ApiError('BadRequest', 'the body is not JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ApiError('BadRequest', 'the body must be an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ApiError('BadRequest', 'the body must be an object');
   return value as Record<string, unknown>;
 }
 

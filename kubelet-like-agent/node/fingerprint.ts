@@ -109,7 +109,8 @@ export function fingerprint(machine: Machine, config: AgentConfig): Fingerprint 
 
 /** The nominal frequency, not the one of this moment: it must not change from start to start. */
 export function parseCpu(machine: Pick<Machine, 'cpuInfo' | 'maxFrequency'>): { model: string | undefined; frequency: number } {
-  const field = (name: string): string | undefined => new RegExp(`^${name}\\s*:\\s*(.+)$`, 'mi').exec(machine.cpuInfo)?.[1]?.trim();
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}\\s*:\\s*(.+)$`, 'mi').exec(machine.cpuInfo)?.[1]?.trim();
   const nominal = Math.floor(Number(machine.maxFrequency ?? 0) / 1000);
   const current = Math.floor(Number(field('cpu MHz') ?? 0));
   return {

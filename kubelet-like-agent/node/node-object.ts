@@ -17,7 +17,11 @@ export function configuredSpec(config: AgentConfig, hostname: string): Omit<Node
 }
 
 /** The merge patch that makes an existing Node follow the configuration; undefined when it does already. */
-export function specPatch(existing: Stored<Node>, config: AgentConfig, hostname: string): { spec: Record<string, unknown> } | undefined {
+export function specPatch(
+  existing: Stored<Node>,
+  config: AgentConfig,
+  hostname: string,
+): { spec: Record<string, unknown> } | undefined {
   const wanted = configuredSpec(config, hostname);
   const patch: Record<string, unknown> = {};
   for (const key of ['name', 'datacenter', 'nodePool', 'nodeClass'] as const) {
@@ -67,7 +71,10 @@ export function nodeStatus({ config, fingerprint, drivers, httpAddress }: NodeOb
  * The merge patch from the status on the server to `wanted`: what is gone is set to null, since a merge keeps what it is not
  * told about. Undefined when nothing differs.
  */
-export function statusPatch(existing: NodeStatus | undefined, wanted: NodeStatus): { status: Record<string, unknown> } | undefined {
+export function statusPatch(
+  existing: NodeStatus | undefined,
+  wanted: NodeStatus,
+): { status: Record<string, unknown> } | undefined {
   const patch: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(wanted)) {
     const old: unknown = existing?.[key as keyof NodeStatus];
@@ -109,7 +116,11 @@ function driverAttributes(drivers: Readonly<Record<string, DriverInfo>>): Record
  * Nodes of one class answer every constraint alike, so the scheduler asks once per class. Everything that a constraint or a
  * feasibility check can see goes in, but what is `unique.` to a machine.
  */
-export function computedClass(config: AgentConfig, fingerprint: Fingerprint, drivers: Readonly<Record<string, DriverInfo>>): string {
+export function computedClass(
+  config: AgentConfig,
+  fingerprint: Fingerprint,
+  drivers: Readonly<Record<string, DriverInfo>>,
+): string {
   const shared = (map: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(Object.entries(map).filter(([key]) => !key.startsWith('unique.')));
   const visible = {

@@ -6,7 +6,17 @@
  *        ▲           │ lease gone, or first answer after a silence
  *        └───────────┘
  */
-import { ApiError, backoff, describeError, isReason, sleep, toTimestamp, type Clock, type Instant, type Logger } from '../../base/index.ts';
+import {
+  ApiError,
+  backoff,
+  describeError,
+  isReason,
+  sleep,
+  toTimestamp,
+  type Clock,
+  type Instant,
+  type Logger,
+} from '../../base/index.ts';
 import type { Client } from '../../client/index.ts';
 import { LeaseKind, NodeKind, objectPath, type Lease, type NodeStatus } from '../../openapi/index.ts';
 import type { AgentConfig } from '../config.ts';

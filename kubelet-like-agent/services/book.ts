@@ -72,14 +72,16 @@ export class ServiceBook {
       this.#outbox.post({
         key,
         operation: { operation: 'delete', ...target },
-        settled: ({ code }) => this.#answered(name, page, code < 400 || code === 404 ? undefined : 'unknown', code >= 400 && code !== 404),
+        settled: ({ code }) =>
+          this.#answered(name, page, code < 400 || code === 404 ? undefined : 'unknown', code >= 400 && code !== 404),
       });
     } else if (known === undefined) {
       page.busy = true;
       this.#outbox.post({
         key,
         operation: { operation: 'create', object: wanted },
-        settled: ({ code }) => this.#answered(name, page, code < 400 ? wanted : code === 409 ? 'unknown' : undefined, code >= 400 && code !== 409),
+        settled: ({ code }) =>
+          this.#answered(name, page, code < 400 ? wanted : code === 409 ? 'unknown' : undefined, code >= 400 && code !== 409),
       });
     } else if (known === 'unknown' || JSON.stringify(known.spec) !== JSON.stringify(wanted.spec)) {
       page.busy = true;
@@ -93,7 +95,12 @@ export class ServiceBook {
       page.busy = true;
       this.#outbox.post({
         key,
-        operation: { operation: 'patch', subresource: 'status', ...target, patch: { status: { checks: null, ...wanted.status } } },
+        operation: {
+          operation: 'patch',
+          subresource: 'status',
+          ...target,
+          patch: { status: { checks: null, ...wanted.status } },
+        },
         settled: ({ code }) => this.#answered(name, page, code === 404 ? undefined : wanted, code >= 400 && code !== 404),
       });
     }

@@ -69,7 +69,11 @@ export function serviceProblems(group: TaskGroup, ports: readonly AllocatedPort[
 }
 
 /** The object that stands for an instance, with its status. Gone with its allocation. */
-export function registration(instance: ServiceInstance, allocation: Stored<Allocation>, status: ServiceRegistrationStatus): ServiceRegistration {
+export function registration(
+  instance: ServiceInstance,
+  allocation: Stored<Allocation>,
+  status: ServiceRegistrationStatus,
+): ServiceRegistration {
   const { name, uid, namespace } = allocation.metadata;
   return {
     apiVersion: 'orch.dev/v1',
@@ -94,7 +98,11 @@ export function isOffered(instance: ServiceInstance, members: readonly Member[])
 }
 
 /** The worst of the checks; critical while one of its tasks does not run. */
-export function serviceStatus(instance: ServiceInstance, members: readonly Member[], results: readonly CheckStatus[]): ServiceRegistrationStatus {
+export function serviceStatus(
+  instance: ServiceInstance,
+  members: readonly Member[],
+  results: readonly CheckStatus[],
+): ServiceRegistrationStatus {
   const runs = members.filter((m) => instance.tasks.includes(m.task.name)).every((m) => m.record.phase.at === 'running');
   const phases = results.map((r) => r.phase);
   const phase =
@@ -162,7 +170,10 @@ function resolveCheck(
   input: ServiceInput,
 ): CheckInstance | undefined {
   const task = check.task !== undefined && check.task !== '' ? check.task : (owner ?? soleMain(input.group));
-  const named = { ...check, name: check.name !== undefined && check.name !== '' ? check.name : `service: "${serviceName}" check` };
+  const named = {
+    ...check,
+    name: check.name !== undefined && check.name !== '' ? check.name : `service: "${serviceName}" check`,
+  };
   const restart = restartRule(check.checkRestart ?? service.checkRestart);
   const common = {
     id: derivedUuid(instanceName, index, JSON.stringify(named)),

@@ -34,7 +34,8 @@ export function decide(desired: readonly Stored<Allocation>[], local: readonly L
     const allocation = wanted.get(own.id);
     if (allocation === undefined || allocation.metadata.uid !== own.uid) {
       if (own.terminal) steps.push({ do: 'forget', id: own.id });
-      else if (own.goal === 'run') steps.push({ do: 'stop', id: own.id, skipDelay: false, because: 'the allocation was deleted' });
+      else if (own.goal === 'run')
+        steps.push({ do: 'stop', id: own.id, skipDelay: false, because: 'the allocation was deleted' });
       continue;
     }
     if (own.terminal) continue;

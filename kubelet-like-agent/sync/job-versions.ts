@@ -7,7 +7,8 @@ import type { JsonFolder } from '../state/store.ts';
 export const jobVersionName = ({ spec }: Pick<Stored<Allocation>, 'spec'>): string =>
   `${spec.jobName}-${spec.jobUID.slice(0, 8)}-v${spec.jobVersion}`;
 
-const cacheKey = (allocation: Stored<Allocation>): string => `${allocation.metadata.namespace ?? 'default'}/${jobVersionName(allocation)}`;
+const cacheKey = (allocation: Stored<Allocation>): string =>
+  `${allocation.metadata.namespace ?? 'default'}/${jobVersionName(allocation)}`;
 
 const RETRY = { base: 200, max: 15_000 };
 

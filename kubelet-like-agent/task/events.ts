@@ -31,7 +31,8 @@ export const taskEvents = {
       ...(reason !== undefined && { restart_reason: reason }),
     });
   },
-  notRestarting: (at: Instant, reason: string) => event('Not Restarting', at, reason, { restart_reason: reason, fails_task: 'true' }),
+  notRestarting: (at: Instant, reason: string) =>
+    event('Not Restarting', at, reason, { restart_reason: reason, fails_task: 'true' }),
   restartSignaled: (at: Instant, reason: string) => event('Restart Signaled', at, reason),
   signaling: (at: Instant, signal: string, reason?: string) =>
     event('Signaling', at, `Task being sent signal ${signal}${reason === undefined ? '' : `: ${reason}`}`, { signal }),

@@ -233,9 +233,11 @@ function stop(record: TaskRecord, input: TaskInput & { type: 'stop' }, context: 
     case 'resting':
       return die(note(told, taskEvents.killed(context.now)), false, context.now);
     case 'starting':
-      return move(note(told, taskEvents.killing(context.now, context.killTimeout)), { at: 'stopping', step: 'aborting', next: 'dead' }, [
-        { do: 'abortStart' },
-      ]);
+      return move(
+        note(told, taskEvents.killing(context.now, context.killTimeout)),
+        { at: 'stopping', step: 'aborting', next: 'dead' },
+        [{ do: 'abortStart' }],
+      );
     case 'running': {
       if (context.shutdownDelay <= 0 || input.skipDelay) return kill(told, phase.handle, 'dead', context);
       const until = context.now + context.shutdownDelay;

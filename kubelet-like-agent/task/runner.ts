@@ -240,4 +240,10 @@ export class TaskRunner {
 }
 
 /** An exit that nobody saw, so without a code. */
-export const unseenExit = (why: string, at: number): ExitResult => ({ exitCode: -1, signal: 0, oomKilled: false, error: why, at });
+export const unseenExit = (why: string, at: number): ExitResult => ({
+  exitCode: -1,
+  signal: 0,
+  oomKilled: false,
+  error: why,
+  at,
+});

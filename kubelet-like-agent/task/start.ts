@@ -18,14 +18,21 @@ export interface StartInput {
 }
 
 /** Where a task finds its directories. */
-export function dirsInside(dirs: AllocationDirs, task: string | undefined, filesystem: Driver['filesystem']): { alloc: string; local: string; secrets: string } {
+export function dirsInside(
+  dirs: AllocationDirs,
+  task: string | undefined,
+  filesystem: Driver['filesystem'],
+): { alloc: string; local: string; secrets: string } {
   if (filesystem === 'image') return { alloc: '/alloc', local: '/local', secrets: '/secrets' };
   if (task === undefined) return { alloc: dirs.alloc, local: '', secrets: '' };
   const { alloc, local, secrets } = dirs.task(task);
   return { alloc, local, secrets };
 }
 
-export function variablesOf(input: Omit<StartInput, 'task' | 'hostVolumes'> & { readonly task?: Task }): { env: Record<string, string>; variables: Variables } {
+export function variablesOf(input: Omit<StartInput, 'task' | 'hostVolumes'> & { readonly task?: Task }): {
+  env: Record<string, string>;
+  variables: Variables;
+} {
   const { allocation, job, group, task, node } = input;
   const dirs = dirsInside(input.dirs, task?.name, input.filesystem);
   return taskEnvironment({ allocation, job, group, node, dirs, ...(task !== undefined && { task }) });
