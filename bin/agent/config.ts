@@ -31,8 +31,15 @@ export interface ServerOptions {
   /** etcd endpoints; empty means the embedded store in data_dir. */
   readonly etcdEndpoints: readonly string[];
   readonly etcdPrefix: string;
-  /** How long a node may be silent before it counts as down, in seconds. */
+  /** How long after its Lease has expired a node counts as down, in seconds. */
   readonly heartbeatGraceSeconds: number;
+  /** How long finished objects are kept, in milliseconds; absent means the default of the collector. */
+  readonly gc: {
+    readonly nodeMs?: number;
+    readonly jobMs?: number;
+    readonly evaluationMs?: number;
+    readonly deploymentMs?: number;
+  };
 }
 
 export interface ClientOptions {
@@ -59,7 +66,7 @@ export const defaults = {
   ports: { http: 4646, rpc: 4647, serf: 4648 },
   logLevel: 'info' as LogLevel,
   nodePool: 'default',
-  heartbeatGraceSeconds: 20,
+  heartbeatGraceSeconds: 10,
   gcMaxAllocs: 50,
 };
 

@@ -9,7 +9,7 @@
  * a newer one; intermediate versions may be skipped only by a relist. Objects are frozen: a change is a new value.
  * There is no polling and no resync: a handler is called when something changed.
  */
-import { ApiError, backoff, isReason, sleep, type Clock, type Logger, type Timer } from '../../base/index.ts';
+import { ApiError, backoff, isReason, sleep, type Clock, type Instant, type Logger, type Timer } from '../../base/index.ts';
 import type { AnyObject, Kind, Stored } from '../../openapi/index.ts';
 import type { Client } from '../rest/client.ts';
 import type { WatchEvent } from '../rest/watch.ts';
@@ -90,6 +90,7 @@ export class Informer<T extends AnyObject> implements Cache<T> {
   /** Where the next watch starts; undefined: list first. */
   #resumeAt: string | undefined;
   #revision = 0;
+  #followedSince: Instant | undefined;
   #waiters: Waiter[] = [];
 
   constructor(options: InformerOptions<T>) {
@@ -123,6 +124,11 @@ export class Informer<T extends AnyObject> implements Cache<T> {
   /** The store revision up to which this cache is complete; 0 before the first list. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Since when the server is followed without a break; undefined while it is not, so what the cache has may be old news. */
+  get followedSince(): Instant | undefined {
+    return this.#followedSince;
   }
 
   get size(): number {
@@ -274,8 +280,9 @@ export class Informer<T extends AnyObject> implements Cache<T> {
       else timer = clock.after(left, guard);
     };
     guard();
+    const opened = (): void => void (this.#followedSince = clock.now());
     try {
-      for await (const event of client.watch(kind, { ...this.#selection(), resourceVersion, signal: stream.signal })) {
+      for await (const event of client.watch(kind, { ...this.#selection(), resourceVersion, opened, signal: stream.signal })) {
         heardAt = clock.now();
         progressed();
         this.#apply(event);
@@ -283,6 +290,7 @@ export class Informer<T extends AnyObject> implements Cache<T> {
     } catch (error) {
       if (!stream.signal.aborted) throw error;
     } finally {
+      this.#followedSince = undefined;
       timer?.cancel();
       signal.removeEventListener('abort', stop);
     }

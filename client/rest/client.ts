@@ -63,6 +63,8 @@ export interface WatchOptions {
   readonly fieldSelector?: string;
   /** Changes after this; absent or `0`: everything there is first, as ADDED. */
   readonly resourceVersion?: string;
+  /** Called when the server accepted the watch. */
+  readonly opened?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -169,11 +171,12 @@ export class Client {
    * gone: list again. For a cache that stays right across all of that use an informer.
    */
   async *watch<T extends AnyObject>(kind: Kind<T>, options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>, void> {
-    const { namespace, signal, ...query } = options;
+    const { namespace, signal, opened, ...query } = options;
     const response = await this.stream('GET', collectionPath(kind, namespace), {
       query: { ...query, watch: true, allowWatchBookmarks: true },
       ...(signal && { signal }),
     });
+    opened?.();
     yield* readWatch<T>(response, signal);
   }
 
