@@ -40,18 +40,19 @@ export interface Watch {
   readonly kind: Kind;
   readonly keysOf: (object: Stored<AnyObject>, read: Reader) => Iterable<string>;
   readonly delay: Duration;
+  readonly on: 'change' | 'delete';
 }
 
 /**
  * A change of an object of `kind` wakes the keys that `keysOf` finds in it (as it is and as it was). With `delay`, a burst of
- * changes wakes a key once, that much later.
+ * changes wakes a key once, that much later. With `on: 'delete'` only its end does.
  */
 export function watch<T extends AnyObject>(
   kind: Kind<T>,
   keysOf: (object: Stored<T>, read: Reader) => Iterable<string>,
-  options: { delay?: Duration } = {},
+  options: { delay?: Duration; on?: 'change' | 'delete' } = {},
 ): Watch {
-  return { kind: kind as Kind, keysOf: keysOf as Watch['keysOf'], delay: options.delay ?? 0 };
+  return { kind: kind as Kind, keysOf: keysOf as Watch['keysOf'], delay: options.delay ?? 0, on: options.on ?? 'change' };
 }
 
 /** Reads objects of the kind, but is not woken by them. */
@@ -128,10 +129,12 @@ async function run<T extends AnyObject, Memory>(definition: ControllerDefinition
       modified: (object) => queue.add(keyOf(object)),
       deleted: (object) => queue.add(keyOf(object)),
     }),
-    ...definition.reads.map(({ kind, keysOf, delay }) =>
+    ...definition.reads.map(({ kind, keysOf, delay, on }) =>
       informers.of(kind).on({
-        added: (object) => wake(keysOf(object, read), delay),
-        modified: (object, previous) => wake(new Set([...keysOf(object, read), ...keysOf(previous, read)]), delay),
+        ...(on === 'change' && {
+          added: (object) => wake(keysOf(object, read), delay),
+          modified: (object, previous) => wake(new Set([...keysOf(object, read), ...keysOf(previous, read)]), delay),
+        }),
         deleted: (object) => wake(keysOf(object, read), delay),
       }),
     ),

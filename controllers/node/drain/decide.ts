@@ -42,7 +42,7 @@ export function decide(observed: Observed, now: Instant): Plan {
 
   const deadline = deadlineOf(wish, drain.startedAt!);
   const overdue = deadline !== undefined && deadline <= now;
-  if (moving.length === 0 && (overdue || replacementsAreHealthy(observed))) return { status, spec: 'done', migrations: [], because: 'nothing is left' };
+  if (moving.length === 0 && (overdue || replacementsAreHealthy(observed))) return { spec: 'done', migrations: [], because: 'nothing is left' };
   const open = moving.filter((a) => !isTerminal(a) && a.spec.desiredTransition?.migrate !== true);
   const chosen = overdue ? open : choose(observed, open, moving);
   const because = overdue ? (deadline === -Infinity ? 'the drain is forced' : 'the deadline of the drain has passed') : 'the node drains';
