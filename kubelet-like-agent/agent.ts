@@ -18,7 +18,7 @@ import { AllocationRunner, type AllocationHost } from './allocation/runner.ts';
 import type { AgentConfig } from './config.ts';
 import type { Driver } from './drivers/driver.ts';
 import { collectable } from './gc/decide.ts';
-import { AgentServer, type ReadLog } from './http/server.ts';
+import { AgentServer } from './http/server.ts';
 import { fingerprint, readMachine, type Fingerprint } from './node/fingerprint.ts';
 import { nodeIdentity } from './node/identity.ts';
 import { nodeFacts, nodeStatus, withUpdateTime } from './node/node-object.ts';
@@ -40,7 +40,6 @@ export interface AgentOptions {
   readonly log: Logger;
   readonly drivers: readonly Driver[];
   readonly startCheck: StartCheck;
-  readonly readLog: ReadLog;
   readonly random: () => number;
 }
 
@@ -115,7 +114,7 @@ export class Agent {
 
   /** Restores what runs here first, without the server; then makes the node known and follows what is wanted of it. */
   async #start(): Promise<void> {
-    const { client, config, clock, log, random, readLog } = this.#options;
+    const { client, config, clock, log, random } = this.#options;
     const token = randomBytes(32).toString('hex');
     this.#server = await AgentServer.listen({
       host: config.bindAddr,
@@ -124,7 +123,6 @@ export class Agent {
       log: log.child('http'),
       allocation: (id) => this.#runners.get(id),
       nodeStats: () => this.#nodeStats(),
-      readLog,
     });
     await Promise.all(this.#options.drivers.map((driver) => this.#fingerprintDriver(driver)));
     await this.#restore();
@@ -164,6 +162,14 @@ export class Agent {
         () => undefined,
       ),
     );
+  }
+
+  get port(): number {
+    return this.#server!.port;
+  }
+
+  get registered(): Promise<void> {
+    return this.#registrar!.registered;
   }
 
   /** Ends the agent. Tasks go on and the next agent finds them, unless `stopTasks`. */
