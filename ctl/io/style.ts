@@ -22,11 +22,7 @@ export const plainStyle: Style = {
 };
 
 /** Colour on a terminal, unless NO_COLOR (any value) or -no-color says otherwise; FORCE_COLOR forces it. */
-export function chooseStyle(
-  interactive: boolean,
-  env: Readonly<Record<string, string | undefined>>,
-  noColor: boolean,
-): Style {
+export function chooseStyle(interactive: boolean, env: Readonly<Record<string, string | undefined>>, noColor: boolean): Style {
   const off = noColor || (env.NO_COLOR ?? '') !== '' || (env.NOMAD_CLI_NO_COLOR ?? '') !== '' || env.TERM === 'dumb';
   const on = (env.FORCE_COLOR ?? '') !== '' && env.FORCE_COLOR !== '0';
   if (off || !(interactive || on)) return plainStyle;

@@ -49,7 +49,9 @@ async function parseOne(context: Context, source: Source, flags: FileFlags): Pro
     ...(flags.hcl1 === true && { hcl1: true }),
   });
   if (result.job === undefined)
-    throw new CommandError(`Error getting job struct: ${formatDiagnostics(result.diagnostics, { colors: context.style.bold('x') !== 'x' })}`);
+    throw new CommandError(
+      `Error getting job struct: ${formatDiagnostics(result.diagnostics, { colors: context.style.bold('x') !== 'x' })}`,
+    );
   return result.job;
 }
 
@@ -81,7 +83,9 @@ async function expand({ io }: Context, path: string): Promise<string[]> {
 
 async function manifestsOf(context: Context, source: Source, flags: FileFlags): Promise<Manifest[]> {
   const extension = extname(basename(source.filename));
-  const looksLikeHcl = jobFiles.has(extension) || (!manifestFiles.has(extension) && /^\s*(?:#.*|\/\/.*|\s)*(job|variable|locals)\b/.test(source.text));
+  const looksLikeHcl =
+    jobFiles.has(extension) ||
+    (!manifestFiles.has(extension) && /^\s*(?:#.*|\/\/.*|\s)*(job|variable|locals)\b/.test(source.text));
   if (looksLikeHcl) return [{ object: asObject(await parseOne(context, source, flags)), source: source.filename }];
 
   const { parseAllDocuments } = await import('yaml');
@@ -107,7 +111,8 @@ async function unpack(context: Context, value: unknown, where: string, source: S
     return [{ object: asObject(await parseOne(context, source, flags)), source: where }];
   if (object.kind?.endsWith('List') === true && Array.isArray(object.items))
     return (await Promise.all(object.items.map((item: unknown) => unpack(context, item, where, source, flags)))).flat();
-  if (object.metadata?.name === undefined) throw new CommandError(`${where}: ${object.kind ?? 'the object'} has no metadata.name`);
+  if (object.metadata?.name === undefined)
+    throw new CommandError(`${where}: ${object.kind ?? 'the object'} has no metadata.name`);
   return [{ object: object as AnyObject, source: where }];
 }
 
