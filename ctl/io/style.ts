@@ -2,6 +2,7 @@ import pc from 'picocolors';
 
 /** How text is set off; each is the identity where colour is not wanted. */
 export interface Style {
+  readonly colors: boolean;
   bold(text: string): string;
   dim(text: string): string;
   red(text: string): string;
@@ -13,6 +14,7 @@ export interface Style {
 const identity = (text: string): string => text;
 
 export const plainStyle: Style = {
+  colors: false,
   bold: identity,
   dim: identity,
   red: identity,
@@ -28,6 +30,7 @@ export function chooseStyle(interactive: boolean, env: Readonly<Record<string, s
   if (off || !(interactive || on)) return plainStyle;
   const colors = pc.createColors(true);
   return {
+    colors: true,
     bold: (text) => colors.bold(text),
     dim: (text) => colors.dim(text),
     red: (text) => colors.red(text),
