@@ -1,5 +1,14 @@
 import { derivedUuid, isReason, uuid } from '../base/index.ts';
-import { EvaluationKind, JobKind, JobVersionKind, type Evaluation, type Job, type JobSpec, type JobVersion, type Stored } from '../openapi/index.ts';
+import {
+  EvaluationKind,
+  JobKind,
+  JobVersionKind,
+  type Evaluation,
+  type Job,
+  type JobSpec,
+  type JobVersion,
+  type Stored,
+} from '../openapi/index.ts';
 import type { ClusterContext } from './command.ts';
 import { CommandError, exitCodes, explain } from './errors.ts';
 import { say } from './io/streams.ts';
@@ -54,7 +63,11 @@ export async function submitJob(context: ClusterContext, wanted: Job, options: S
 }
 
 /** Changes the spec of a job, looking again when somebody else was faster. */
-export async function changeJob(context: ClusterContext, job: Stored<Job>, change: (spec: JobSpec) => JobSpec): Promise<Submission> {
+export async function changeJob(
+  context: ClusterContext,
+  job: Stored<Job>,
+  change: (spec: JobSpec) => JobSpec,
+): Promise<Submission> {
   const { client } = context;
   let existing = job;
   for (let attempt = 1; ; attempt++) {
@@ -138,7 +151,12 @@ export function followSubmission(
 }
 
 /** Turns what the server says against a job into `Error submitting job: …`. */
-export async function submitting<R>(context: ClusterContext, what: string, work: () => Promise<R>, exitCode?: number): Promise<R> {
+export async function submitting<R>(
+  context: ClusterContext,
+  what: string,
+  work: () => Promise<R>,
+  exitCode?: number,
+): Promise<R> {
   try {
     return await work();
   } catch (error) {

@@ -87,7 +87,8 @@ const indent = (text: string): string =>
 const mark = ({ status }: Stored<Deployment>, style: ClusterContext['style']): string =>
   status?.phase === 'successful' ? style.green('✓') : status?.phase === 'failed' ? style.red('✗') : style.yellow('!');
 
-const isRolledBack = ({ status }: Stored<Deployment>): boolean => /rolling back to job version \d+/.test(status?.description ?? '');
+const isRolledBack = ({ status }: Stored<Deployment>): boolean =>
+  /rolling back to job version \d+/.test(status?.description ?? '');
 
 /** The deployment of a newer version of the same job, once there is one; undefined when the signal aborted. */
 async function rollbackOf(

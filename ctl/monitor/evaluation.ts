@@ -29,12 +29,7 @@ export function monitorEvaluation(context: ClusterContext, evaluation: string, o
 const detached = ({ program }: ClusterContext, evaluation: string): string =>
   `\nStopped watching; the job is left alone and goes on. Look again with "${program} eval status ${evaluation.slice(0, 8)}".`;
 
-async function follow(
-  context: ClusterContext,
-  name: string,
-  options: MonitorOptions,
-  signal: AbortSignal,
-): Promise<number> {
+async function follow(context: ClusterContext, name: string, options: MonitorOptions, signal: AbortSignal): Promise<number> {
   const lines = monitorLines(context);
   lines.headline(`Monitoring evaluation "${id(options, name)}"`);
   const ended = await followOne(context, name, options, lines, signal);
@@ -73,7 +68,10 @@ async function followOne(
 ): Promise<Stored<Evaluation> | undefined> {
   const { client, clock } = context;
   const waiting = clock.after(10_000, () =>
-    complain(context, `    Nothing has taken the evaluation up for 10s. Is a scheduler running? ("${context.program} scheduler")`),
+    complain(
+      context,
+      `    Nothing has taken the evaluation up for 10s. Is a scheduler running? ("${context.program} scheduler")`,
+    ),
   );
   let before: Stored<Evaluation> | undefined;
   const known = new Set<string>();
@@ -110,7 +108,9 @@ async function followOne(
 /** What the evaluation created or told of a new version. */
 async function placedBy(context: ClusterContext, evaluation: string, namespace: string): Promise<Stored<Allocation>[]> {
   const all = await listAll(context, AllocationKind, { namespace, fieldSelector: `spec.evaluation=${evaluation}` });
-  return all.filter(({ spec }) => spec.desired === 'run').sort(by(({ spec }) => `${spec.group} ${String(spec.index).padStart(9, '0')}`));
+  return all
+    .filter(({ spec }) => spec.desired === 'run')
+    .sort(by(({ spec }) => `${spec.group} ${String(spec.index).padStart(9, '0')}`));
 }
 
 function placement({ metadata, spec }: Stored<Allocation>, options: MonitorOptions): string {

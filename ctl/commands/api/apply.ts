@@ -60,7 +60,12 @@ export const apply = defineClusterCommand({
 });
 
 /** Creates an object, or replaces all of it but what the server and controllers keep. */
-async function put(context: ClusterContext, kind: Kind, wanted: AnyObject, dryRun: boolean): Promise<'created' | 'configured' | 'unchanged'> {
+async function put(
+  context: ClusterContext,
+  kind: Kind,
+  wanted: AnyObject,
+  dryRun: boolean,
+): Promise<'created' | 'configured' | 'unchanged'> {
   const { client } = context;
   const name = wanted.metadata.name;
   if (name === undefined) throw new CommandError(`${kind.kind} without metadata.name`);

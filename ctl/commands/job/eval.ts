@@ -10,7 +10,9 @@ export const jobEval = defineClusterCommand({
   name: 'job eval',
   summary: 'Have the scheduler look at a job again',
   usage: '[options] <job>',
-  examples: [{ text: 'Place failed allocations again, whatever their policy says', command: 'job eval -force-reschedule example' }],
+  examples: [
+    { text: 'Place failed allocations again, whatever their policy says', command: 'job eval -force-reschedule example' },
+  ],
   args: oneArgument('job'),
   completes: 'job',
   flags: { forceReschedule: flag.boolean('Replace failed allocations now.'), detach, verbose },
