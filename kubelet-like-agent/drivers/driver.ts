@@ -10,6 +10,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  */
 export interface Driver {
   readonly name: string;
+  /** How a task sees its directories: `image` as /alloc, /local and /secrets; absent: by their paths on the node. */
+  readonly filesystem?: 'image';
   /** Looks at the machine. Never throws: what is wrong is said in the result. */
   fingerprint(): Promise<DriverInfo>;
   /** Resolves when `fingerprint` may answer differently (the engine came or went). Absent where that cannot happen. */
@@ -18,7 +20,10 @@ export interface Driver {
   validate(config: Readonly<Record<string, unknown>>): string[];
   /** Starts one run. Throws DriverError when it cannot. What it had begun by then is undone. */
   start(task: TaskStart): Promise<TaskHandle>;
-  /** Finds a run again after the agent was restarted, from `TaskHandle.state`; undefined when nothing of it is left. */
+  /**
+   * Finds a run again after the agent was restarted, from `TaskHandle.state`; undefined when nothing of it is left. A state of
+   * null asks for a run of this allocation and task that was begun and never noted: the agent died within `start`.
+   */
   recover(state: Json, task: TaskStart): Promise<TaskHandle | undefined>;
   /** Ends and removes what the driver finds on the machine that belongs to this node but to none of `known` allocations. */
   removeOrphans(nodeId: string, known: ReadonlySet<string>): Promise<string[]>;

@@ -1,6 +1,7 @@
 import { open, type RootDatabase, type Transaction } from 'lmdb';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { CompactedError, FutureRevisionError, type KeyRange, type KeyValue, type RangeOptions, type RangeResult, type Revision } from '../store.ts'; // prettier-ignore
+import { compareKeys } from '../keys.ts';
 import * as records from './records.ts';
 import type { Head, LogEntry, MetaName, Place } from './records.ts';
 
@@ -201,17 +202,3 @@ const NOTHING = Buffer.alloc(0);
 function* only<T>(items: Iterable<T>, holds: (item: T) => boolean): Generator<T> {
   for (const item of items) if (holds(item)) yield item;
 }
-
-/** The order of the keys' UTF-8 bytes, which differs from that of JavaScript strings beyond the basic plane. */
-export function compareKeys(a: string, b: string): number {
-  if (a === b) return 0;
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x !== y) return isSurrogate(x) === isSurrogate(y) ? x - y : isSurrogate(x) ? 1 : -1;
-  }
-  return a.length - b.length;
-}
-
-const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;

@@ -4,7 +4,7 @@
  * A transaction is decided at once, in memory, against the newest state (`txn.ts`, pure): what is on the disk (`disk.ts`, laid out in
  * `records.ts`) with what is on its way there laid over it. JavaScript runs one thing at a time, so transactions are serial without
  * a lock. The decision goes to the committer (`committer.ts`), whose loop writes all that has gathered in one commit with one sync;
- * then readers see it, watchers get its events (`feed.ts`), and the writers are told, in this order.
+ * then readers see it, watchers get its events (`../feed.ts`), and the writers are told, in this order.
  *
  * Promised: what was acknowledged survives kill -9 at any instant and power loss; nobody ever sees what could still be lost; a watch
  * has no gap between the log and the live tail, and a slow watcher costs no memory.
@@ -29,10 +29,11 @@ import {
   type WatchOptions,
   type Write,
 } from '../store.ts';
-import { checkTransaction } from '../limits.ts';
+import { Feed } from '../feed.ts';
+import { checkTransaction } from '../keys.ts';
 import { Committer, type Unit } from './committer.ts';
 import { Disk, meta, type Change } from './disk.ts';
-import { Feed } from './feed.ts';
+import { logHistory } from './history.ts';
 import { Leases } from './leases.ts';
 import { lockDirectory } from './lock.ts';
 import * as records from './records.ts';
@@ -95,7 +96,11 @@ class EmbeddedStore implements Store {
       compacted: view.meta('compacted') ?? 0,
     }));
     this.#revision = revision;
-    this.#feed = new Feed(disk, revision, compacted);
+    this.#feed = new Feed(
+      logHistory(disk, () => this.#feed.revision),
+      revision,
+      compacted,
+    );
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
     this.#committer = new Committer(disk, log, (units) => this.#committed(units), () => this.#reload()); // prettier-ignore
   }

@@ -1,13 +1,20 @@
-import { CompactedError, type KeyRange, type Revision, type StoreEvent, type WatchBatch } from '../store.ts';
-import { compareKeys, type Disk } from './disk.ts';
-import type { LogEntry } from './records.ts';
+/**
+ * Where the events of a store go out: a ring of the newest ones for all watchers together, and watchers that only remember how far
+ * they are. Who is behind the ring reads the backend's history at its own pace, until it is within the ring. So a watch has no gap
+ * between replay and live tail, and a slow reader costs no memory.
+ */
+import { CompactedError, type KeyRange, type Revision, type StoreEvent, type WatchBatch } from './store.ts';
+import { inRange } from './keys.ts';
 
-/** What the newest revisions hold in memory, for all watchers together; who is further behind reads the log on the disk. */
+/** The size of the ring. */
 const RECENT_EVENTS = 8192;
 const RECENT_BYTES = 16 << 20;
-/** How much of the log one step of a watcher reads from the disk. */
-const STEP_EVENTS = 512;
-const STEP_BYTES = 4 << 20;
+/** About how much one step of a watcher, and so a batch, may hold; a revision is never divided. */
+export const STEP_EVENTS = 512;
+export const STEP_BYTES = 4 << 20;
+
+/** The events of a range from a revision on, in batches that cover whole revisions; a batch without events says how far it got. */
+export type History = (range: KeyRange, from: Revision, signal: AbortSignal) => AsyncIterable<WatchBatch>;
 
 interface RevisionEvents {
   readonly revision: Revision;
@@ -15,9 +22,8 @@ interface RevisionEvents {
   readonly bytes: number;
 }
 
-/** Where the events of committed revisions go out. A watcher only remembers how far it is. */
 export class Feed {
-  readonly #disk: Disk;
+  readonly history: History;
   readonly #watchers = new Set<Watcher>();
   #recent: RevisionEvents[] = [];
   #recentEvents = 0;
@@ -25,8 +31,8 @@ export class Feed {
   #revision: Revision;
   #compacted: Revision;
 
-  constructor(disk: Disk, revision: Revision, compacted: Revision) {
-    this.#disk = disk;
+  constructor(history: History, revision: Revision, compacted: Revision) {
+    this.history = history;
     this.#revision = revision;
     this.#compacted = compacted;
   }
@@ -76,14 +82,19 @@ export class Feed {
     for (const watcher of this.#watchers) watcher.wake();
   }
 
+  /** Whether a watcher is behind the ring. */
+  get replaying(): boolean {
+    return [...this.#watchers].some((watcher) => watcher.replaying);
+  }
+
   requestProgress(): void {
     for (const watcher of this.#watchers) watcher.requestProgress();
   }
 
-  /** The events of a range from a revision on: some of them, and the last revision they cover. */
-  read(range: KeyRange, from: Revision): WatchBatch {
+  /** The events of a range from a revision on, some of them, as far as the ring has them; undefined when it begins later. */
+  recent(range: KeyRange, from: Revision): WatchBatch | undefined {
     const first = this.#recent[0];
-    if (first === undefined || from < first.revision) return this.#readLog(range, from);
+    if (first === undefined || from < first.revision) return undefined;
     const events: StoreEvent[] = [];
     let bytes = 0;
     let revision = from - 1;
@@ -94,26 +105,6 @@ export class Feed {
       revision = item.revision;
     }
     return { revision, events };
-  }
-
-  #readLog(range: KeyRange, from: Revision): WatchBatch {
-    return this.#disk.read((view) => {
-      const events: StoreEvent[] = [];
-      let read = 0;
-      let bytes = 0;
-      let revision = from - 1;
-      for (const entry of view.log(from)) {
-        if (entry.revision > this.#revision) break; // committed, but not published yet
-        if (entry.revision > revision) {
-          if (read >= STEP_EVENTS || bytes >= STEP_BYTES) return { revision, events };
-          revision = entry.revision;
-        }
-        read += 1;
-        bytes += entry.value.length;
-        if (inRange(range, entry.key)) events.push(toStoreEvent(entry, entry.before && view.entry(entry.before)));
-      }
-      return { revision: this.#revision, events };
-    });
   }
 
   /** The first index whose revision is at least the given one. */
@@ -151,6 +142,8 @@ export class Watcher implements AsyncIterableIterator<WatchBatch> {
   readonly #signal: AbortSignal | undefined;
   readonly #abort = (): void => this.close();
   #next: Revision;
+  #history: { readonly batches: AsyncIterator<WatchBatch, undefined>; readonly abort: AbortController } | undefined;
+  #began = false;
   #closed = false;
   #progress = false;
   #wake: (() => void) | undefined;
@@ -179,22 +172,53 @@ export class Watcher implements AsyncIterableIterator<WatchBatch> {
     for (;;) {
       if (this.#closed) return { done: true, value: undefined };
       if (this.#next <= this.#feed.revision) {
-        if (this.#next < this.#feed.compacted) {
+        // Who is on his way may go on as long as the ring has what he needs; nobody begins below the compacted revision.
+        const recent = this.#began || this.#next >= this.#feed.compacted ? this.#feed.recent(this.#range, this.#next) : undefined;
+        if (recent !== undefined) this.#leaveHistory();
+        else if (this.#next < this.#feed.compacted) {
           this.close();
           throw new CompactedError(this.#feed.compacted);
         }
-        const batch = this.#feed.read(this.#range, this.#next);
-        this.#next = batch.revision + 1;
+        this.#began = true;
+        const batch = recent ?? (await this.#fromHistory());
+        if (batch === undefined) continue;
+        this.#next = Math.max(this.#next, batch.revision + 1);
         if (batch.events.length > 0) return { done: false, value: batch };
         await new Promise(setImmediate); // a long stretch of other keys' events must not hold up the process
         continue;
       }
+      this.#leaveHistory();
       if (this.#progress) {
         this.#progress = false;
         return { done: false, value: { revision: this.#feed.revision, events: [] } };
       }
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+
+  /** The next batch of the backend's history; undefined when the watcher was closed meanwhile. */
+  async #fromHistory(): Promise<WatchBatch | undefined> {
+    if (this.#history === undefined) {
+      const abort = new AbortController();
+      this.#history = { batches: this.#feed.history(this.#range, this.#next, abort.signal)[Symbol.asyncIterator](), abort };
+    }
+    try {
+      const { value, done } = await this.#history.batches.next();
+      if (done === true && !this.#closed) throw new Error('the history of the store ended before its newest revision');
+      return done === true ? undefined : value;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #leaveHistory(): void {
+    this.#history?.abort.abort();
+    this.#history = undefined;
+  }
+
+  get replaying(): boolean {
+    return this.#history !== undefined;
   }
 
   return(): Promise<IteratorResult<WatchBatch, undefined>> {
@@ -223,31 +247,13 @@ export class Watcher implements AsyncIterableIterator<WatchBatch> {
   close(): void {
     this.#closed = true;
     this.#signal?.removeEventListener('abort', this.#abort);
+    this.#leaveHistory();
     this.#onClosed(this);
     this.wake();
   }
-}
-
-function inRange(range: KeyRange, key: string): boolean {
-  if (range.end === undefined) return key === range.start;
-  return compareKeys(key, range.start) >= 0 && compareKeys(key, range.end) < 0;
 }
 
 const keyOf = (event: StoreEvent): string => (event.type === 'put' ? event.kv.key : event.key);
 
 const sizeOf = (event: StoreEvent): number =>
   128 + (event.type === 'put' ? event.kv.value.length : 0) + (event.previous?.value.length ?? 0);
-
-function toStoreEvent(entry: LogEntry, before: LogEntry | undefined): StoreEvent {
-  const previous = before && { previous: toKeyValue(before) };
-  if (entry.type === 'delete') return { type: 'delete', key: entry.key, revision: entry.revision, ...previous };
-  return { type: 'put', kv: toKeyValue(entry), ...previous };
-}
-
-const toKeyValue = ({ key, value, created, revision, lease }: LogEntry) => ({
-  key,
-  value,
-  createRevision: created,
-  modRevision: revision,
-  ...(lease !== '' && { lease }),
-});

@@ -1,4 +1,4 @@
-import { MAX_KEY_BYTES, TransactionTooLargeError, type Compare, type Store, type Write } from './store.ts';
+import { MAX_KEY_BYTES, TransactionTooLargeError, type Compare, type KeyRange, type Store, type Write } from './store.ts';
 
 /** Refuses what one of the backends could not keep, before anything is written, so that both refuse the same. */
 export function checkTransaction(compares: readonly Compare[], writes: readonly Write[], limits: Store['limits']): void {
@@ -23,4 +23,23 @@ function checkKey(key: string): number {
     throw new RangeError(`a key has 1 to ${MAX_KEY_BYTES} bytes and no NUL; this one has ${bytes} bytes: ${key.slice(0, 80)}`);
   }
   return bytes;
+}
+
+/** The order of the keys' UTF-8 bytes, which differs from that of JavaScript strings beyond the basic plane. */
+export function compareKeys(a: string, b: string): number {
+  if (a === b) return 0;
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) return isSurrogate(x) === isSurrogate(y) ? x - y : isSurrogate(x) ? 1 : -1;
+  }
+  return a.length - b.length;
+}
+
+const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;
+
+export function inRange(range: KeyRange, key: string): boolean {
+  if (range.end === undefined) return key === range.start;
+  return compareKeys(key, range.start) >= 0 && compareKeys(key, range.end) < 0;
 }

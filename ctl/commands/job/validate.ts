@@ -1,0 +1,39 @@
+import { isReason } from '../../../base/index.ts';
+import { JobKind } from '../../../openapi/index.ts';
+import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
+import { CommandError, explainApiError } from '../../errors.ts';
+import { say } from '../../io/streams.ts';
+import { readJobFile, warnings } from '../../jobfile/index.ts';
+import { variables } from '../options.ts';
+
+export const jobValidate = defineClusterCommand({
+  name: 'job validate',
+  aliases: ['validate'],
+  summary: 'Check a job file',
+  usage: '[options] <path>',
+  description: 'Reads a job file ("-" reads it from standard input) and has the server check it as if it were submitted. Nothing is changed.', // prettier-ignore
+  examples: [{ text: 'Check a file', command: 'job validate example.nomad' }],
+  args: oneArgument('path'),
+  completes: 'file',
+  flags: { hcl1: flag.boolean('Accept the looser syntax of earlier job files.', { hidden: true }), ...variables },
+  async run({ args: [path], flags }, context) {
+    const job = await readJobFile(context, path!, flags);
+    const namespace = job.metadata.namespace ?? context.namespace;
+    // The name of a job that exists would be in the way of a creation, dry or not.
+    const existing = await context.client.find(JobKind, job.metadata.name!, namespace);
+    let checked;
+    try {
+      checked =
+        existing === undefined
+          ? await context.client.create(JobKind, { ...job, metadata: { ...job.metadata, namespace } }, { dryRun: true })
+          : await context.client.update(JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
+    } catch (error) {
+      if (isReason(error, 'Invalid', 'BadRequest'))
+        throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });
+      throw error;
+    }
+    const notes = await warnings(checked);
+    if (notes !== undefined) say(context, context.style.yellow(`Job Warnings:\n${notes}\n`));
+    say(context, 'Job validation successful');
+  },
+});

@@ -1,0 +1,128 @@
+/**
+ * What a driver's `config` block may say, as data: one table per driver gives validation (every problem, unknown keys with the
+ * nearest known one) and typed reading. Values come from job files, so "10", "true" and [{…}] are read as what they mean.
+ */
+export type Fields = Readonly<Record<string, Field>>;
+
+export type Field =
+  | {
+      readonly type: 'text' | 'number' | 'flag' | 'texts' | 'textMap';
+      readonly required?: true;
+      readonly oneOf?: readonly string[];
+    }
+  /** A block: an object, or a list of one as HCL gives it. */
+  | { readonly type: 'block' | 'blocks'; readonly fields: Fields }
+  /** Known elsewhere, not built here: refused with the reason. */
+  | { readonly type: 'refused'; readonly because: string };
+
+export type Config = Readonly<Record<string, unknown>>;
+
+/** Every problem of a config, each a sentence that names the field. */
+export function checkConfig(fields: Fields, config: Config, at = ''): string[] {
+  const problems: string[] = [];
+  for (const [key, value] of Object.entries(config)) {
+    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    const path = `${at}${key}`;
+    if (field === undefined) {
+      const near = nearest(key, Object.keys(fields));
+      problems.push(`${path}: unknown option${near === undefined ? '' : `, did you mean "${near}"?`}`);
+    } else if (value !== undefined && value !== null) {
+      problems.push(...checkField(field, value, path));
+    }
+  }
+  for (const [key, field] of Object.entries(fields)) {
+    if ('required' in field && field.required && isBlank(config[key])) problems.push(`${at}${key}: is required`);
+  }
+  return problems;
+}
+
+function checkField(field: Field, value: unknown, path: string): string[] {
+  switch (field.type) {
+    case 'refused':
+      return [`${path}: ${field.because}`];
+    case 'text': {
+      if (toText(value) === undefined) return [`${path}: must be a string`];
+      const { oneOf } = field;
+      return oneOf === undefined || oneOf.includes(toText(value)!) || isDeferred(value)
+        ? []
+        : [`${path}: must be one of ${oneOf.join(', ')}`];
+    }
+    case 'number':
+      return toNumber(value) === undefined && !isDeferred(value) ? [`${path}: must be a number`] : [];
+    case 'flag':
+      return toFlag(value) === undefined && !isDeferred(value) ? [`${path}: must be true or false`] : [];
+    case 'texts':
+      return toTexts(value) === undefined ? [`${path}: must be a list of strings`] : [];
+    case 'textMap':
+      return toTextMap(value) === undefined ? [`${path}: must be a map of strings`] : [];
+    case 'block':
+    case 'blocks': {
+      const blocks = toBlocks(value);
+      if (blocks === undefined) return [`${path}: must be a block`];
+      if (field.type === 'block' && blocks.length > 1) return [`${path}: may be given only once`];
+      return blocks.flatMap((block, i) => checkConfig(field.fields, block, blocks.length > 1 ? `${path}[${i}].` : `${path}.`));
+    }
+  }
+}
+
+/** Text that still holds an interpolation: what it will be is not known yet. */
+const isDeferred = (value: unknown): boolean => typeof value === 'string' && value.includes('${');
+
+const isBlank = (value: unknown): boolean => value === undefined || value === null || value === '';
+
+/** Readers; undefined when absent or of another type (which checkConfig has told). */
+export const toText = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+
+export function toNumber(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value.trim())) return Number(value);
+  return undefined;
+}
+
+export function toFlag(value: unknown): boolean | undefined {
+  if (typeof value === 'boolean') return value;
+  return value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : undefined;
+}
+
+export function toTexts(value: unknown): string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const texts = value.map(toText);
+  return texts.every((text) => text !== undefined) ? texts : undefined;
+}
+
+/** `{a: b}`, or `[{a: b}, {c: d}]` as HCL 1 wrote blocks. */
+export function toTextMap(value: unknown): Record<string, string> | undefined {
+  const parts = toBlocks(value);
+  if (parts === undefined) return undefined;
+  const merged: Record<string, string> = {};
+  for (const [key, item] of parts.flatMap((part) => Object.entries(part))) {
+    const text = toText(item);
+    if (text === undefined) return undefined;
+    merged[key] = text;
+  }
+  return merged;
+}
+
+export function toBlocks(value: unknown): Config[] | undefined {
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.every((item) => typeof item === 'object' && item !== null && !Array.isArray(item)) ? (list as Config[]) : undefined;
+}
+
+/** The known word that differs least from `word`, if any is near. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const ranked = known.map((k) => ({ k, d: distance(word.toLowerCase(), k) })).sort((a, b) => a.d - b.d)[0];
+  return ranked !== undefined && ranked.d <= Math.max(2, Math.floor(word.length / 3)) ? ranked.k : undefined;
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
