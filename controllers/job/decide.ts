@@ -35,11 +35,13 @@ export function decide(observed: Observed, now: Instant): Plan {
   const version = versionOfSpec(observed, now);
   const evaluations = [...register(observed, version.number), ...answerFailures(observed)];
   const status = summarise(observed, version.number, evaluations.length > 0, now);
+  const stable = markStable(observed);
+  const isStable = version.status.stable === true || stable.some((change) => change.version.spec.version === version.number);
   const changes: Change[] = [
     ...version.changes,
     ...evaluations,
-    ...markStable(observed),
-    { type: 'setStatus', status: { ...status, ...version.status } },
+    ...stable,
+    { type: 'setStatus', status: { ...status, ...version.status, stable: isStable } },
   ];
   if (!isDeleted(job)) return { changes };
 
@@ -155,7 +157,7 @@ function needsAnswer({ spec, status }: Stored<Allocation>, job: Stored<Job>): bo
   return status?.phase === 'failed' || (status?.phase === 'complete' && job.spec.type === 'service');
 }
 
-function markStable({ versions, deployments }: Observed): Change[] {
+function markStable({ versions, deployments }: Observed): Extract<Change, { type: 'markStable' }>[] {
   const succeeded = new Set(deployments.filter((d) => d.status?.phase === 'successful').map((d) => d.spec.jobVersion));
   return versions
     .filter((version) => version.spec.stable !== true && succeeded.has(version.spec.version))

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock, Duration, Logger } from '../../base/index.ts';
-import type { Informers} from '../../client/index.ts';
+import type { Informers } from '../../client/index.ts';
 import { electionLoop, EventRecorder, type Client, type Term } from '../../client/index.ts';
 import { type Controller, type ControllerMetrics } from './controller.ts';
 import { readerOf } from './reader.ts';
