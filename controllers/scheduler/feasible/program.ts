@@ -192,7 +192,8 @@ const EVERYWHERE = new Set(['', 'host', 'none']);
 const offers = (facts: NodeFacts, mode: string): boolean =>
   (facts.attributes['network.modes'] ?? '').split(',').some((offered) => offered.trim() === mode);
 
-const hostNetworkOf = (port: Port): string => (port.hostNetwork === undefined || port.hostNetwork === '' ? 'default' : port.hostNetwork);
+const hostNetworkOf = (port: Port): string =>
+  port.hostNetwork === undefined || port.hostNetwork === '' ? 'default' : port.hostNetwork;
 
 function askOf(group: TaskGroup): Ask {
   const tasks = group.tasks ?? [];

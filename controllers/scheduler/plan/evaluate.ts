@@ -15,6 +15,7 @@ import type {
   JobSpec,
   Stored,
 } from '../../../openapi/index.ts';
+import { isTemplate } from '../../objects/index.ts';
 import { Feasibility } from '../feasible/feasibility.ts';
 import { compileGroup } from '../feasible/program.ts';
 import { isTerminal, jobTypeOf, type AllocationRecord, type JobKey, type JobView } from '../model.ts';
@@ -35,6 +36,11 @@ export interface EvaluateInput {
   readonly followups: ReadonlyMap<string, Instant>;
   /** Other evaluations of the job that wait for capacity: this one makes them pointless. */
   readonly blocked: readonly string[];
+  /**
+   * Allocations that this evaluation has made already, by a plan that was cut short: the names of the next plan must not be
+   * theirs. 0 after an answer that was lost, so that the names are the same and a second creation is refused.
+   */
+  readonly made: number;
   /** The store revision that the cluster was seen at. */
   readonly revision: number;
   readonly now: Instant;
@@ -99,6 +105,8 @@ class Evaluating {
   readonly #job: JobView | undefined;
   readonly #isDryRun: boolean;
   readonly #trial: Trial;
+  /** What names are derived from. */
+  readonly #origin: readonly (string | number)[];
   readonly #nextId: () => string;
   readonly #seed: number;
   readonly #patches = new Map<string, AllocationPatch>();
@@ -120,7 +128,8 @@ class Evaluating {
     this.#isDryRun = evaluation.spec.dryRun !== undefined;
     this.#job = this.#isDryRun ? this.#dryRunJob(evaluation.spec.dryRun!.job) : withoutTemplates(this.#live);
     this.#trial = new Trial(cluster.allocations);
-    this.#nextId = uuidSource(evaluation.metadata.uid, evaluation.metadata.resourceVersion);
+    this.#origin = [evaluation.metadata.uid, evaluation.metadata.resourceVersion, input.made];
+    this.#nextId = uuidSource(...this.#origin);
     this.#seed = seedNumber(evaluation.metadata.uid);
   }
 
@@ -147,9 +156,7 @@ class Evaluating {
     const live = this.#live;
     const { metadata, spec: asked } = this.#evaluation;
     if (live !== undefined)
-      return equal(live.spec, spec)
-        ? live
-        : { ...live, spec, version: live.version + 1, stopped: spec.stop === true };
+      return equal(live.spec, spec) ? live : { ...live, spec, version: live.version + 1, stopped: spec.stop === true };
     return {
       key: this.#key,
       namespace: metadata.namespace ?? 'default',
@@ -174,7 +181,9 @@ class Evaluating {
       isNodeUp: (node) => cluster.fleet.stateOf(node)?.up ?? false,
       isStillFeasible: (allocation) => {
         const slot = cluster.fleet.slotOf(allocation.node);
-        return slot !== undefined && this.#feasibility(allocation.group, job!.version).reasonFor(cluster.fleet, slot) === undefined;
+        return (
+          slot !== undefined && this.#feasibility(allocation.group, job!.version).reasonFor(cluster.fleet, slot) === undefined
+        );
       },
       followups,
       now,
@@ -193,7 +202,10 @@ class Evaluating {
     let found = this.#feasibilities.get(key);
     if (found === undefined) {
       const spec = this.#specOf(version)!;
-      const program = compileGroup(spec, spec.groups!.find(({ name }) => name === group)!);
+      const program = compileGroup(
+        spec,
+        spec.groups!.find(({ name }) => name === group)!,
+      );
       this.#feasibilities.set(key, (found = new Feasibility(program, this.#input.cluster.fleet.classes)));
     }
     return found;
@@ -204,8 +216,7 @@ class Evaluating {
       this.#deployment = decision.within.id;
       this.#deploymentGroups = new Set(decision.within.groups.keys());
     } else if (decision.deployment.length > 0) {
-      const { uid, resourceVersion } = this.#evaluation.metadata;
-      this.#deployment = derivedUuid(uid, resourceVersion, 'deployment');
+      this.#deployment = derivedUuid(...this.#origin, 'deployment');
       this.#deploymentGroups = new Set(decision.deployment.map(({ group }) => group.name));
     }
   }
@@ -300,11 +311,11 @@ class Evaluating {
 
   /** Delayed evaluations for what failed and has to wait; what falls due at nearly the same time shares one. */
   #delay(changes: readonly Extract<Change, { type: 'delay' }>[]): void {
-    const { uid, resourceVersion, name } = this.#evaluation.metadata;
+    const { name } = this.#evaluation.metadata;
     let last: { readonly from: Instant; readonly id: string } | undefined;
     for (const { allocation, until, because: why } of [...changes].sort((a, b) => a.until - b.until)) {
       if (last === undefined || until - last.from > DELAY_WINDOW) {
-        const id = derivedUuid(uid, resourceVersion, 'delayed', this.#evaluations.length);
+        const id = derivedUuid(...this.#origin, 'delayed', this.#evaluations.length);
         last = { from: until, id };
         this.#evaluations.push(
           evaluationObject(
@@ -406,7 +417,9 @@ class Evaluating {
       return slot === undefined ? [] : [slot];
     };
     if (previous.phase === 'failed')
-      return { penalties: new Set([previous.node, ...(previous.tracker ?? []).map((event) => event.previousNode)].flatMap(slotOf)) };
+      return {
+        penalties: new Set([previous.node, ...(previous.tracker ?? []).map((event) => event.previousNode)].flatMap(slotOf)),
+      };
     const preferred = program.sticky ? fleet.slotOf(previous.node) : undefined;
     return preferred === undefined ? {} : { preferred };
   }
@@ -516,7 +529,7 @@ class Evaluating {
   /** What is told of the evaluation, and who waits for what is missing. */
   #outcome(decision: Decision): { status: EvaluationStatus; cancelled: Map<string, string> } {
     const { now, revision, cluster, blocked } = this.#input;
-    const { name, uid, resourceVersion } = this.#evaluation.metadata;
+    const { name } = this.#evaluation.metadata;
     const cancelled = new Map<string, string>();
     const deployment = this.#deployment ?? newestDeployment(cluster, this.#key);
     const status: EvaluationStatus = {
@@ -544,7 +557,7 @@ class Evaluating {
       modifiedAt: toTimestamp(now),
     };
     if (this.#evaluation.status?.phase === 'blocked') return { status: waiting, cancelled };
-    const id = derivedUuid(uid, resourceVersion, 'blocked');
+    const id = derivedUuid(...this.#origin, 'blocked');
     this.#evaluations.push(evaluationObject(this.#job!, id, { trigger: 'queued-allocs', previousEvaluation: name }, waiting));
     return { status: { ...status, blockedEvaluation: id }, cancelled };
   }
@@ -626,7 +639,5 @@ function newestDeployment(cluster: Cluster, key: JobKey): string | undefined {
 }
 
 /** A periodic or parameterised job runs nothing itself; its children do. */
-function withoutTemplates(job: JobView | undefined): JobView | undefined {
-  const isTemplate = job?.spec.periodic !== undefined || job?.spec.parameterized !== undefined;
-  return job !== undefined && isTemplate ? { ...job, stopped: true } : job;
-}
+const withoutTemplates = (job: JobView | undefined): JobView | undefined =>
+  job !== undefined && isTemplate(job.spec) ? { ...job, stopped: true } : job;

@@ -1,6 +1,7 @@
 import type { Evaluation, Stored } from '../../../openapi/index.ts';
 import type { JobKey } from '../model.ts';
 import type { MissingGroup } from '../plan/evaluate.ts';
+import { isHolding } from '../state/allocations.ts';
 import type { Cluster } from '../state/cluster.ts';
 
 /**
@@ -25,6 +26,10 @@ export class BlockedEvaluations {
     return [...(this.#byJob.get(key) ?? [])];
   }
 
+  has(name: string): boolean {
+    return this.#waiting.has(name);
+  }
+
   add(key: JobKey, evaluation: Stored<Evaluation>, missing: readonly MissingGroup[]): void {
     const { name } = evaluation.metadata;
     this.#waiting.set(name, { evaluation, missing });
@@ -43,7 +48,7 @@ export class BlockedEvaluations {
   /** The evaluations that one of these nodes would help. They go on waiting until they are removed. */
   helpedBy(nodes: Iterable<string>): Stored<Evaluation>[] {
     if (this.#waiting.size === 0) return [];
-    const slots = [...nodes].flatMap((node) => this.#cluster.fleet.slotOf(node) ?? []);
+    const slots = [...nodes].map((node) => this.#cluster.fleet.slotOf(node)).filter((slot) => slot !== undefined);
     const found: Stored<Evaluation>[] = [];
     for (const { evaluation, missing } of this.#waiting.values())
       if (missing.some((one) => slots.some((slot) => this.#wouldTake(slot, one)))) found.push(evaluation);
@@ -57,8 +62,6 @@ export class BlockedEvaluations {
     const { distinctHosts, group } = feasibility.program;
     if (distinctHosts === undefined) return true;
     const node = fleet.names[slot];
-    return !allocations
-      .ofJob(job)
-      .some((a) => a.node === node && a.desired === 'run' && (distinctHosts === 'job' || a.group === group));
+    return !allocations.ofJob(job).some((a) => a.node === node && isHolding(a) && (distinctHosts === 'job' || a.group === group));
   }
 }

@@ -92,7 +92,7 @@ export class Broker {
   }
 
   /** It is dealt with. Returns the evaluations that became pointless through it: to be cancelled. */
-  done(name: string): string[] {
+  done(name: string): Stored<Evaluation>[] {
     const item = this.#items.get(name);
     if (item === undefined) return [];
     this.#forget(item);
@@ -130,6 +130,18 @@ export class Broker {
     return found;
   }
 
+  /** Evaluations of a job that waited for capacity and are to be tried again. */
+  unblocked(key: JobKey): string[] {
+    return [...(this.#lanes.get(key) ?? [])]
+      .filter(({ evaluation }) => evaluation.status?.phase === 'blocked')
+      .map(({ evaluation }) => evaluation.metadata.name);
+  }
+
+  /** What is known of an evaluation that is queued or in work. */
+  get(name: string): Stored<Evaluation> | undefined {
+    return this.#items.get(name)?.evaluation;
+  }
+
   #schedule(item: Item, now: Instant): void {
     if (item.notBefore > now) {
       item.state = 'delayed';
@@ -155,7 +167,7 @@ export class Broker {
     }
   }
 
-  #supersede(lane: string): string[] {
+  #supersede(lane: string): Stored<Evaluation>[] {
     const waiting = [...(this.#lanes.get(lane) ?? [])]
       .filter(({ state }) => state === 'ready' || state === 'parked')
       .sort((a, b) => b.order - a.order);
@@ -164,7 +176,7 @@ export class Broker {
       .filter((item) => !kept.has(item))
       .map((item) => {
         this.#forget(item);
-        return item.evaluation.metadata.name;
+        return item.evaluation;
       });
   }
 

@@ -487,8 +487,7 @@ export class PlacementSession {
       'node-affinity': this.#program.affinities.length > 0 ? rounded(this.#affinity(slot)) : 0,
       'node-reschedule-penalty': penalised ? PENALTY : 0,
     };
-    if (this.#spreads.length > 0)
-      terms['allocation-spread'] = rounded(this.#spreadScore(slot));
+    if (this.#spreads.length > 0) terms['allocation-spread'] = rounded(this.#spreadScore(slot));
     return { nodeName: this.#fleet.names[slot]!, score: rounded(this.#score(slot, penalised)), terms };
   }
 }
@@ -564,7 +563,8 @@ const record = <K extends string>(name: K, counts: Map<string, number>): { [P in
   (counts.size === 0 ? {} : { [name]: Object.fromEntries(counts) }) as { [P in K]?: Record<string, number> };
 
 /** The mean of the terms; spread is one more where it says anything. */
-const combine = (sum: number, terms: number, spread: number): number => (spread === 0 ? sum / terms : (sum + spread) / (terms + 1));
+const combine = (sum: number, terms: number, spread: number): number =>
+  spread === 0 ? sum / terms : (sum + spread) / (terms + 1);
 
 const freeShare = (used: number, total: number): number => (total <= 0 ? 0 : 1 - used / total);
 

@@ -217,7 +217,12 @@ function reconcileGroup(
   if (wantsCanaries && !isFrozen) {
     const missing = (strategy.canary ?? 0) - canaries.size;
     const taken = [...canaries].map(({ index }) => index);
-    for (const index of indexes.nextCanaries(missing, taken, destructive.map((a) => a.index))) // prettier-ignore
+    for (const index of indexes.nextCanaries(
+      missing,
+      taken,
+      destructive.map((a) => a.index),
+    ))
+      // prettier-ignore
       changes.push(place({ index, canary: true, version: job.version, kind: 'canary', because: 'a canary of the new version' }));
     updates.canary += missing;
   }
@@ -278,14 +283,20 @@ function sortCanaries(
     const deployment = deployments.find(({ id }) => id === allocation.deployment);
     if (deployment?.groups.get(allocation.group)?.promoted === true) {
       if (!isTerminal(allocation)) promoted.push(allocation);
-    } else if (deployment !== undefined && deployment === current && deployment.active && !deployment.failed) running.push(allocation);
+    } else if (deployment !== undefined && deployment === current && deployment.active && !deployment.failed)
+      running.push(allocation);
     else given.push(allocation);
   }
   return { running, promoted, given };
 }
 
 function findSurplus(
-  { live, failed, done, migrating }: Pick<Classified, 'live' | 'done' | 'migrating'> & { readonly failed: readonly AllocationRecord[] },
+  {
+    live,
+    failed,
+    done,
+    migrating,
+  }: Pick<Classified, 'live' | 'done' | 'migrating'> & { readonly failed: readonly AllocationRecord[] },
   canaries: ReadonlySet<AllocationRecord>,
   count: number,
 ): AllocationRecord[] {
@@ -358,9 +369,11 @@ function computeUpdates(
   return { inPlace, destructive, same };
 }
 
-const place = (
-  change: Omit<PlaceChange, 'type' | 'previous'> & { readonly previous?: AllocationRecord },
-): PlaceChange => ({ type: 'place', previous: undefined, ...change });
+const place = (change: Omit<PlaceChange, 'type' | 'previous'> & { readonly previous?: AllocationRecord }): PlaceChange => ({
+  type: 'place',
+  previous: undefined,
+  ...change,
+});
 
 function computePlacements(
   job: JobView,
@@ -377,7 +390,14 @@ function computePlacements(
 ): PlaceChange[] {
   const { regular, moving, due, lost, canaries, indexes, versionAfter } = sets;
   const successor = (previous: AllocationRecord, kind: 'reschedule' | 'lost', why: string): PlaceChange =>
-    place({ index: previous.index, canary: canaries.has(previous), version: versionAfter(previous), previous, kind, because: why });
+    place({
+      index: previous.index,
+      canary: canaries.has(previous),
+      version: versionAfter(previous),
+      previous,
+      kind,
+      because: why,
+    });
   const changes = due.map((previous) => successor(previous, 'reschedule', because.rescheduled));
   let existing = regular.length + moving.length + due.filter((a) => !canaries.has(a)).length;
   for (const previous of lost) {
@@ -406,7 +426,12 @@ function updateLimit(
   maxParallel: number | undefined,
   isHeld: boolean,
   count: number,
-  { destructive, moving, held, deployment }: {
+  {
+    destructive,
+    moving,
+    held,
+    deployment,
+  }: {
     readonly destructive: readonly AllocationRecord[];
     readonly moving: readonly AllocationRecord[];
     readonly held: readonly AllocationRecord[];

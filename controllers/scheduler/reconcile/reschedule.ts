@@ -1,4 +1,12 @@
-import { durationOr, formatDuration, parseDuration, parseTimestamp, toTimestamp, type Duration, type Instant } from '../../../base/index.ts';
+import {
+  durationOr,
+  formatDuration,
+  parseDuration,
+  parseTimestamp,
+  toTimestamp,
+  type Duration,
+  type Instant,
+} from '../../../base/index.ts';
 import type { RescheduleEvent, ReschedulePolicy } from '../../../openapi/index.ts';
 import type { AllocationRecord } from '../model.ts';
 

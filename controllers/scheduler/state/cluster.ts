@@ -13,6 +13,7 @@ export class Cluster {
   readonly #jobs = new Map<JobKey, Stored<Job>>();
   readonly #versions = new Map<JobKey, Map<string, Stored<JobVersion>>>();
   readonly #deployments = new Map<JobKey, Map<string, DeploymentView>>();
+  readonly #nodeRevisions = new Map<string, number>();
   readonly #algorithms = new Map<string, Algorithm>();
   #onOffered: ((node: string) => void) | undefined;
 
@@ -22,6 +23,9 @@ export class Cluster {
   }
 
   putNode(node: Stored<Node>): void {
+    const revision = Number(node.metadata.resourceVersion);
+    if ((this.#nodeRevisions.get(node.metadata.name) ?? 0) > revision) return;
+    this.#nodeRevisions.set(node.metadata.name, revision);
     const before = this.fleet.stateOf(node.metadata.name);
     const state = readNode(node);
     this.fleet.put(node.metadata.name, state);
@@ -30,6 +34,7 @@ export class Cluster {
   }
 
   removeNode(name: string): void {
+    this.#nodeRevisions.delete(name);
     this.fleet.remove(name);
   }
 
@@ -38,7 +43,10 @@ export class Cluster {
   }
 
   putJob(job: Stored<Job>): void {
-    this.#jobs.set(jobKey(job.metadata.namespace, job.metadata.name), job);
+    const key = jobKey(job.metadata.namespace, job.metadata.name);
+    const known = this.#jobs.get(key);
+    if (known === undefined || Number(known.metadata.resourceVersion) <= Number(job.metadata.resourceVersion))
+      this.#jobs.set(key, job);
   }
 
   removeJob(job: Stored<Job>): void {

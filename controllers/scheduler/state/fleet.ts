@@ -164,7 +164,8 @@ export class Fleet {
 
   #lacksPorts(slot: number, ask: Ask): string | undefined {
     for (const port of ask.ports) {
-      if (this.addresses(slot, port.hostNetwork).length === 0) return `network: no addresses available for "${port.hostNetwork}" network`;
+      if (this.addresses(slot, port.hostNetwork).length === 0)
+        return `network: no addresses available for "${port.hostNetwork}" network`;
       if (port.static === undefined || port.ignoreCollision) continue;
       if (this.addressFor(slot, port.hostNetwork, port.static) === undefined)
         return `network: reserved port collision ${port.label}=${port.static}`;

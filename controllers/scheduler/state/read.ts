@@ -1,13 +1,5 @@
 import { parseTimestamp, parseDuration } from '../../../base/index.ts';
-import type {
-  Allocation,
-  Deployment,
-  Job,
-  JobVersion,
-  Node,
-  Stored,
-  TaskState,
-} from '../../../openapi/index.ts';
+import type { Allocation, Deployment, Job, JobVersion, Node, Stored, TaskState } from '../../../openapi/index.ts';
 import type { NodeFacts } from '../feasible/targets.ts';
 import type { AllocationRecord, DeploymentView, Holding, JobKey, JobView } from '../model.ts';
 import type { NodeState } from './fleet.ts';
@@ -71,7 +63,9 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
 function endedWell(tasks: readonly TaskState[], wanted: boolean): boolean {
   return (
     tasks.length > 0 &&
-    tasks.every((task) => task.state === 'dead' && task.failed !== true && (wanted || (task.exitCode === 0 && (task.signal ?? 0) === 0)))
+    tasks.every(
+      (task) => task.state === 'dead' && task.failed !== true && (wanted || (task.exitCode === 0 && (task.signal ?? 0) === 0)),
+    )
   );
 }
 
@@ -85,7 +79,10 @@ export function readNode(node: Stored<Node>): NodeState {
     facts: readFacts(node),
     up: phase !== 'down' && metadata.deletionTimestamp === undefined,
     schedulable:
-      phase === 'ready' && spec.eligibility !== 'ineligible' && spec.drain === undefined && metadata.deletionTimestamp === undefined,
+      phase === 'ready' &&
+      spec.eligibility !== 'ineligible' &&
+      spec.drain === undefined &&
+      metadata.deletionTimestamp === undefined,
     cpu: (resources.cpuMHz ?? 0) - (reserved.cpuMHz ?? 0),
     memory: (resources.memoryMB ?? 0) - (reserved.memoryMB ?? 0),
     disk: (resources.diskMB ?? 0) - (reserved.diskMB ?? 0),
@@ -103,7 +100,9 @@ function readFacts({ spec, status, metadata }: Stored<Node>): NodeFacts {
     if (known === undefined) networks.set(hostNetwork, [ip]);
     else known.push(ip);
   }
-  const drivers = Object.entries(status?.drivers ?? {}).filter(([, driver]) => driver.detected === true && driver.healthy === true);
+  const drivers = Object.entries(status?.drivers ?? {}).filter(
+    ([, driver]) => driver.detected === true && driver.healthy === true,
+  );
   return {
     id: metadata.name,
     name: spec.name ?? metadata.name,
