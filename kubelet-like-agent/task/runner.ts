@@ -230,12 +230,15 @@ export class TaskRunner {
   }
 
   async #destroy(): Promise<void> {
-    const handle = this.#handle;
-    if (handle === undefined) return;
+    const { driver } = this.#host;
+    const { remains } = this.#record;
     // The exit is on disk first: after this it could not be asked for again.
     await this.#host.durable();
-    if (this.#handle === handle) this.#handle = undefined;
-    await handle.destroy();
+    const task = { ...this.#host.taskStart(), report: () => undefined, signal: this.#closing.signal };
+    const handle = this.#handle ?? (remains === undefined ? undefined : await driver?.recover(remains, task));
+    this.#handle = undefined;
+    await handle?.destroy();
+    this.send({ type: 'destroyed' });
   }
 }
 
