@@ -14,14 +14,15 @@
  */
 import type { Clock, Duration, Logger } from '../base/index.ts';
 import { Informers, type Client } from '../client/index.ts';
+import { controllerNames, type ControllerName } from './names.ts';
 import { deploymentController } from './deployment/index.ts';
 import { defaultGcConfig, gcControllers, type GcConfig } from './gc/index.ts';
 import { jobController } from './job/index.ts';
 import { defaultHeartbeatConfig, drainController, heartbeatController, type HeartbeatConfig } from './node/index.ts';
+import { schedulerPart } from './scheduler/index.ts';
 import { Manager, noMetrics, partOf, type ControllerMetrics, type Part } from './runtime/index.ts';
 
-export const controllerNames = ['job', 'scheduler', 'deployment', 'node', 'gc'] as const;
-export type ControllerName = (typeof controllerNames)[number];
+export { controllerNames, type ControllerName };
 
 export interface ControllersConfig {
   readonly gc?: Partial<GcConfig>;
@@ -64,7 +65,7 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
     case 'job':
       return partOf('controller-job', [jobController]);
     case 'scheduler':
-      throw new Error('the scheduler is not built in');
+      return schedulerPart();
     case 'deployment':
       return partOf('controller-deployment', [deploymentController]);
     case 'node':
