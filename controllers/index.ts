@@ -18,6 +18,7 @@ import { deploymentController } from './deployment/index.ts';
 import { defaultGcConfig, gcControllers, type GcConfig } from './gc/index.ts';
 import { jobController } from './job/index.ts';
 import { defaultHeartbeatConfig, drainController, heartbeatController, type HeartbeatConfig } from './node/index.ts';
+import { schedulerPart, type SchedulerConfig } from './scheduler/index.ts';
 import { Manager, noMetrics, partOf, type ControllerMetrics, type Part } from './runtime/index.ts';
 
 export const controllerNames = ['job', 'scheduler', 'deployment', 'node', 'gc'] as const;
@@ -26,6 +27,7 @@ export type ControllerName = (typeof controllerNames)[number];
 export interface ControllersConfig {
   readonly gc?: Partial<GcConfig>;
   readonly node?: Partial<HeartbeatConfig>;
+  readonly scheduler?: Partial<SchedulerConfig>;
   /** How long a leader's Lease outlives its last renewal: how long nobody leads after one died. Default 15 s. */
   readonly leaseTtl?: Duration;
 }
@@ -64,7 +66,7 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
     case 'job':
       return partOf('controller-job', [jobController]);
     case 'scheduler':
-      throw new Error('the scheduler is not built in');
+      return schedulerPart(config.scheduler);
     case 'deployment':
       return partOf('controller-deployment', [deploymentController]);
     case 'node':
@@ -79,4 +81,5 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
 
 export type { GcConfig } from './gc/index.ts';
 export type { HeartbeatConfig } from './node/index.ts';
+export type { SchedulerConfig } from './scheduler/index.ts';
 export { noMetrics, type ControllerMetrics, type ReconcileResult } from './runtime/index.ts';
