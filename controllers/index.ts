@@ -19,7 +19,7 @@ import { deploymentController } from './deployment/index.ts';
 import { defaultGcConfig, gcControllers, type GcConfig } from './gc/index.ts';
 import { jobController } from './job/index.ts';
 import { defaultHeartbeatConfig, drainController, heartbeatController, type HeartbeatConfig } from './node/index.ts';
-import { schedulerPart } from './scheduler/index.ts';
+import { schedulerPart, type SchedulerConfig } from './scheduler/index.ts';
 import { Manager, noMetrics, partOf, type ControllerMetrics, type Part } from './runtime/index.ts';
 
 export { controllerNames, type ControllerName };
@@ -27,6 +27,7 @@ export { controllerNames, type ControllerName };
 export interface ControllersConfig {
   readonly gc?: Partial<GcConfig>;
   readonly node?: Partial<HeartbeatConfig>;
+  readonly scheduler?: Partial<SchedulerConfig>;
   /** How long a leader's Lease outlives its last renewal: how long nobody leads after one died. Default 15 s. */
   readonly leaseTtl?: Duration;
 }
@@ -65,7 +66,7 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
     case 'job':
       return partOf('controller-job', [jobController]);
     case 'scheduler':
-      return schedulerPart();
+      return schedulerPart(config.scheduler);
     case 'deployment':
       return partOf('controller-deployment', [deploymentController]);
     case 'node':
@@ -80,4 +81,5 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
 
 export type { GcConfig } from './gc/index.ts';
 export type { HeartbeatConfig } from './node/index.ts';
+export type { SchedulerConfig } from './scheduler/index.ts';
 export { noMetrics, type ControllerMetrics, type ReconcileResult } from './runtime/index.ts';

@@ -9,6 +9,8 @@ import { readerOf } from './reader.ts';
 export interface Part {
   /** The name of its Lease. */
   readonly lease: string;
+  /** Who it is in Events. */
+  readonly component: string;
   lead(host: Host, term: Term, stop: AbortSignal): Promise<void>;
   /** What is done while standing by, so that a new leader starts with warm caches. */
   prepare(host: Host): void;
@@ -33,6 +35,7 @@ export function partOf(lease: string, controllers: readonly Controller[]): Part 
   );
   return {
     lease,
+    component: lease,
     prepare({ informers }) {
       for (const kind of kinds) informers.of(kind);
       for (const { indexes } of controllers) {
