@@ -1,4 +1,4 @@
-// Bundles the sources: dist/orchctl.mjs (everything that ships, one executable file) and, with --tests, build/test and build/bench.
+// Bundles the sources: dist/orchctl.cjs (everything that ships, one executable file) and, with --tests, build/test and build/bench.
 // Packages stay outside the bundle; they are loaded only by the commands that need them.
 import { build } from 'esbuild';
 import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -13,20 +13,22 @@ const tests = process.argv.includes('--tests');
 const bundled = new Set(['commander', 'picocolors', 'fast-deep-equal']);
 const external = Object.keys({ ...pkg.dependencies, ...pkg.devDependencies }).filter((name) => !bundled.has(name));
 
+// The program is CommonJS: there a package is required where its module is first imported, while a bundle of ES modules would
+// load every package at start.
+const requireInEsm =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+const urlInCjs = "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;";
+
 const common = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
   target: 'node20',
-  format: 'esm',
   external,
   sourcemap: 'linked',
   legalComments: 'none',
   logLevel: 'warning',
   define: { __ORCH_VERSION__: JSON.stringify(pkg.version) },
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
 };
 
 const walk = (dir, ends) =>
@@ -39,10 +41,12 @@ const jobs = [
   build({
     ...common,
     entryPoints: ['bin/orchctl.ts'],
-    outfile: 'dist/orchctl.mjs',
+    outfile: 'dist/orchctl.cjs',
+    format: 'cjs',
     minifySyntax: true,
     minifyWhitespace: true,
-    banner: { js: `#!/usr/bin/env node\n${common.banner.js}` },
+    define: { ...common.define, 'import.meta.url': '__importMetaUrl' },
+    banner: { js: `#!/usr/bin/env node\n${urlInCjs}` },
   }),
 ];
 if (tests) {
@@ -61,4 +65,4 @@ if (tests) {
   );
 }
 await Promise.all(jobs);
-chmodSync(join(root, 'dist/orchctl.mjs'), 0o755);
+chmodSync(join(root, 'dist/orchctl.cjs'), 0o755);

@@ -28,7 +28,7 @@ export interface KeyRange {
 export interface RangeOptions {
   /** At most this many items; 0 or absent means all. */
   readonly limit?: number;
-  /** Read as of this revision; absent means the newest. Throws CompactedError when it is gone. */
+  /** Read as of this revision; absent means the newest. Throws CompactedError when it is gone, FutureRevisionError when it is yet to come. */
   readonly revision?: Revision;
   /** Leave values empty. */
   readonly keysOnly?: boolean;
@@ -78,11 +78,15 @@ export interface WatchOptions {
 
 export interface Store {
   range(range: KeyRange, options?: RangeOptions): Promise<RangeResult>;
-  /** Applies all writes in one revision when every compare holds. Resolved means durable. */
+  /**
+   * Applies all writes in one revision when every compare holds. Resolved means durable. No key may be written twice; to delete an
+   * absent key is no event. Throws LeaseNotFoundError, TransactionTooLargeError.
+   */
   txn(compares: readonly Compare[], writes: readonly Write[]): Promise<TxnResult>;
   /**
    * Every event of the range from `startRevision` on, once and in order, across reconnects of the backend.
-   * Ends when the signal aborts; throws CompactedError when it cannot go on without a gap.
+   * Ends when the signal aborts or the store is closed; throws CompactedError when it cannot go on without a gap. The start is fixed
+   * by the call, not by the first `next()`. A slow reader costs no memory: it reads the log at its own pace.
    */
   watch(range: KeyRange, options?: WatchOptions): AsyncIterable<WatchBatch>;
   /** Asks for a progress batch on all watches soon (idle watches then know the current revision). */
@@ -94,9 +98,12 @@ export interface Store {
   /** Restarts the lease's time. Throws LeaseNotFoundError when it is gone. */
   keepAlive(lease: LeaseId): Promise<void>;
   revokeLease(lease: LeaseId): Promise<void>;
-  /** Forgets what was overwritten before `revision`. */
+  /**
+   * Forgets what was overwritten before `revision`: from it on reads and watches are whole, those before fail (the last one may still
+   * be readable). Does nothing when that is compacted already.
+   */
   compact(revision: Revision): Promise<void>;
-  /** The revision before which history is gone; 0 when none is. */
+  /** The first revision from which on history is whole; 0 when nothing was compacted. */
   compactedRevision(): Promise<Revision>;
   /** What one transaction may hold. */
   readonly limits: { readonly operations: number; readonly bytes: number };
@@ -104,6 +111,9 @@ export interface Store {
   readonly description: string;
   close(): Promise<void>;
 }
+
+/** Keys are not empty, hold no NUL and have at most `MAX_KEY_BYTES`. */
+export const MAX_KEY_BYTES = 1024;
 
 /** The revision that was asked for is compacted; read anew. */
 export class CompactedError extends Error {
@@ -113,6 +123,19 @@ export class CompactedError extends Error {
     super(`required revision has been compacted (compacted at ${compacted})`);
     this.compacted = compacted;
   }
+}
+
+/** The revision that was asked for does not exist yet. */
+export class FutureRevisionError extends Error {
+  override readonly name = 'FutureRevisionError';
+  constructor(revision: Revision, current: Revision) {
+    super(`required revision ${revision} is a future revision (the current one is ${current})`);
+  }
+}
+
+/** The transaction exceeds `limits`; nothing was written. */
+export class TransactionTooLargeError extends Error {
+  override readonly name = 'TransactionTooLargeError';
 }
 
 export class LeaseNotFoundError extends Error {

@@ -21,6 +21,8 @@ export interface ClientOptions {
   readonly userAgent?: string;
   /** How long a request (not a watch or stream) may take. Default 30 s. */
   readonly timeoutMs?: number;
+  /** How long connecting to a server may take before the next one is tried. Default 5 s. */
+  readonly connectTimeoutMs?: number;
   readonly fence?: Fence;
 }
 
@@ -61,6 +63,8 @@ export interface WatchOptions {
   readonly fieldSelector?: string;
   /** Changes after this; absent or `0`: everything there is first, as ADDED. */
   readonly resourceVersion?: string;
+  /** Called when the server accepted the watch. */
+  readonly opened?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -167,11 +171,12 @@ export class Client {
    * gone: list again. For a cache that stays right across all of that use an informer.
    */
   async *watch<T extends AnyObject>(kind: Kind<T>, options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>, void> {
-    const { namespace, signal, ...query } = options;
+    const { namespace, signal, opened, ...query } = options;
     const response = await this.stream('GET', collectionPath(kind, namespace), {
       query: { ...query, watch: true, allowWatchBookmarks: true },
       ...(signal && { signal }),
     });
+    opened?.();
     yield* readWatch<T>(response, signal);
   }
 
@@ -183,9 +188,10 @@ export class Client {
       const text = await readText(response);
       return (text === '' ? undefined : JSON.parse(text)) as R;
     } catch (error) {
-      if (signal.timedOut())
-        throw new ApiError('Timeout', `${method} ${path}: no answer within ${this.#options.timeoutMs ?? 30_000} ms`);
-      throw error;
+      if (!signal.timedOut()) throw error;
+      // It may hang only for us: ask another one next time.
+      this.#current = (this.#current + 1) % this.#servers.length;
+      throw new ApiError('Timeout', `${method} ${path}: no answer within ${this.#options.timeoutMs ?? 30_000} ms`);
     } finally {
       signal.clear();
     }
@@ -194,8 +200,9 @@ export class Client {
   /** A request whose answer is read as it comes (logs, watches). Throws ApiError for any status but 2xx. */
   async stream(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
     let failure: unknown;
+    const first = this.#current;
     for (let attempt = 0; attempt < this.#servers.length; attempt++) {
-      const at = (this.#current + attempt) % this.#servers.length;
+      const at = (first + attempt) % this.#servers.length;
       try {
         const response = await this.#request(this.#servers[at]!, method, path, options);
         this.#current = at;
@@ -204,8 +211,10 @@ export class Client {
         const text = await readText(response);
         throw ApiError.fromStatus(parseJson(text) ?? text, code);
       } catch (error) {
-        // Only a connection that was never made is safe to try elsewhere for any method.
-        if (!(error instanceof ConnectionError) || !error.neverSent || options.signal?.aborted) throw error;
+        if (!(error instanceof ConnectionError) || options.signal?.aborted) throw error;
+        this.#current = (at + 1) % this.#servers.length;
+        // A write may have been done though its answer was lost; only one that cannot have arrived is safe to repeat.
+        if (!error.neverSent && method !== 'GET') throw error;
         failure = error;
       }
     }
@@ -251,6 +260,18 @@ export class Client {
         }
         reject(options.signal?.aborted ? error : new ConnectionError(server.origin, error));
       });
+      request.once('socket', (socket) => {
+        if (!socket.connecting) return;
+        const connected = secure ? 'secureConnect' : 'connect';
+        const timer = setTimeout(() => {
+          request.destroy(Object.assign(new Error('connecting timed out'), { code: 'ECONNTIMEOUT' }));
+        }, this.#options.connectTimeoutMs ?? 5000);
+        const settled = (): void => {
+          clearTimeout(timer);
+          socket.off(connected, settled).off('close', settled);
+        };
+        socket.on(connected, settled).on('close', settled);
+      });
       request.end(body);
     });
   }
@@ -285,7 +306,9 @@ export class ConnectionError extends Error {
   constructor(server: string, cause: NodeJS.ErrnoException) {
     super(`cannot reach ${server}: ${cause.message}`, { cause });
     this.server = server;
-    this.neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(cause.code ?? '');
+    this.neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ECONNTIMEOUT'].includes(
+      cause.code ?? '',
+    );
   }
 }
 

@@ -1,0 +1,141 @@
+import type { StatusCause } from '../../../base/index.ts';
+import type { JobSpec, Service, Task, TaskGroup } from '../../../openapi/index.ts';
+import { collectFindings } from './findings.ts';
+
+/**
+ * What parses and is kept, but has nobody who acts on it yet. A job that needs one of these is refused with the sentence, never run
+ * without it. Whoever builds one deletes its line.
+ */
+const jobFeatures: readonly Feature<JobSpec>[] = [
+  [
+    'type',
+    (job) => job.type === 'system' || job.type === 'sysbatch',
+    'jobs of type "system" and "sysbatch" are not scheduled yet',
+  ],
+  ['periodic', (job) => job.periodic !== undefined, 'periodic jobs are not launched yet'],
+  ['parameterized', (job) => job.parameterized !== undefined, 'parameterized jobs cannot be dispatched yet'],
+  ['multiregion', (job) => job.multiregion !== undefined, 'there is one region: multiregion deployments are not made'],
+];
+
+const groupFeatures: readonly Feature<TaskGroup>[] = [
+  [
+    'networks',
+    (group) => usesMode(group, (mode) => !['', 'host', 'bridge'].includes(mode)),
+    'network modes other than "host" and "bridge" are not set up yet',
+  ],
+  [
+    'networks',
+    (group) => group.networks?.some(({ dns }) => dns !== undefined) === true,
+    'dns settings of a network are not applied yet',
+  ],
+  [
+    'networks',
+    (group) => group.networks?.some(({ hostname }) => hostname !== undefined && hostname !== '') === true,
+    'the hostname of a network is not applied yet',
+  ],
+  ['volumes', (group) => group.volumes?.some(({ type }) => type === 'csi') === true, 'CSI volumes cannot be attached yet'],
+  [
+    'consul',
+    (group) => isSet(group.consul?.namespace) || isSet(group.consul?.partition),
+    'nothing is registered in Consul, so its namespaces and partitions have no effect',
+  ],
+  [
+    'scaling',
+    (group) => group.scaling?.policy !== undefined && group.scaling.enabled !== false,
+    'no autoscaler evaluates scaling policies yet',
+  ],
+  ['maxRunDuration', (group) => group.maxRunDuration !== undefined, 'max_run_duration is not watched yet'],
+  [
+    'disconnect',
+    (group) => group.disconnect !== undefined,
+    'nodes that are disconnected count as lost: disconnect is not acted on yet',
+  ],
+  [
+    'maxClientDisconnect',
+    (group) => group.maxClientDisconnect !== undefined,
+    'nodes that are disconnected count as lost: max_client_disconnect is not acted on yet',
+  ],
+  [
+    'stopAfterClientDisconnect',
+    (group) => group.stopAfterClientDisconnect !== undefined,
+    'tasks go on while their node is disconnected: stop_after_client_disconnect is not acted on yet',
+  ],
+  [
+    'ephemeralDisk',
+    (group) => group.ephemeralDisk?.migrate === true,
+    'the data of an ephemeral disk is not moved to other nodes yet (migrate)',
+  ],
+];
+
+const taskFeatures: readonly Feature<Task>[] = [
+  ['templates', (task) => hasAny(task.templates), 'templates are not rendered yet'],
+  ['artifacts', (task) => hasAny(task.artifacts), 'artifacts are not downloaded yet'],
+  ['vault', (task) => task.vault !== undefined, 'tasks get no Vault tokens yet'],
+  ['consul', (task) => task.consul !== undefined, 'tasks get no Consul tokens yet'],
+  ['csiPlugin', (task) => task.csiPlugin !== undefined, 'CSI plugins cannot run yet'],
+  ['dispatchPayload', (task) => task.dispatchPayload !== undefined, 'parameterized jobs cannot be dispatched yet'],
+  ['identities', (task) => hasAny(task.identities), 'tasks get no identities yet'],
+  ['secrets', (task) => hasAny(task.secrets), 'secrets are not fetched yet'],
+  ['schedule', (task) => task.schedule !== undefined, 'tasks do not follow a schedule yet'],
+  ['kind', (task) => isSet(task.kind), 'tasks of a Consul Connect kind are not made yet'],
+  ['actions', (task) => hasAny(task.actions), 'actions cannot be run yet'],
+  [
+    'scalings',
+    (task) => task.scalings?.some(({ enabled }) => enabled !== false) === true,
+    'no autoscaler evaluates scaling policies yet',
+  ],
+  ['resources.devices', (task) => hasAny(task.resources?.devices), 'devices are not fingerprinted yet'],
+  [
+    'resources.numa',
+    (task) => isSet(task.resources?.numa?.affinity) && task.resources?.numa?.affinity !== 'none',
+    'NUMA nodes are not looked at yet',
+  ],
+  [
+    'volumeMounts',
+    (task) => task.volumeMounts?.some(({ selinuxLabel }) => isSet(selinuxLabel)) === true,
+    'SELinux labels are not applied yet',
+  ],
+  ['restart', (task) => task.restart?.renderTemplates === true, 'templates are not rendered yet'],
+];
+
+const serviceFeatures: readonly Feature<Service>[] = [
+  ['connect', (service) => service.connect !== undefined, 'Consul Connect is not set up yet'],
+  ['identity', (service) => service.identity !== undefined, 'services get no identities yet'],
+  ['checks', (service) => service.checks?.some(({ type }) => type === 'grpc') === true, 'grpc checks are not run yet'],
+  [
+    'checks',
+    (service) => service.checks?.some(({ expose }) => expose === true) === true,
+    'checks are not exposed through Consul Connect yet',
+  ],
+];
+
+/** A field, whether the object needs it, and why that does not work. */
+type Feature<T> = readonly [field: string, isNeeded: (owner: T) => boolean, because: string];
+
+/** What the job needs that cannot be given yet: one finding for each field. */
+export function unsupportedFeatures(spec: JobSpec): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const look = <T>(features: readonly Feature<T>[], owner: T, ...steps: (string | number)[]): void => {
+    for (const [field, isNeeded, because] of features) {
+      if (isNeeded(owner))
+        collectFindings('spec', causes)
+          .at(...steps)
+          .unsupported(field, because);
+    }
+  };
+  look(jobFeatures, spec);
+  spec.groups?.forEach((group, g) => {
+    look(groupFeatures, group, 'groups', g);
+    group.services?.forEach((service, s) => look(serviceFeatures, service, 'groups', g, 'services', s));
+    group.tasks?.forEach((task, t) => {
+      look(taskFeatures, task, 'groups', g, 'tasks', t);
+      task.services?.forEach((service, s) => look(serviceFeatures, service, 'groups', g, 'tasks', t, 'services', s));
+    });
+  });
+  return causes;
+}
+
+const hasAny = (list: readonly unknown[] | undefined): boolean => (list?.length ?? 0) > 0;
+const isSet = (value: string | undefined): boolean => value !== undefined && value !== '';
+const usesMode = (group: TaskGroup, isBad: (mode: string) => boolean): boolean =>
+  group.networks?.some(({ mode }) => isBad(mode ?? '')) === true;

@@ -1,0 +1,165 @@
+import { constants } from 'node:os';
+import { posix } from 'node:path';
+import { formatDuration, parseDuration } from '../../../base/index.ts';
+import type { Artifact, JobSpec, Resources, Task, TaskGroup, Template, VolumeMount } from '../../../openapi/index.ts';
+import type { Findings } from './findings.ts';
+import { validateScaling } from './validate-group.ts';
+import { validatePlacement } from './validate-placement.ts';
+import { validateRestart } from './validate-policies.ts';
+import { portLabels, validateServices } from './validate-service.ts';
+
+/** Folders of the allocation that are not a task's. */
+const reservedNames = ['alloc', 'tmp'];
+
+export function validateTask(task: Task, group: TaskGroup, job: JobSpec, findings: Findings): void {
+  validateName(task.name, findings);
+  if (task.driver === undefined || task.driver === '') findings.required('driver', 'Missing task driver');
+  validatePlacement(task, job.type, 'task', findings);
+  validateRestart(task.restart, findings.at('restart'));
+  validateResources(task.resources ?? {}, findings.at('resources'));
+  for (const field of ['killTimeout', 'shutdownDelay'] as const) {
+    const value = parseDuration(task[field]);
+    if (value !== undefined && value < 0)
+      findings.invalid(field, `${field} must be a positive value, not ${formatDuration(value)}`);
+  }
+  validateSignal(task.killSignal, 'killSignal', findings);
+  validateLogs(task, group, findings.at('logs'));
+  if (task.lifecycle !== undefined) {
+    findings.at('lifecycle').oneOf('hook', task.lifecycle.hook, ['prestart', 'poststart', 'poststop'], 'lifecycle hook');
+    if (task.leader === true) findings.invalid('leader', 'A leader task cannot have a lifecycle block');
+  }
+  if (task.dispatchPayload !== undefined) {
+    if (job.parameterized === undefined) findings.invalid('dispatchPayload', 'A dispatch payload needs a parameterized job');
+    validatePath(task.dispatchPayload.file, 'dispatchPayload.file', findings);
+  }
+  task.templates?.forEach((template, i) => validateTemplate(template, findings.at('templates', i)));
+  validateTemplateDestinations(task, findings);
+  task.artifacts?.forEach((artifact, i) => validateArtifact(artifact, findings.at('artifacts', i)));
+  task.volumeMounts?.forEach((mount, i) => validateVolumeMount(mount, group, findings.at('volumeMounts', i)));
+  if (task.vault !== undefined) {
+    const vault = findings.at('vault');
+    if (task.vault.changeMode !== undefined)
+      vault.oneOf('changeMode', task.vault.changeMode, ['noop', 'restart', 'signal'], 'change mode');
+    if (task.vault.changeMode === 'signal' && !task.vault.changeSignal) vault.required('changeSignal', 'Signal must be specified when change mode is "signal"'); // prettier-ignore
+    validateSignal(task.vault.changeSignal, 'changeSignal', vault);
+  }
+  task.scalings?.forEach((scaling, i) => validateScaling(scaling, undefined, findings.at('scalings', i)));
+  const ports = portLabels([...(group.networks ?? []), ...(task.resources?.networks ?? [])]);
+  validateServices({ services: task.services, ports, group, task }, findings);
+}
+
+function validateName(name: string, findings: Findings): void {
+  if (name === '') findings.required('name', 'Missing task name');
+  else if (/[/\\]/.test(name)) findings.invalid('name', `Task name cannot include slashes: "${name}"`);
+  else if (name.includes('\0')) findings.invalid('name', 'Task name cannot include null characters');
+  else if (reservedNames.includes(name) || name === '.' || name === '..') {
+    findings.invalid('name', `"${name}" is a reserved name: the allocation has a folder of its own there`);
+  }
+}
+
+function validateResources(resources: Resources, findings: Findings): void {
+  const cores = resources.cores ?? 0;
+  const cpu = resources.cpu ?? 100;
+  const memory = resources.memory ?? 300;
+  if (cores < 0) findings.invalid('cores', `Cores can't be negative: ${cores}`);
+  if (cores > 0 && cpu > 0) findings.invalid('cores', "Task can only ask for 'cpu' or 'cores' resource, not both");
+  if (cores === 0 && cpu < 1) findings.invalid('cpu', `minimum CPU value is 1; got ${cpu}`);
+  if (memory < 10) findings.invalid('memory', `minimum MemoryMB value is 10; got ${memory}`);
+  if (resources.memoryMax !== undefined && resources.memoryMax !== 0 && resources.memoryMax < memory) {
+    findings.invalid('memoryMax', `MemoryMaxMB value (${resources.memoryMax}) should be larger than MemoryMB value (${memory})`);
+  }
+  if ((resources.disk ?? 0) > 0) {
+    findings.invalid(
+      'disk',
+      "Task can't ask for disk resources, they have to be specified at the task group level (ephemeralDisk.size)",
+    );
+  }
+  resources.devices?.forEach((device, i) => {
+    if (!device.name)
+      findings.at('devices', i).required('name', 'Missing device name: expected "type", "vendor/type" or "vendor/type/model"');
+  });
+}
+
+function validateLogs(task: Task, group: TaskGroup, findings: Findings): void {
+  const { maxFiles = 10, maxFileSize = 10, disabled } = task.logs ?? {};
+  if (disabled === true) return;
+  if (maxFiles < 1) findings.invalid('maxFiles', `minimum number of files is 1; got ${maxFiles}`);
+  if (maxFileSize < 1) findings.invalid('maxFileSize', `minimum file size is 1MB; got ${maxFileSize}`);
+  const disk = group.ephemeralDisk?.size ?? 300;
+  if (maxFiles * maxFileSize >= disk) {
+    findings.invalid(
+      'maxFileSize',
+      `log storage (${maxFiles * maxFileSize} MB) must be less than requested disk capacity (${disk} MB)`,
+    );
+  }
+}
+
+function validateSignal(signal: string | undefined, field: string, findings: Findings): void {
+  if (signal === undefined || signal === '' || signal.includes('${')) return;
+  const name = signal.toUpperCase();
+  findings.oneOf(field, name.startsWith('SIG') ? name : `SIG${name}`, Object.keys(constants.signals), 'signal');
+}
+
+function validateTemplate(template: Template, findings: Findings): void {
+  if (!template.source && !template.data) findings.required('data', 'Must specify a source path or have an embedded template');
+  if (template.source && template.data) findings.invalid('source', 'Give either source or data, not both');
+  if (!template.destination) findings.required('destination', 'Must specify a destination for the template');
+  else validatePath(template.destination, 'destination', findings);
+  findings.oneOf('changeMode', template.changeMode ?? 'restart', ['noop', 'restart', 'signal', 'script'], 'change mode');
+  if (template.changeMode === 'signal') {
+    if (!template.changeSignal) findings.required('changeSignal', 'Must specify signal value when change mode is signal');
+    if (template.env === true) findings.invalid('changeMode', 'Cannot use signals with env var templates');
+  }
+  validateSignal(template.changeSignal, 'changeSignal', findings);
+  if (template.changeMode === 'script' && !template.changeScript?.command) {
+    findings.required('changeScript.command', 'Must specify script path value when change mode is script');
+  }
+  const splay = parseDuration(template.splay);
+  if (splay !== undefined && splay < 0) findings.invalid('splay', 'Must specify positive splay value');
+  if (template.perms !== undefined && template.perms !== '' && !/^[0-7]{1,5}$/.test(template.perms)) {
+    findings.invalid('perms', `Failed to parse "${template.perms}" as octal`);
+  }
+  const { min, max } = template.wait ?? {};
+  const [low, high] = [parseDuration(min), parseDuration(max)];
+  if (low !== undefined && high !== undefined && low > high)
+    findings.invalid('wait', `Wait min ${min} is greater than max ${max}`);
+}
+
+function validateTemplateDestinations(task: Task, findings: Findings): void {
+  const seen = new Map<string, number>();
+  task.templates?.forEach(({ destination }, i) => {
+    if (!destination) return;
+    const before = seen.get(destination);
+    if (before !== undefined)
+      findings.at('templates', i).duplicate('destination', `Template ${i + 1} has same destination as ${before + 1}`);
+    else seen.set(destination, i);
+  });
+}
+
+function validateArtifact(artifact: Artifact, findings: Findings): void {
+  if (!artifact.source) findings.required('source', 'Source must be specified');
+  findings.oneOf('mode', artifact.mode ?? 'any', ['any', 'file', 'dir'], 'artifact mode');
+  validatePath(artifact.destination, 'destination', findings);
+}
+
+/** Refuses a path that leaves the task's folder, as far as it is known before interpolation. */
+function validatePath(path: string | undefined, field: string, findings: Findings): void {
+  if (path === undefined) return;
+  if (path.includes('\0')) findings.invalid(field, 'A path cannot include null characters');
+  // Two folders up is the allocation; beyond it nothing may be written.
+  const normal = posix.normalize(path.replace(/^\$\{NOMAD_(TASK|SECRETS|ALLOC)_DIR\}/i, 'local'));
+  if (!path.startsWith('/') && normal.split('/').filter((part) => part === '..').length > 1) {
+    findings.invalid(field, `"${path}" escapes the allocation directory`);
+  }
+}
+
+function validateVolumeMount(mount: VolumeMount, group: TaskGroup, findings: Findings): void {
+  if (!mount.destination) findings.required('destination', 'Missing destination of the volume mount');
+  if (!mount.volume) findings.required('volume', 'Missing volume of the volume mount');
+  else if (!(group.volumes ?? []).some(({ name }) => name === mount.volume)) {
+    findings.oneOf('volume', mount.volume, (group.volumes ?? []).map(({ name }) => name), 'volume mount, which references an undefined volume'); // prettier-ignore
+  }
+  if (mount.propagationMode !== undefined) {
+    findings.oneOf('propagationMode', mount.propagationMode, ['private', 'host-to-task', 'bidirectional'], 'propagation mode');
+  }
+}

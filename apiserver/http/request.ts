@@ -1,0 +1,113 @@
+import type { IncomingMessage } from 'node:http';
+import { badRequest } from '../registry/errors.ts';
+import type { Fence } from '../registry/commit.ts';
+import type { ApiKind, KindRegistry } from '../registry/kinds.ts';
+import type { FieldValidation } from '../registry/strategy.ts';
+
+/** What a path names. */
+export interface ResourceRef {
+  readonly kind: ApiKind;
+  readonly namespace: string | undefined;
+  /** Absent for a collection. */
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+  /** What follows the subresource, for those that have paths of their own. */
+  readonly rest: readonly string[];
+}
+
+/** The segments of a path, decoded. Throws BadRequest for escapes that are none. */
+export function segmentsOf(path: string): string[] {
+  const parts = path.split('/');
+  parts.shift();
+  if (parts.at(-1) === '') parts.pop();
+  if (!path.includes('%')) return parts;
+  return parts.map((part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw badRequest(`the path has a bad escape: ${part}`);
+    }
+  });
+}
+
+/** `/apis/orch.dev/v1/namespaces/default/jobs/web/status`, read by the kinds that are served. Undefined for other paths. */
+export function resolve(kinds: KindRegistry, segments: readonly string[]): ResourceRef | undefined {
+  let at: number;
+  let apiVersion: string;
+  if (segments[0] === 'api') {
+    apiVersion = segments[1] ?? '';
+    at = 2;
+  } else if (segments[0] === 'apis') {
+    apiVersion = `${segments[1]}/${segments[2]}`;
+    at = 3;
+  } else return undefined;
+  let namespace: string | undefined;
+  // In core, /api/v1/namespaces/x is the namespace itself; with a further resource behind it, its content.
+  if (segments[at] === 'namespaces' && segments.length > at + 2 && !isOwnSubresource(kinds, apiVersion, segments[at + 2]!)) {
+    namespace = segments[at + 1];
+    if (namespace === '') return undefined;
+    at += 2;
+  }
+  const plural = segments[at];
+  if (plural === undefined) return undefined;
+  const kind = kinds.at(apiVersion, plural);
+  if (kind === undefined || (namespace !== undefined && !kind.namespaced)) return undefined;
+  const [name, subresource, ...rest] = segments.slice(at + 1);
+  if (name === '' || subresource === '') return undefined;
+  // Over all namespaces there are only collections.
+  if (kind.namespaced && namespace === undefined && name !== undefined) return undefined;
+  return { kind, namespace, name, subresource, rest };
+}
+
+function isOwnSubresource(kinds: KindRegistry, apiVersion: string, segment: string): boolean {
+  return apiVersion === 'v1' && (segment === 'status' || segment === 'finalize') && kinds.at(apiVersion, segment) === undefined;
+}
+
+const TRUE = new Set(['true', '1', 'True', 'TRUE', 't', 'T']);
+const FALSE = new Set(['false', '0', 'False', 'FALSE', 'f', 'F', '']);
+
+export function booleanParam(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  if (value === null || FALSE.has(value)) return false;
+  if (TRUE.has(value)) return true;
+  throw badRequest(`${name} must be true or false, not ${JSON.stringify(value)}`);
+}
+
+export function numberParam(query: URLSearchParams, name: string): number | undefined {
+  const value = query.get(name);
+  if (value === null || value === '') return undefined;
+  if (!/^\d{1,9}$/.test(value)) throw badRequest(`${name} must be a number, not ${JSON.stringify(value)}`);
+  return Number(value);
+}
+
+export interface WriteParams {
+  readonly dryRun: boolean;
+  readonly fieldValidation: FieldValidation;
+  readonly fence?: Fence;
+}
+
+/** The parameters that all writes share. */
+export function writeParams(request: IncomingMessage, query: URLSearchParams): WriteParams {
+  const dryRun = query.getAll('dryRun').filter((value) => value !== '');
+  if (dryRun.some((value) => value !== 'All')) throw badRequest('dryRun must be All');
+  const fieldValidation = query.get('fieldValidation') || 'Warn';
+  if (fieldValidation !== 'Strict' && fieldValidation !== 'Warn' && fieldValidation !== 'Ignore') {
+    throw badRequest(`fieldValidation must be Strict, Warn or Ignore, not ${JSON.stringify(fieldValidation)}`);
+  }
+  const manager = query.get('fieldManager') ?? '';
+  if (manager.length > 128) throw badRequest('fieldManager may have 128 characters');
+  const fence = fenceOf(request);
+  return { dryRun: dryRun.length > 0, fieldValidation, ...(fence && { fence }) };
+}
+
+/** `Orch-Fence: <namespace>/<name>/<uid>` of the Lease that the writer leads by. */
+function fenceOf(request: IncomingMessage): Fence | undefined {
+  const header = request.headers['orch-fence'];
+  if (header === undefined) return undefined;
+  const parts = typeof header === 'string' ? header.split('/') : [];
+  const [namespace, name, uid] = parts;
+  if (parts.length !== 3 || !namespace || !name || !uid) {
+    throw badRequest('the Orch-Fence header must be NAMESPACE/NAME/UID of a Lease');
+  }
+  return { namespace, name, uid };
+}

@@ -1,0 +1,314 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ApiError, type Clock } from '../../base/index.ts';
+import { badRequest, pathNotFound } from '../registry/errors.ts';
+import { select } from '../registry/selectors.ts';
+import { isObject } from '../registry/object.ts';
+import {
+  readRevision,
+  type DeleteOptions,
+  type ListOptions,
+  type Patch,
+  type Registry,
+  type Written,
+} from '../registry/registry.ts';
+import type { Revision } from '../storage/store.ts';
+import { mediaTypeOf, parseJson, readBody, readValue, unsupported, MAX_BODY, type Body } from './body.ts';
+import { booleanParam, numberParam, writeParams, type ResourceRef } from './request.ts';
+import {
+  bookmarkLine,
+  errorLine,
+  negotiate,
+  renderList,
+  renderObject,
+  watchFormat,
+  type Representation,
+} from './representation.ts';
+import { addWarnings, sendBytes, sendJson, sendParts, success } from './respond.ts';
+import { WatchStream } from './watch-stream.ts';
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** The verbs of Kubernetes; metrics and (later) authorisation speak in them. */
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+
+/** The verb of a request on a resource; undefined when the method does not fit. */
+export function verbOf(method: string, query: URLSearchParams, ref: ResourceRef): Verb | undefined {
+  const collection = ref.name === undefined;
+  switch (method) {
+    case 'GET':
+      return collection ? (booleanParam(query, 'watch') ? 'watch' : 'list') : 'get';
+    case 'POST':
+      return collection ? 'create' : undefined;
+    case 'PUT':
+      return collection ? undefined : 'update';
+    case 'PATCH':
+      return collection ? undefined : 'patch';
+    case 'DELETE':
+      return collection ? 'deletecollection' : 'delete';
+    default:
+      return undefined;
+  }
+}
+
+export interface ResourcesOptions {
+  readonly registry: Registry;
+  readonly clock: Clock;
+}
+
+/** How long a watch lasts that does not say so itself: 30 to 60 minutes, so that not all come back at once. */
+const watchSeconds = (): number => 1800 + Math.random() * 1800;
+
+/** The verbs over HTTP: parameters and bodies in, objects, lists and streams out. */
+export class Resources {
+  readonly #registry: Registry;
+  readonly #clock: Clock;
+  readonly #watches = new Map<WatchStream, () => Revision | undefined>();
+
+  constructor({ registry, clock }: ResourcesOptions) {
+    this.#registry = registry;
+    this.#clock = clock;
+  }
+
+  get watching(): number {
+    return this.#watches.size;
+  }
+
+  /** Ends all watches cleanly; their readers come back, here or elsewhere. */
+  endWatches(): void {
+    for (const [stream, settle] of [...this.#watches]) stream.finish(settle);
+  }
+
+  async handle(exchange: Exchange, ref: ResourceRef, verb: Verb): Promise<void> {
+    const { subresource, kind } = ref;
+    if (ref.rest.length > 0 || (subresource !== undefined && !(subresource === 'status' && kind.hasStatus))) throw pathNotFound();
+    if (subresource !== undefined && verb !== 'get' && verb !== 'update' && verb !== 'patch') throw methodNotAllowed();
+    if (kind.namespaced && ref.namespace === undefined && verb === 'create') {
+      throw badRequest(`${kind.plural} are created in a namespace: .../namespaces/NAMESPACE/${kind.plural}`);
+    }
+    switch (verb) {
+      case 'get':
+        return await this.#get(exchange, ref);
+      case 'list':
+        return await this.#list(exchange, ref);
+      case 'watch':
+        return await this.#watch(exchange, ref);
+      case 'create':
+        return await this.#create(exchange, ref);
+      case 'update':
+        return await this.#update(exchange, ref);
+      case 'patch':
+        return await this.#patch(exchange, ref);
+      case 'delete':
+        return await this.#delete(exchange, ref);
+      case 'deletecollection':
+        return await this.#deleteCollection(exchange, ref);
+    }
+  }
+
+  async #get({ request, response, query }: Exchange, { kind, namespace, name }: ResourceRef): Promise<void> {
+    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const version = await this.#registry.get(kind, namespace, name!, query.get('resourceVersion') ?? undefined);
+    sendBytes(response, 200, renderObject(kind, version, as, this.#clock.now()));
+  }
+
+  async #list({ request, response, query }: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
+    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const list = await this.#registry.list(kind, listOptions(query, namespace));
+    await sendParts(response, renderList(kind, list, as, this.#clock.now()));
+  }
+
+  async #watch({ request, response, query }: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
+    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const cache = this.#registry.caches.of(kind);
+    const selection = select(kind, namespace, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
+    const bookmarks = booleanParam(query, 'allowWatchBookmarks');
+    const sendInitialEvents = query.has('sendInitialEvents') ? booleanParam(query, 'sendInitialEvents') : undefined;
+    const timeout = numberParam(query, 'timeoutSeconds') ?? 0;
+    const match = query.get('resourceVersionMatch') ?? '';
+    if (sendInitialEvents !== undefined) {
+      if (match !== 'NotOlderThan')
+        throw watchListForbidden('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+      if (sendInitialEvents && !bookmarks) throw watchListForbidden('sendInitialEvents requires allowWatchBookmarks');
+    } else if (match !== '')
+      throw watchListForbidden('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+    const asked = query.get('resourceVersion') ?? '';
+    const version = asked === '' ? undefined : readRevision(asked);
+    await cache.waitFor(version ?? (sendInitialEvents === false ? 0 : await this.#registry.caches.revision()));
+
+    const from: Revision | 'all' = sendInitialEvents === true || (sendInitialEvents === undefined && (version === undefined || version === 0)) ? 'all' : (version ?? cache.revision); // prettier-ignore
+    let end: () => void = () => undefined;
+    const stream = new WatchStream({
+      response,
+      clock: this.#clock,
+      bookmark: (revision) => bookmarkLine(kind, as, revision, false),
+      onEnd: () => {
+        this.#watches.delete(stream);
+        end();
+      },
+    });
+    let initial: readonly Buffer[];
+    try {
+      const subscription = cache.subscribe(
+        {
+          selection,
+          format: watchFormat(kind, as, () => this.#clock.now()),
+          from,
+          bookmarks,
+          ...(sendInitialEvents === true && { initialEventsEnd: (revision: Revision) => bookmarkLine(kind, as, revision, true) }),
+        },
+        stream,
+      );
+      end = subscription.close;
+      initial = subscription.initial;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== 'Expired') throw error;
+      // As a line of the stream, which then ends: what clients of Kubernetes look for.
+      sendBytes(response, 200, errorLine(error));
+      return;
+    }
+    const settle = (): Revision | undefined => {
+      const revision = cache.settle();
+      return bookmarks ? revision : undefined;
+    };
+    this.#watches.set(stream, settle);
+    stream.endAfter((timeout > 0 ? timeout : watchSeconds()) * 1000, settle);
+    await stream.begin(initial);
+  }
+
+  async #create(exchange: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
+    const { request, query } = exchange;
+    const params = writeParams(request, query);
+    const { value, problems } = await readValue(request, MAX_BODY, params.fieldValidation !== 'Ignore');
+    const written = await this.#registry.create(kind, namespace, value, { ...params, problems });
+    this.#answer(exchange, kind, written);
+  }
+
+  async #update(exchange: Exchange, { kind, namespace, name, subresource }: ResourceRef): Promise<void> {
+    const { request, query } = exchange;
+    const params = writeParams(request, query);
+    const { value, problems } = await readValue(request, MAX_BODY, params.fieldValidation !== 'Ignore');
+    const written = await this.#registry.update(kind, namespace, name!, value, { ...params, problems, ...sub(subresource) });
+    this.#answer(exchange, kind, written);
+  }
+
+  async #patch(exchange: Exchange, ref: ResourceRef): Promise<void> {
+    const { kind, namespace, name, subresource } = ref;
+    const { request, query } = exchange;
+    const params = writeParams(request, query);
+    const { patch, problems } = await readPatch(request, ref, params.fieldValidation !== 'Ignore');
+    const written = await this.#registry.patch(kind, namespace, name!, patch, { ...params, problems, ...sub(subresource) });
+    this.#answer(exchange, kind, written);
+  }
+
+  async #delete(exchange: Exchange, { kind, namespace, name }: ResourceRef): Promise<void> {
+    const { response, request, query } = exchange;
+    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const { type, version } = await this.#registry.delete(kind, namespace, name!, await deleteOptions(exchange));
+    if (type !== 'deleted') {
+      // It lingers until its finalizers are done.
+      sendBytes(response, 200, renderObject(kind, version, as, this.#clock.now()));
+      return;
+    }
+    sendJson(response, 200, success({ name: name!, group: kind.group, kind: kind.plural, uid: version.object.metadata.uid }));
+  }
+
+  async #deleteCollection(exchange: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
+    const { response, request, query } = exchange;
+    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const list = await this.#registry.deleteCollection(kind, listOptions(query, namespace), await deleteOptions(exchange));
+    await sendParts(response, renderList(kind, list, as, this.#clock.now()));
+  }
+
+  #answer({ request, response, query }: Exchange, kind: ResourceRef['kind'], { type, version, warnings }: Written): void {
+    const as: Representation = negotiate(request.headers.accept, query.get('includeObject'));
+    addWarnings(response, warnings);
+    sendBytes(response, type === 'created' ? 201 : 200, renderObject(kind, version, as, this.#clock.now()));
+  }
+}
+
+export const methodNotAllowed = (): ApiError =>
+  new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+
+const watchListForbidden = (why: string): ApiError => new ApiError('Invalid', `ListOptions.meta.k8s.io "" is invalid: ${why}`);
+
+const sub = (subresource: string | undefined): { subresource?: 'status' } => (subresource === 'status' ? { subresource } : {});
+
+function listOptions(query: URLSearchParams, namespace: string | undefined): ListOptions {
+  const text = (name: string): string | undefined => query.get(name) ?? undefined;
+  const limit = numberParam(query, 'limit');
+  return {
+    ...(namespace !== undefined && { namespace }),
+    ...(limit !== undefined && { limit }),
+    ...Object.fromEntries(
+      ['labelSelector', 'fieldSelector', 'continue', 'resourceVersion', 'resourceVersionMatch'].flatMap((name) => {
+        const value = text(name);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
+  };
+}
+
+async function readPatch(
+  request: IncomingMessage,
+  { kind }: ResourceRef,
+  scan: boolean,
+): Promise<{ patch: Patch; problems: readonly string[] }> {
+  const type = mediaTypeOf(request);
+  const accepted = 'accepted media types are application/merge-patch+json and application/json-patch+json';
+  switch (type) {
+    case 'merge-patch':
+    case 'json-patch':
+      break;
+    case 'strategic-merge-patch':
+      // kubectl knows these kinds by heart and sends it for them; without lists to merge it means the same as a merge patch.
+      if (kind.group === '' || kind.group === 'coordination.k8s.io') break;
+      throw unsupported(
+        request,
+        `${kind.plural} have no strategic merge patch, use a merge patch (kubectl patch --type=merge); ${accepted}`,
+      );
+    case 'apply-patch':
+      throw unsupported(request, `server-side apply is not there yet; ${accepted}`);
+    default:
+      throw unsupported(request, accepted);
+  }
+  const { value, problems }: Body = parseJson(await readBody(request, MAX_BODY), scan);
+  return { patch: { type: type === 'json-patch' ? 'json' : 'merge', patch: value }, problems };
+}
+
+/** Delete options come in the body, or (from some clients) as parameters. */
+async function deleteOptions({ request, query }: Exchange): Promise<DeleteOptions> {
+  const params = writeParams(request, query);
+  const { value } = await readValue(request);
+  const body = value ?? {};
+  if (!isObject(body)) throw badRequest('the body of a delete must be DeleteOptions');
+  const dryRun = body['dryRun'];
+  if (dryRun !== undefined && dryRun !== null && !(Array.isArray(dryRun) && dryRun.every((item) => item === 'All'))) {
+    throw badRequest('dryRun must be ["All"]');
+  }
+  const policy = body['propagationPolicy'] ?? query.get('propagationPolicy') ?? 'Background';
+  if (policy !== 'Background' || body['orphanDependents'] === true) {
+    throw badRequest(
+      `propagationPolicy ${JSON.stringify(policy)} is not supported; dependents are deleted in the background (Background)`,
+    );
+  }
+  const preconditions = body['preconditions'] ?? {};
+  if (!isObject(preconditions)) throw badRequest('preconditions must be an object');
+  const { uid, resourceVersion } = preconditions;
+  for (const [field, given] of Object.entries({ uid, resourceVersion })) {
+    if (given !== undefined && given !== null && typeof given !== 'string')
+      throw badRequest(`preconditions.${field} must be a string`);
+  }
+  return {
+    dryRun: params.dryRun || (Array.isArray(dryRun) && dryRun.length > 0),
+    ...(params.fence && { fence: params.fence }),
+    preconditions: {
+      ...(typeof uid === 'string' && { uid }),
+      ...(typeof resourceVersion === 'string' && { resourceVersion }),
+    },
+  };
+}

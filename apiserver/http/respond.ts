@@ -1,0 +1,89 @@
+import type { ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { ApiError, type ApiStatus } from '../../base/index.ts';
+
+const JSON_TYPE = 'application/json';
+
+export function sendBytes(response: ServerResponse, code: number, bytes: Buffer, type = JSON_TYPE): void {
+  response.writeHead(code, { 'content-type': type, 'content-length': bytes.length, 'x-content-type-options': 'nosniff' });
+  response.end(bytes);
+}
+
+export function sendJson(response: ServerResponse, code: number, value: unknown, type = JSON_TYPE): void {
+  sendBytes(response, code, Buffer.from(JSON.stringify(value) + '\n'), type);
+}
+
+export function sendText(response: ServerResponse, code: number, text: string, type = 'text/plain; charset=utf-8'): void {
+  sendBytes(response, code, Buffer.from(text), type);
+}
+
+/** Any failure as metav1.Status. When the answer has begun there is nothing left to say: the connection is cut, so that nobody takes half for all. */
+export function sendError(response: ServerResponse, error: ApiError): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const status = error.toStatus();
+  if (error.details.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(error.details.retryAfterSeconds));
+  sendJson(response, error.code, status);
+}
+
+export const success = (details: NonNullable<ApiStatus['details']>): ApiStatus => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  metadata: {},
+  status: 'Success',
+  details,
+});
+
+/** `Warning: 299 - "text"`, one header each, as kubectl prints them. */
+export function addWarnings(response: ServerResponse, warnings: readonly string[]): void {
+  if (warnings.length === 0) return;
+  // Headers are limited in size, and in their characters.
+  const headers = warnings.slice(0, 50).map((text) => {
+    const clean = text.replace(/[^\x20-\x7e]/g, '?').slice(0, 256);
+    return `299 - "${clean.replace(/["\\]/g, '\\$&')}"`;
+  });
+  response.setHeader('warning', headers);
+}
+
+const PIECE = 1 << 20;
+
+/** Sends many small parts: joined into pieces, waiting where the reader is slow. */
+export async function sendParts(response: ServerResponse, parts: readonly Buffer[], type = JSON_TYPE): Promise<void> {
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  response.writeHead(200, { 'content-type': type, 'content-length': size, 'x-content-type-options': 'nosniff' });
+  if (size <= PIECE) {
+    response.end(Buffer.concat(parts, size));
+    return;
+  }
+  for (const piece of pieces(parts)) if (!response.write(piece) && !(await drained(response))) return;
+  response.end();
+}
+
+/** Joins parts into buffers of about a megabyte. */
+export function* pieces(parts: readonly Buffer[]): Generator<Buffer> {
+  let from = 0;
+  let size = 0;
+  for (let i = 0; i < parts.length; i++) {
+    size += parts[i]!.length;
+    if (size < PIECE && i < parts.length - 1) continue;
+    yield from === i ? parts[i]! : Buffer.concat(parts.slice(from, i + 1), size);
+    from = i + 1;
+    size = 0;
+  }
+}
+
+/** Resolves when the reader has caught up; false when it is gone. */
+export async function drained(response: ServerResponse): Promise<boolean> {
+  if (response.destroyed || response.closed) return false;
+  const stop = new AbortController();
+  try {
+    await Promise.race([once(response, 'drain', { signal: stop.signal }), once(response, 'close', { signal: stop.signal })]);
+  } catch {
+    return false;
+  } finally {
+    stop.abort();
+  }
+  return !response.destroyed && !response.closed;
+}

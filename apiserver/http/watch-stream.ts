@@ -1,0 +1,100 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock, Timer } from '../../base/index.ts';
+import { expired } from '../registry/errors.ts';
+import type { Subscriber } from '../registry/feeds.ts';
+import type { Revision } from '../storage/store.ts';
+import { drained, pieces } from './respond.ts';
+import { errorLine } from './representation.ts';
+
+/** What may wait for a reader. Who is further behind is told to list again. */
+const MAX_WAITING = 4 << 20;
+/** How long a reader that is sent away may take to read that. */
+const LINGER_MS = 10_000;
+
+export interface WatchStreamOptions {
+  readonly response: ServerResponse;
+  readonly clock: Clock;
+  readonly bookmark: (revision: Revision) => Buffer;
+  /** Called once, when nothing more is to be sent. */
+  readonly onEnd: () => void;
+}
+
+/** One watch connection. It starts by replaying what there is, at the reader's pace; what happens meanwhile queues up behind it. */
+export class WatchStream implements Subscriber {
+  readonly #options: WatchStreamOptions;
+  #queue: Buffer[] | undefined = [];
+  #queued = 0;
+  #ended = false;
+  #timeout: Timer | undefined;
+
+  constructor(options: WatchStreamOptions) {
+    this.#options = options;
+    options.response.on('close', () => this.#end());
+  }
+
+  /** Sends the headers at once, then the initial events, then what has come in the meantime. */
+  async begin(initial: readonly Buffer[]): Promise<void> {
+    const { response } = this.#options;
+    response.writeHead(200, {
+      'content-type': 'application/json',
+      'cache-control': 'no-cache, private',
+      'x-content-type-options': 'nosniff',
+    });
+    response.flushHeaders();
+    for (const piece of pieces(initial)) {
+      if (this.#ended) return;
+      if (!response.write(piece) && !(await drained(response))) return;
+    }
+    const queue = this.#queue ?? [];
+    this.#queue = undefined;
+    if (!this.#ended) for (const lines of queue) response.write(lines);
+  }
+
+  push(lines: Buffer): void {
+    if (this.#ended) return;
+    const { response } = this.#options;
+    if (this.#queue !== undefined) {
+      this.#queue.push(lines);
+      this.#queued += lines.length;
+      if (this.#queued > MAX_WAITING) this.expire('the watcher is too slow');
+      return;
+    }
+    response.write(lines);
+    if (response.writableLength > MAX_WAITING) this.expire('the watcher is too slow');
+  }
+
+  bookmark(revision: Revision): void {
+    if (!this.#ended && this.#queue === undefined) this.#options.response.write(this.#options.bookmark(revision));
+  }
+
+  /** Ends the watch with 410: its reader must list again. */
+  expire(message: string): void {
+    if (this.#ended) return;
+    const { response, clock } = this.#options;
+    this.#end();
+    response.end(errorLine(expired(message)));
+    const timer = clock.after(LINGER_MS, () => response.destroy());
+    response.on('close', () => timer.cancel());
+  }
+
+  /** Ends the watch cleanly after a while, with a last bookmark where they were asked for: the reader goes on from its last version. */
+  endAfter(ms: number, settle: () => Revision | undefined): void {
+    this.#timeout = this.#options.clock.after(ms, () => this.finish(settle));
+  }
+
+  finish(settle: () => Revision | undefined): void {
+    if (this.#ended) return;
+    const revision = settle();
+    if (revision !== undefined) this.bookmark(revision);
+    this.#end();
+    this.#options.response.end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#queue = undefined;
+    this.#timeout?.cancel();
+    this.#options.onEnd();
+  }
+}

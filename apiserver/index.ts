@@ -1,0 +1,76 @@
+/**
+ * The apiserver: the only process that touches storage, and all that anybody else of the system talks to.
+ *
+ * A write comes in by HTTP (`http/`), is read by its kind's schema, defaulted and judged (`admission/`), becomes an intent - a pure
+ * function from what is stored to what shall be (`registry/strategy.ts`) - and is committed by one transaction that compares the
+ * revisions of everything it relied on (`registry/commit.ts`). A read costs no serialisation: each kind has a watch cache
+ * (`registry/watch-cache.ts`), fed by one watch on the store, whose objects are decoded once, and whose bytes go to every list and every
+ * watcher. Watchers that ask for the same thing share a feed; a change finds its feeds by an index (`registry/feeds.ts`).
+ *
+ * Its loops: `followLoop` of each watch cache, and `compactionLoop`. It keeps no state of its own, so any number may run on one store.
+ *
+ * Promised: a list is the state at one revision, and a watch from there misses nothing (it may be told to list again); a write against an
+ * old version, or by a leader that is none any more, is never stored; what was answered is durable; a refusal names every problem and its
+ * path; no input ends the process.
+ *
+ * Start reading at `registry/registry.ts`, where the verbs are; then `commit.ts`.
+ */
+import type { Clock, Logger } from '../base/index.ts';
+import { builtinAdmission } from './admission/index.ts';
+import { bootstrap } from './bootstrap.ts';
+import { compactionLoop } from './compaction.ts';
+import { Metrics } from './http/metrics.ts';
+import { startHttp } from './http/server.ts';
+import { Caches } from './registry/caches.ts';
+import { builtinKinds } from './registry/kinds.ts';
+import { Registry } from './registry/registry.ts';
+import type { Store } from './storage/store.ts';
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  /** Where to listen; port 0 takes a free one. There is no protection beyond the address: anything but loopback is the caller's to answer for. */
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** How long overwritten history is kept at least. Default 5 min; 0 keeps it for ever. */
+  readonly compactionIntervalMs?: number;
+}
+
+export interface ApiServer {
+  /** One for each address, with the port that was taken. */
+  readonly urls: string[];
+  /** Ends watches cleanly and lets requests finish, for five seconds at most. The store is left open. */
+  close(): Promise<void>;
+}
+
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { store, listen, log, clock, compactionIntervalMs = 300_000 } = options;
+  let metrics: Metrics | undefined;
+  const caches = new Caches({ kinds: builtinKinds(), store, clock, log, delivered: (kind, events) => metrics?.watchEvents(kind, events) }); // prettier-ignore
+  metrics = new Metrics(caches);
+  const stop = new AbortController();
+  try {
+    await caches.start();
+    const registry = new Registry({ store, caches, admission: builtinAdmission, clock });
+    await bootstrap(registry);
+    const http = await startHttp({ registry, listen, metrics, clock, log });
+    const compaction =
+      compactionIntervalMs > 0 ? compactionLoop(store, compactionIntervalMs, clock, log, stop.signal) : Promise.resolve();
+    log.info('serving the API', { urls: http.urls.join(','), store: store.description });
+    return {
+      urls: http.urls,
+      async close() {
+        stop.abort();
+        await http.close();
+        await caches.close();
+        await compaction;
+      },
+    };
+  } catch (error) {
+    stop.abort();
+    await caches.close();
+    throw error;
+  }
+}
+
+export type { Store } from './storage/store.ts';

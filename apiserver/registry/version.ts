@@ -1,0 +1,119 @@
+import type { KeyValue, LeaseId, Revision } from '../storage/store.ts';
+import type { ApiKind } from './kinds.ts';
+import { isObject, type ApiObject } from './object.ts';
+
+export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
+/**
+ * One version of one object: its decoded value and its bytes, each made at most once and shared by every reader.
+ *
+ * What is stored lacks the resourceVersion, because it is the revision of the very write. Every stored value begins with
+ * `kind.head` and so the served bytes are the stored ones with `"resourceVersion":"N",` spliced in; nothing is serialised anew.
+ */
+export class Version {
+  readonly key: string;
+  readonly revision: Revision;
+  readonly object: ApiObject;
+  readonly lease: LeaseId | undefined;
+  #bytes: Buffer | (() => Buffer);
+  #lines: { [type in EventType]?: Buffer } = {};
+
+  constructor(key: string, revision: Revision, object: ApiObject, bytes: Buffer | (() => Buffer), lease?: LeaseId) {
+    this.key = key;
+    this.revision = revision;
+    this.object = object;
+    this.lease = lease;
+    this.#bytes = bytes;
+  }
+
+  /** The object as JSON. */
+  get bytes(): Buffer {
+    if (typeof this.#bytes === 'function') this.#bytes = this.#bytes();
+    return this.#bytes;
+  }
+
+  /** A watch event about this version, with its line end. */
+  line(type: EventType): Buffer {
+    return (this.#lines[type] ??= Buffer.concat([LINE_START[type], this.bytes, LINE_END]));
+  }
+
+  get name(): string {
+    return this.object.metadata.name;
+  }
+
+  get namespace(): string | undefined {
+    return this.object.metadata.namespace;
+  }
+}
+
+const LINE_START = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+};
+const LINE_END = Buffer.from('}\n');
+
+/** The value to store for an object: `kind.head` first, without resourceVersion. */
+export function encode(kind: ApiKind, object: ApiObject): Buffer {
+  const { apiVersion: _, kind: __, metadata, ...rest } = object;
+  const { resourceVersion: ___, ...stored } = metadata;
+  // Metadata always has a name, so head can end inside it.
+  const tail = JSON.stringify(rest);
+  return Buffer.from(kind.head + JSON.stringify(stored).slice(1) + (tail === '{}' ? '}' : `,${tail.slice(1)}`));
+}
+
+/** Reads what is stored. Throws when it is no object of the kind. */
+export function decode(kind: ApiKind, { key, value, modRevision, lease }: KeyValue): Version {
+  const parsed: unknown = JSON.parse(value.toString('utf8'));
+  if (!isObject(parsed) || !isObject(parsed['metadata'])) throw new Error(`${key}: not an object`);
+  return present(kind, key, modRevision, parsed as unknown as ApiObject, value, lease);
+}
+
+/** A version from an object of our own making and its stored bytes. The object is taken over. */
+export function present(
+  kind: ApiKind,
+  key: string,
+  revision: Revision,
+  object: ApiObject,
+  stored: Buffer,
+  lease: LeaseId | undefined,
+): Version {
+  const resourceVersion = String(revision);
+  const metadata = object.metadata as { resourceVersion?: string };
+  metadata.resourceVersion = resourceVersion;
+  const status = object['status'];
+  // A Job whose modifyIndex is stored as 0 was changed by this very write.
+  if (kind.kind === 'Job' && isObject(status) && status['modifyIndex'] === 0) {
+    status['modifyIndex'] = revision;
+    return new Version(key, revision, object, () => Buffer.from(JSON.stringify(object)), lease);
+  }
+  return new Version(key, revision, object, () => splice(kind, stored, resourceVersion, object), lease);
+}
+
+/** The final version of a deleted object, at the revision of its deletion. */
+export function deletedVersion(kind: ApiKind, last: Version, revision: Revision): Version {
+  const object: ApiObject = { ...last.object, metadata: { ...last.object.metadata, resourceVersion: String(revision) } };
+  return new Version(last.key, revision, object, () => encodeServed(kind, object), last.lease);
+}
+
+/** The bytes of an object that is not (yet) stored, such as the answer to a dry run. */
+export function unstored(key: string, object: ApiObject, revision: Revision): Version {
+  return new Version(key, revision, object, () => Buffer.from(JSON.stringify(object)));
+}
+
+function encodeServed(kind: ApiKind, object: ApiObject): Buffer {
+  return splice(kind, encode(kind, object), object.metadata.resourceVersion!, object);
+}
+
+function splice(kind: ApiKind, stored: Buffer, resourceVersion: string, object: ApiObject): Buffer {
+  const head = Buffer.from(kind.head);
+  if (stored.length <= head.length || stored.compare(head, 0, head.length, 0, head.length) !== 0) {
+    return Buffer.from(JSON.stringify(object));
+  }
+  const middle = `"resourceVersion":"${resourceVersion}",`;
+  const out = Buffer.allocUnsafe(stored.length + middle.length);
+  head.copy(out);
+  out.write(middle, head.length, 'latin1');
+  stored.copy(out, head.length + middle.length, head.length);
+  return out;
+}

@@ -1,0 +1,81 @@
+import { describeError, type Logger } from '../../../base/index.ts';
+import { StoreUnavailableError, type Revision } from '../store.ts';
+import { meta, type Change, type Disk } from './disk.ts';
+
+/** A unit that is on the disk as a whole or not at all. */
+export interface Unit {
+  readonly changes: readonly Change[];
+  /** The revision that it makes; absent for what makes none (leases, compaction). */
+  readonly revision?: Revision;
+}
+
+interface Waiting {
+  readonly unit: Unit;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Group commit: while one commit is on its way to the disk, what arrives is collected, and is the next commit, in the order it
+ * came. So any number of concurrent writers share one sync.
+ */
+export class Committer {
+  readonly #disk: Disk;
+  readonly #log: Logger;
+  readonly #onCommitted: (units: readonly Unit[]) => void;
+  readonly #onFailed: () => void;
+  #waiting: Waiting[] = [];
+  #loop: Promise<void> | undefined;
+
+  /** `onCommitted` runs before the writers are told, `onFailed` when a commit failed and all that was decided since is void. */
+  constructor(disk: Disk, log: Logger, onCommitted: (units: readonly Unit[]) => void, onFailed: () => void) {
+    this.#disk = disk;
+    this.#log = log;
+    this.#onCommitted = onCommitted;
+    this.#onFailed = onFailed;
+  }
+
+  /** Resolves when the unit, and with it everything that was added before, is durable. */
+  add(unit: Unit): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ unit, resolve, reject });
+      this.#loop ??= this.#commitLoop();
+    });
+  }
+
+  /** Resolves when everything that was added so far is durable. */
+  barrier(): Promise<void> {
+    return this.#loop === undefined ? Promise.resolve() : this.add({ changes: [] });
+  }
+
+  async #commitLoop(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await new Promise(setImmediate); // lets the writers of this turn in
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#commit(batch.map(({ unit }) => unit));
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        this.#log.error('commit failed', { error: describeError(error), writes: batch.length });
+        const void_ = [...batch, ...this.#waiting];
+        this.#waiting = [];
+        this.#onFailed();
+        for (const { reject } of void_) reject(new StoreUnavailableError('the embedded store could not write', { cause: error }));
+      }
+    }
+    this.#loop = undefined;
+  }
+
+  async #commit(units: readonly Unit[]): Promise<void> {
+    const revision = units.findLast((unit) => unit.revision !== undefined)?.revision;
+    const changes = units.flatMap((unit) => unit.changes);
+    if (revision !== undefined) changes.push(meta('revision', revision));
+    if (changes.length > 0) await this.#disk.commit(changes);
+    this.#onCommitted(units);
+  }
+
+  async close(): Promise<void> {
+    await this.#loop;
+  }
+}

@@ -1,0 +1,230 @@
+/** The commands that run one part of orch as its own process. */
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { describeError, logLevels, uuid, type LogLevel } from '../../base/index.ts';
+import { Client } from '../../client/index.ts';
+import { controllerNames, type ControllerName } from '../../controllers/names.ts';
+import { complain, defineCommand, flag, noArguments, type Context } from '../../ctl/index.ts';
+import { isLoopback } from '../agent/config.ts';
+import { openLog } from '../log.ts';
+import { untilSignal } from '../signals.ts';
+
+const logFlags = {
+  logLevel: flag.string('<level>', 'trace, debug, info, warn or error. Default info.'),
+  logJson: flag.boolean('Log lines as JSON.'),
+};
+
+const serverFlag = {
+  server: flag.list('<url>', 'The address of an API server. Repeatable; others are tried when one cannot be reached. Also ORCH_ADDR. Default http://127.0.0.1:4646.'), // prettier-ignore
+};
+
+export const apiserverCommand = defineCommand({
+  name: 'apiserver',
+  summary: 'Run only the API server',
+  usage: '[options]',
+  description:
+    'Serves the API from etcd (-etcd-endpoints) or from an embedded store (-data-dir). On etcd any number of them may run.',
+  examples: [{ text: 'On etcd', command: 'orchctl apiserver -etcd-endpoints=http://127.0.0.1:2379' }],
+  args: noArguments,
+  handlesSignals: true,
+  flags: {
+    etcdEndpoints: flag.string('<url,…>', 'The members of the etcd cluster.'),
+    etcdPrefix: flag.string('<prefix>', 'What the keys in etcd start with. Default /orch.'),
+    dataDir: flag.string('<path>', 'Where the embedded store is, without etcd.'),
+    listen: flag.list('<host:port>', 'Where to listen. Repeatable. Default 127.0.0.1:4646.'),
+    insecureListen: flag.boolean(
+      'Allow to listen beyond loopback without TLS and tokens. Whoever reaches it can run programs on the nodes.',
+    ),
+    ...logFlags,
+  },
+  run: ({ flags }, context) =>
+    runPart(context, flags, async ({ log }) => {
+      const endpoints = flags.etcdEndpoints?.split(',').filter(Boolean) ?? [];
+      if ((endpoints.length === 0) === (flags.dataDir === undefined)) throw new Error('give either -etcd-endpoints or -data-dir');
+      const listen = (flags.listen.length === 0 ? ['127.0.0.1:4646'] : flags.listen).map((text) => {
+        const match = /^(?:(.*):)?(\d+)$/.exec(text);
+        if (match === null) throw new Error(`-listen takes host:port, not "${text}"`);
+        return { host: match[1]?.replace(/^\[|\]$/g, '') || '127.0.0.1', port: Number(match[2]) };
+      });
+      const open = listen.find(({ host }) => !isLoopback(host));
+      if (open !== undefined && !flags.insecureListen) {
+        throw new Error(
+          `${open.host} is not a loopback address, and TLS and tokens are not built yet: say -insecure-listen if the network is closed to others`,
+        );
+      }
+      const { openStore } = await import('../parts.ts');
+      const { startApiServer } = await import('../../apiserver/index.ts');
+      const { joinCluster } = await import('../membership.ts');
+      const path = join(resolve(flags.dataDir ?? '.'), 'server', 'store');
+      const store = await openStore({
+        etcdEndpoints: endpoints,
+        etcdPrefix: flags.etcdPrefix ?? '/orch',
+        path,
+        clock: context.clock,
+        log,
+      });
+      const api = await startApiServer({ store, listen, clock: context.clock, log: log.child('apiserver') });
+      const client = new Client({ servers: [api.urls[0]!], userAgent: `orch-apiserver/${context.version}` });
+      const first = listen[0]!;
+      const member = await joinCluster({
+        client,
+        identity: `${hostname()}-${first.port}.global`,
+        address: first.host,
+        port: first.port,
+        datacenter: 'dc1',
+        region: 'global',
+        version: context.version,
+        clock: context.clock,
+        log,
+      });
+      log.info('serving', { urls: api.urls.join(','), store: store.description });
+      return async () => {
+        await member.leave();
+        client.close();
+        await api.close();
+        await store.close();
+      };
+    }),
+});
+
+export const controllerCommand = defineCommand({
+  name: 'controller',
+  summary: 'Run one or more controllers',
+  usage: '[options] <name> [<name>…]',
+  description: `Controllers are ${controllerNames.join(', ')}. Any number of processes may run the same one: one of them leads, the others stand by.`,
+  examples: [{ text: 'Two of them in one process', command: 'orchctl controller job deployment' }],
+  args: { min: 1, rule: `This command takes the names of controllers: ${controllerNames.join(', ')}` },
+  handlesSignals: true,
+  flags: { ...serverFlag, ...logFlags },
+  run: ({ args, flags }, context) => runControllers(context, flags, args),
+});
+
+export const schedulerCommand = defineCommand({
+  name: 'scheduler',
+  summary: 'Run only the scheduler',
+  usage: '[options]',
+  args: noArguments,
+  handlesSignals: true,
+  flags: { ...serverFlag, ...logFlags },
+  run: ({ flags }, context) => runControllers(context, flags, ['scheduler']),
+});
+
+export const nodeAgentCommand = defineCommand({
+  name: 'node-agent',
+  summary: 'Run only the agent of this machine',
+  usage: '[options]',
+  description: 'Like "agent" with client { enabled = true }, by flags alone.',
+  args: noArguments,
+  handlesSignals: true,
+  flags: {
+    ...serverFlag,
+    dataDir: flag.string('<path>', 'Where to keep state and allocations. Required.'),
+    name: flag.string('<name>', 'The name of this node. Default: the host name.'),
+    dc: flag.string('<name>', 'The datacenter. Default dc1.'),
+    nodeClass: flag.string('<name>', 'The class of this node.'),
+    nodePool: flag.string('<name>', 'The node pool of this node.'),
+    rawExec: flag.boolean('Allow the raw_exec driver: tasks run as this process does, without isolation.'),
+    bind: flag.string('<address>', 'The address to listen on. Default 127.0.0.1.'),
+    port: flag.integer('<port>', 'The port of its own server. Default: a free one.'),
+    ...logFlags,
+  },
+  run: ({ flags }, context) =>
+    runPart(context, flags, async ({ log }) => {
+      if (flags.dataDir === undefined) throw new Error('-data-dir is missing: say where to keep state');
+      const { agentOptions } = await import('../agent/options.ts');
+      const { startNodePart } = await import('../parts.ts');
+      const { options, problems } = agentOptions([], {
+        dev: false,
+        insecure: false,
+        settings: {
+          data_dir: flags.dataDir,
+          ...(flags.name !== undefined && { name: flags.name }),
+          ...(flags.dc !== undefined && { datacenter: flags.dc }),
+          ...(flags.bind !== undefined && { bind_addr: flags.bind }),
+          client: {
+            enabled: true,
+            servers: servers(flags, context),
+            ...(flags.nodeClass !== undefined && { node_class: flags.nodeClass }),
+            ...(flags.nodePool !== undefined && { node_pool: flags.nodePool }),
+          },
+          plugin: { raw_exec: { config: { enabled: flags.rawExec } } },
+        },
+      });
+      if (problems.length > 0) throw new Error(problems.join('\n'));
+      if (!isLoopback(options.bindAddr))
+        throw new Error(`${options.bindAddr} is not a loopback address, and TLS is not built yet`);
+      const client = new Client({ servers: servers(flags, context), userAgent: `orch-agent/${context.version}` });
+      const part = await startNodePart({
+        options: { ...options, ports: { ...options.ports, http: flags.port ?? 0 } },
+        node: options.client!,
+        dataDir: options.dataDir!,
+        client,
+        hasServer: false,
+        version: context.version,
+        clock: context.clock,
+        log,
+      });
+      log.info('agent started');
+      return () => part.close({ stopTasks: false });
+    }),
+});
+
+function runControllers(context: Context, flags: Server & Log, names: readonly string[]): Promise<number> {
+  return runPart(context, flags, async ({ log }) => {
+    const unknown = names.find((name) => !(controllerNames as readonly string[]).includes(name));
+    if (unknown !== undefined) throw new Error(`there is no controller "${unknown}"; there are ${controllerNames.join(', ')}`);
+    const { startControllers } = await import('../../controllers/index.ts');
+    const client = new Client({ servers: servers(flags, context), userAgent: `orch-controllers/${context.version}` });
+    const controllers = await startControllers({
+      client,
+      names: names as ControllerName[],
+      identity: `${hostname()}/${uuid()}`,
+      clock: context.clock,
+      log,
+      config: {},
+    });
+    log.info('controllers started, waiting for leadership', { names: names.join(','), server: client.server });
+    return async () => {
+      await controllers.close();
+      client.close();
+    };
+  });
+}
+
+interface Log {
+  readonly logLevel: string | undefined;
+  readonly logJson: boolean;
+}
+
+interface Server {
+  readonly server: readonly string[];
+}
+
+function servers(flags: Server, context: Context): string[] {
+  const given = flags.server.length > 0 ? flags.server : (context.env['ORCH_ADDR'] ?? 'http://127.0.0.1:4646').split(',');
+  return given.map((text) => (text.includes('://') ? text : `http://${text}`));
+}
+
+/** Runs one part until a signal comes. What it throws at its start is one sentence on stderr and exit code 1. */
+async function runPart(
+  context: Context,
+  flags: Log,
+  start: (tools: { log: ReturnType<typeof openLog> }) => Promise<() => Promise<void>>,
+): Promise<number> {
+  const logLevel = (flags.logLevel ?? 'info').toLowerCase() as LogLevel;
+  if (!logLevels.includes(logLevel)) {
+    complain(context, `Error: -log-level takes one of ${logLevels.join(', ')}, not "${flags.logLevel}"`);
+    return 1;
+  }
+  const log = openLog({ logLevel, logJson: flags.logJson, logFile: undefined }, context.io, context.clock);
+  try {
+    const stop = await start({ log });
+    const signal = await untilSignal();
+    log.info('stopping', { signal });
+    await stop();
+    return 0;
+  } catch (error) {
+    complain(context, `Error: ${describeError(error)}`);
+    return 1;
+  }
+}

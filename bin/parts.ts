@@ -1,0 +1,148 @@
+/**
+ * The parts of orch as they are started in a process: the server (API, controllers, membership) and the node agent. This is the
+ * only place where they meet; everything between them goes through the API.
+ */
+import { join } from 'node:path';
+import type { Clock, Logger } from '../base/index.ts';
+import { Client } from '../client/index.ts';
+import type { ControllerName } from '../controllers/names.ts';
+import { uuid } from '../base/index.ts';
+import type { AgentOptions, ClientOptions, ServerOptions } from './agent/config.ts';
+import { joinCluster } from './membership.ts';
+
+export interface Part {
+  close(options: { stopTasks: boolean }): Promise<void>;
+}
+
+interface ServerPart {
+  readonly options: AgentOptions;
+  readonly server: ServerOptions;
+  readonly dataDir: string;
+  readonly controllers: readonly ControllerName[];
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** An API server on the store that the configuration names, with all controllers, known to the cluster as a member. */
+export async function startServerPart(part: ServerPart): Promise<Part> {
+  const { options, server, dataDir, clock, log, version } = part;
+  const { startApiServer } = await import('../apiserver/index.ts');
+  const { startControllers } = await import('../controllers/index.ts');
+  const store = await openStore({ ...server, path: join(dataDir, 'server', 'store'), clock, log });
+  const api = await startApiServer({
+    store,
+    listen: [
+      { host: options.addresses.http, port: options.ports.http },
+      { host: options.addresses.rpc, port: options.ports.rpc },
+    ],
+    clock,
+    log: log.child('apiserver'),
+  }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  const identity = `${options.name}.${options.region}`;
+  const client = new Client({
+    servers: [`http://${options.addresses.http}:${options.ports.http}`],
+    userAgent: `orch-controllers/${version}`,
+  });
+  const controllers = await startControllers({
+    client,
+    names: part.controllers,
+    identity: `${identity}/${uuid()}`,
+    clock,
+    log: log.child('controllers'),
+    config: { node: { heartbeatGrace: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
+  });
+  const member = await joinCluster({
+    client,
+    identity,
+    address: options.advertise.http,
+    port: options.ports.serf,
+    datacenter: options.datacenter,
+    region: options.region,
+    version,
+    clock,
+    log,
+  });
+  return {
+    async close() {
+      await member.leave();
+      await controllers.close();
+      client.close();
+      await api.close();
+      await store.close();
+    },
+  };
+}
+
+/** The embedded store in `path`, or etcd where endpoints are given. */
+export async function openStore(options: {
+  readonly etcdEndpoints: readonly string[];
+  readonly etcdPrefix: string;
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}) {
+  const { clock, log } = options;
+  if (options.etcdEndpoints.length > 0) {
+    const { openEtcdStore } = await import('../apiserver/storage/etcd/index.ts');
+    return openEtcdStore({ endpoints: [...options.etcdEndpoints], prefix: options.etcdPrefix, clock, log: log.child('store') });
+  }
+  const { openEmbeddedStore } = await import('../apiserver/storage/embedded/index.ts');
+  return openEmbeddedStore({ path: options.path, clock, log: log.child('store') });
+}
+
+interface NodePart {
+  readonly options: AgentOptions;
+  readonly node: ClientOptions;
+  readonly dataDir: string;
+  readonly client: Client;
+  /** The HTTP port is the API server's; the agent's own server takes a free one. */
+  readonly hasServer: boolean;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The agent of this machine. */
+export async function startNodePart({ options, node, dataDir, client, hasServer, version, clock, log }: NodePart): Promise<Part> {
+  const { agentDefaults, startAgent } = await import('../kubelet-like-agent/index.ts');
+  const agent = await startAgent({
+    client,
+    clock,
+    log: log.child('agent'),
+    config: {
+      ...agentDefaults,
+      nodeName: options.name,
+      version,
+      datacenter: options.datacenter,
+      nodePool: node.nodePool,
+      nodeClass: node.nodeClass ?? '',
+      meta: node.meta,
+      dataDir: join(dataDir, 'client'),
+      bindAddr: options.addresses.http,
+      httpPort: hasServer ? 0 : options.ports.http,
+      advertiseAddress: options.advertise.http,
+      reserved: {
+        cpuMHz: node.reserved.cpu,
+        memoryMB: node.reserved.memory,
+        diskMB: node.reserved.disk,
+        ports: node.reserved.ports,
+      },
+      hostVolumes: node.hostVolumes,
+      ...(node.networkInterface !== undefined && { networkInterface: node.networkInterface }),
+      ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
+      ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),
+      gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },
+      drivers: { rawExec: { enabled: node.rawExec }, docker: node.docker },
+    },
+  });
+  return {
+    async close({ stopTasks }) {
+      await agent.close({ stopTasks });
+      client.close();
+    },
+  };
+}

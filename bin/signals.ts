@@ -1,0 +1,20 @@
+/**
+ * Resolves with the first SIGINT or SIGTERM; a second one ends the process at once. SIGHUP reloads where there is something to
+ * reload, and is otherwise ignored, so that a closed terminal does not end a server.
+ */
+export function untilSignal(options: { reload?: () => void } = {}): Promise<'SIGINT' | 'SIGTERM'> {
+  // Nothing else may keep the process alive (timers and sockets are unreferenced or idle), so this does.
+  const alive = setInterval(() => undefined, 2 ** 30);
+  return new Promise((resolve) => {
+    let caught = false;
+    const end = (signal: 'SIGINT' | 'SIGTERM') => (): void => {
+      if (caught) process.exit(signal === 'SIGINT' ? 130 : 143);
+      caught = true;
+      clearInterval(alive);
+      resolve(signal);
+    };
+    process.on('SIGINT', end('SIGINT'));
+    process.on('SIGTERM', end('SIGTERM'));
+    process.on('SIGHUP', () => options.reload?.());
+  });
+}

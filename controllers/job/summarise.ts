@@ -1,0 +1,121 @@
+import type { Instant } from '../../base/index.ts';
+import type { Evaluation, GroupSummary, JobStatus, Stored } from '../../openapi/index.ts';
+import {
+  clientPhase,
+  evaluationPhase,
+  isDeleted,
+  isFinished,
+  isTemplate,
+  isTerminal,
+  type ClientPhase,
+} from '../objects/index.ts';
+import { withConditions, type Observation } from '../runtime/index.ts';
+import type { Observed } from './observe.ts';
+
+/** The status of a job: what its allocations, evaluations and deployments say, counted. `asking`: an evaluation is being made. */
+export function summarise(observed: Observed, version: number, asking: boolean, now: Instant): JobStatus {
+  const { job, deployments } = observed;
+  const phase = phaseOf(observed, asking);
+  const queued = queuedByGroup(observed);
+  const latest = [...deployments].sort(byAge).at(-1);
+  const { latestDeployment: _, description: __, ...kept } = job.status ?? {};
+  return {
+    ...kept,
+    observedGeneration: job.metadata.generation,
+    phase,
+    version,
+    ...(latest !== undefined && { latestDeployment: latest.metadata.name }),
+    groups: groupsOf(observed, queued),
+    conditions: withConditions(job.status?.conditions, observations(observed, phase, queued), now),
+  };
+}
+
+type Phase = NonNullable<JobStatus['phase']>;
+
+/** pending: nothing was placed yet. running: an allocation or evaluation goes on. dead: neither, and nothing will come. */
+function phaseOf({ job, allocations, evaluations }: Observed, asking: boolean): Phase {
+  const stopped = job.spec.stop === true || isDeleted(job);
+  // These are there for what may come: nodes, launches, dispatches.
+  if (job.spec.type === 'system' || isTemplate(job.spec)) return stopped ? 'dead' : 'running';
+  if (allocations.some((a) => !isTerminal(a))) return 'running';
+  if (stopped) return 'dead';
+  const open = asking || evaluations.some((e) => !isFinished(e));
+  if (open) return allocations.length === 0 ? 'pending' : 'running';
+  return 'dead';
+}
+
+type Counts = Required<Omit<GroupSummary, 'name' | 'desired' | 'queued'>>;
+
+const countOf: Record<ClientPhase, keyof Counts> = {
+  pending: 'starting',
+  running: 'running',
+  complete: 'complete',
+  failed: 'failed',
+  lost: 'lost',
+  unknown: 'unknown',
+};
+
+/** The groups of the job in their order, then those that are gone from it but still have allocations. */
+function groupsOf({ job, allocations }: Observed, queued: Readonly<Record<string, number>>): GroupSummary[] {
+  const counts = new Map<string, Counts>();
+  const of = (group: string): Counts => {
+    const known = counts.get(group) ?? { starting: 0, running: 0, failed: 0, complete: 0, lost: 0, unknown: 0 };
+    counts.set(group, known);
+    return known;
+  };
+  const wanted = new Map((job.spec.groups ?? []).map((group) => [group.name, group.count ?? 1]));
+  for (const name of wanted.keys()) of(name);
+  for (const allocation of allocations) of(allocation.spec.group)[countOf[clientPhase(allocation)]]++;
+  const gone = [...counts.keys()].filter((name) => !wanted.has(name)).sort();
+  return [...wanted.keys(), ...gone].map((name) => ({
+    name,
+    desired: job.spec.stop === true ? 0 : (wanted.get(name) ?? 0),
+    queued: queued[name] ?? 0,
+    ...of(name),
+  }));
+}
+
+/** What the evaluation that was worked on last could not place. */
+function queuedByGroup({ job, evaluations }: Observed): Readonly<Record<string, number>> {
+  if (job.spec.stop === true || isDeleted(job)) return {};
+  const worked = evaluations.filter((e) => e.status?.queued !== undefined && evaluationPhase(e) !== 'cancelled');
+  return (
+    worked.reduce<Stored<Evaluation> | undefined>((a, b) => (a === undefined || revision(b) > revision(a) ? b : a), undefined)
+      ?.status?.queued ?? {}
+  );
+}
+
+function observations({ job }: Observed, phase: Phase, queued: Readonly<Record<string, number>>): Observation[] {
+  const waiting = Object.entries(queued).filter(([, count]) => count > 0);
+  const dead = phase === 'dead';
+  const seen: Observation[] = [
+    waiting.length === 0
+      ? { type: 'Placed', status: 'True', reason: 'NothingQueued', message: 'No placement waits for capacity.' }
+      : {
+          type: 'Placed',
+          status: 'False',
+          reason: 'WaitingForCapacity',
+          message: `Waiting for capacity: ${waiting.map(([group, count]) => `${count} of group ${group}`).join(', ')}.`,
+        },
+    dead
+      ? job.spec.stop === true
+        ? { type: 'Dead', status: 'True', reason: 'Stopped', message: 'The job was stopped.' }
+        : { type: 'Dead', status: 'True', reason: 'Complete', message: 'Nothing of the job runs and nothing will.' }
+      : { type: 'Dead', status: 'False', reason: 'Active', message: 'The job is not finished.' },
+  ];
+  if (isTemplate(job.spec)) {
+    const message = 'Periodic and parameterized jobs are kept, but nothing launches them yet.';
+    seen.push({ type: 'Launchable', status: 'False', reason: 'NotImplemented', message });
+  }
+  return seen;
+}
+
+const revision = (object: { metadata: { resourceVersion: string } }): number => Number(object.metadata.resourceVersion);
+
+function byAge(a: Observed['deployments'][number], b: Observed['deployments'][number]): number {
+  return (
+    a.spec.jobVersion - b.spec.jobVersion ||
+    Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) ||
+    (a.metadata.name < b.metadata.name ? -1 : 1)
+  );
+}

@@ -1,0 +1,64 @@
+/**
+ * A Node's agent keeps a Lease alive. This controller
+ *
+ * 1. says whether the node is heard: ready while there is a Lease, down when it is missed for longer than the grace;
+ * 2. asks the scheduler to replace what ran on a node that is down or gone: an Evaluation for each job, which lists the
+ *    allocations that it was made for, so that each is answered once however late it shows up;
+ * 3. tells system jobs of nodes that can take them. The condition `JobsNotified` holds the state of the node that they were told
+ *    of, so that a crash in between loses nothing.
+ *
+ * A Lease may be missing because the servers were away rather than the node. So the grace is counted anew from when this
+ * controller began to lead and from when it could see Leases again, by this process's clock alone.
+ */
+import type { Duration, Instant } from '../../../base/index.ts';
+import { AllocationKind, EvaluationKind, JobKind, LeaseKind, NodeKind } from '../../../openapi/index.ts';
+import { allocationsByNode, evaluationsByNode } from '../../objects/index.ts';
+import { defineController, lookUp, settledOrWake, watch, type Controller, type Reader } from '../../runtime/index.ts';
+import { apply } from './apply.ts';
+import { decide } from './decide.ts';
+import { observe } from './observe.ts';
+
+export const NODE_LEASE_NAMESPACE = 'orch-node-lease';
+
+export interface HeartbeatConfig {
+  /** How long a node may be without its Lease before it is down. Default 10 s. */
+  readonly heartbeatGrace: Duration;
+  /** What agents need at most to put their Lease back after the servers were away. Default 20 s. */
+  readonly heartbeatTtl: Duration;
+}
+
+export const defaultHeartbeatConfig: HeartbeatConfig = { heartbeatGrace: 10_000, heartbeatTtl: 20_000 };
+
+export interface HeartbeatMemory {
+  readonly startedAt: Instant;
+  /** By node: since when its Lease is missed. */
+  readonly missedSince: Map<string, Instant>;
+}
+
+export function heartbeatController(now: () => Instant, config: HeartbeatConfig = defaultHeartbeatConfig): Controller {
+  return defineController({
+    name: 'heartbeat',
+    primary: NodeKind,
+    reads: [
+      watch(LeaseKind, ({ metadata }) => (metadata.namespace === NODE_LEASE_NAMESPACE ? [metadata.name] : [])),
+      // Of allocations only those count that run where nothing can run.
+      watch(AllocationKind, ({ spec }, read) => (isHeard(spec.nodeName, read) ? [] : [spec.nodeName]), { delay: 20 }),
+      lookUp(JobKind),
+    ],
+    writes: [NodeKind, EvaluationKind],
+    indexes: [allocationsByNode, evaluationsByNode],
+    memory: (): HeartbeatMemory => ({ startedAt: now(), missedSince: new Map() }),
+
+    async reconcile(key, { read, write, clock, log, memory, signal }) {
+      const observed = observe(key, read, memory, config, clock.now());
+      const plan = decide(observed, clock.now());
+      await apply(observed, plan, write, log, signal);
+      return settledOrWake(plan.wakeAt);
+    },
+  });
+}
+
+function isHeard(name: string, read: Reader): boolean {
+  const phase = read.get(NodeKind, name)?.status?.phase;
+  return phase === 'ready' || phase === 'initializing';
+}

@@ -1,0 +1,47 @@
+import type { Instant } from '../../../base/index.ts';
+import { objectKey } from '../../../client/index.ts';
+import { JobKind, LeaseKind, NodeKind, type Allocation, type Job, type Node, type Stored } from '../../../openapi/index.ts';
+import { allocationsByNode, allocationsOf, evaluationsByNode, isDeleted, isSystem } from '../../objects/index.ts';
+import type { Reader } from '../../runtime/index.ts';
+import { NODE_LEASE_NAMESPACE, type HeartbeatConfig, type HeartbeatMemory } from './index.ts';
+
+/** Heard, or missed and to be given up at `giveUpAt`. */
+export type Heartbeat = { readonly state: 'heard' } | { readonly state: 'missed'; readonly giveUpAt: Instant };
+
+export interface Observed {
+  readonly name: string;
+  /** Absent when the node was removed. */
+  readonly node?: Stored<Node>;
+  readonly heartbeat: Heartbeat;
+  /** Everything bound to it. */
+  readonly allocations: readonly Stored<Allocation>[];
+  /** Allocations on it that an Evaluation was made for already. */
+  readonly answered: ReadonlySet<string>;
+  /** System jobs that are not stopped. */
+  readonly systemJobs: readonly Stored<Job>[];
+}
+
+export function observe(name: string, read: Reader, memory: HeartbeatMemory, config: HeartbeatConfig, now: Instant): Observed {
+  const node = read.get(NodeKind, name);
+  return {
+    name,
+    ...(node !== undefined && { node }),
+    heartbeat: heartbeatOf(name, read, memory, config, now),
+    allocations: read.by(allocationsByNode, name),
+    answered: new Set(read.by(evaluationsByNode, name).flatMap(allocationsOf)),
+    systemJobs: read.list(JobKind).filter((job) => isSystem(job.spec.type) && job.spec.stop !== true && !isDeleted(job)),
+  };
+}
+
+function heartbeatOf(name: string, read: Reader, memory: HeartbeatMemory, config: HeartbeatConfig, now: Instant): Heartbeat {
+  const lease = read.get(LeaseKind, objectKey(name, NODE_LEASE_NAMESPACE));
+  if (lease !== undefined) {
+    memory.missedSince.delete(name);
+    return { state: 'heard' };
+  }
+  const missedSince = memory.missedSince.get(name) ?? now;
+  memory.missedSince.set(name, missedSince);
+  // While Leases cannot be seen nobody is given up; when they can be again, every agent first has the time to come back.
+  const seeingSince = Math.max(memory.startedAt, read.followedSince(LeaseKind) ?? now);
+  return { state: 'missed', giveUpAt: Math.max(missedSince, seeingSince + config.heartbeatTtl) + config.heartbeatGrace };
+}

@@ -1,0 +1,4 @@
+/** What is true of an API object, said once for all controllers: which allocation has ended, what an evaluation looks like. All pure. */
+export * from './allocation.ts';
+export * from './evaluation.ts';
+export * from './job.ts';

@@ -1,0 +1,14 @@
+# A client: runs tasks. Its ports differ from those of the server, as all run on one machine here.
+log_level = "INFO"
+data_dir  = "/tmp/orch/client2"
+bind_addr = "127.0.0.1"
+name      = "client2"
+
+client {
+  enabled = true
+  servers = ["127.0.0.1:4647"]
+}
+
+ports {
+  http = 5642
+}

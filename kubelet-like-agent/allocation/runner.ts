@@ -1,0 +1,616 @@
+/**
+ * One allocation on this node: its directories, its tasks in their order, its services and checks, the verdict on its health,
+ * and the status that follows. Decisions are pure and live beside it (`coordinate`, `health`, `status`, `../task/machine`);
+ * after any change `#settle` asks them all again and does what differs.
+ */
+import {
+  describeError,
+  durationOr,
+  parseDuration,
+  toTimestamp,
+  type Clock,
+  type Duration,
+  type Instant,
+  type Logger,
+  type Timer,
+} from '../../base/index.ts';
+import type { Allocation, AllocationStatus, CheckStatus, JobSpec, Stored, Task, TaskGroup } from '../../openapi/index.ts';
+import type { AgentConfig } from '../config.ts';
+import { validateCheck } from '../checks/index.ts';
+import type { Driver, TaskStats } from '../drivers/driver.ts';
+import type { ServiceBook } from '../services/book.ts';
+import { CheckSet, type StartCheck } from '../services/checks.ts';
+import {
+  allServices,
+  isOffered,
+  registration,
+  serviceInstances,
+  serviceProblems,
+  serviceStatus,
+  type ServiceInstance,
+} from '../services/registrations.ts';
+import type { JsonFolder } from '../state/store.ts';
+import type { Outbox } from '../status/outbox.ts';
+import type { NodeFacts } from '../task/env.ts';
+import { taskEvents } from '../task/events.ts';
+import { isDead, newTask, type TaskRecord } from '../task/machine.ts';
+import { restartRules } from '../task/restart.ts';
+import { TaskRunner, unseenExit, type TaskHost } from '../task/runner.ts';
+import { taskStart, variablesOf } from '../task/start.ts';
+import { coordinate, restartsOnSuccess, type Member } from './coordinate.ts';
+import type { AllocationDirs, SecretMounts } from './dirs.ts';
+import { decideHealth, healthRules, pause, type HealthClock } from './health.ts';
+import { portInUse } from './ports.ts';
+import type { AllocationRecord, HealthRecord } from './record.ts';
+import { unsupported } from './refuse.ts';
+import { allocationStatus, isTerminalPhase } from './status.ts';
+
+/** What the node gives to each of its allocations. */
+export interface AllocationHost {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly config: AgentConfig;
+  readonly bootId: string;
+  readonly node: () => NodeFacts;
+  readonly driver: (name: string) => Driver | undefined;
+  readonly state: JsonFolder<AllocationRecord>;
+  readonly outbox: Outbox;
+  readonly services: ServiceBook;
+  readonly mounts: SecretMounts;
+  readonly startCheck: StartCheck;
+  readonly dirs: (id: string) => AllocationDirs;
+  /** All of its tasks have ended. */
+  readonly finished: (id: string) => void;
+}
+
+export class AllocationRunner {
+  readonly id: string;
+  readonly dirs: AllocationDirs;
+  readonly #host: AllocationHost;
+  readonly #log: Logger;
+  #allocation: Stored<Allocation>;
+  #job: JobSpec;
+  #group: TaskGroup;
+  readonly #tasks: TaskRunner[] = [];
+  readonly #checks: CheckSet;
+  #goal: 'run' | 'stop' = 'run';
+  #stopAt: Instant | undefined;
+  #health: HealthRecord;
+  #finishedAt: Instant | undefined;
+  #reconnectedAt: string | undefined;
+  #instances: readonly ServiceInstance[] = [];
+  /** Services that a task on its way to death no longer offers. */
+  #settling = false;
+  #ready = false;
+  #closed = false;
+  #saving = false;
+  #waiters: { readonly name: string; readonly resolve: () => void }[] = [];
+  #healthTimer: Timer | undefined;
+  #stopTimer: Timer | undefined;
+  /** The status as last posted, without its time; and as the server acknowledged it. */
+  #posted = '';
+  #acknowledged = '';
+  #acknowledgedAt = 0;
+  #serverPhase: string | undefined;
+
+  constructor(host: AllocationHost, allocation: Stored<Allocation>, job: JobSpec, restored?: AllocationRecord) {
+    this.id = allocation.metadata.name;
+    this.#host = host;
+    this.#log = host.log.child('alloc', { alloc: this.id });
+    this.dirs = host.dirs(this.id);
+    this.#allocation = withoutStatus(allocation);
+    this.#job = job;
+    this.#group = groupOf(job, allocation.spec.group);
+    const now = host.clock.now();
+    this.#goal = restored?.goal ?? 'run';
+    this.#stopAt = restored?.stopAt;
+    this.#finishedAt = restored?.finishedAt;
+    this.#reconnectedAt = restored?.reconnectedAt;
+    this.#health = restored?.health ?? newHealth(allocation, now);
+    for (const task of this.#group.tasks ?? []) {
+      const record = restored?.tasks.find((t) => t.status.name === task.name) ?? newTask(task.name, now);
+      this.#tasks.push(new TaskRunner(this.#taskHost(task.name), record));
+    }
+    this.#checks = new CheckSet({
+      clock: host.clock,
+      startCheck: host.startCheck,
+      exec: (name) => {
+        const handle = this.#task(name)?.handle;
+        return handle === undefined ? undefined : (command, options) => handle.exec(command, options);
+      },
+      taskStartedAt: (name) => {
+        const at = this.#task(name)?.record.status.startedAt;
+        return at === undefined ? undefined : Date.parse(at);
+      },
+      changed: () => this.#settle(),
+      restartTask: (name, reason) => this.#task(name)?.send({ type: 'restart', reason, unhealthy: true }),
+    });
+  }
+
+  get allocation(): Stored<Allocation> {
+    return this.#allocation;
+  }
+
+  get #key(): string {
+    return `allocation/${this.id}`;
+  }
+
+  get goal(): 'run' | 'stop' {
+    return this.#goal;
+  }
+
+  get finishedAt(): Instant | undefined {
+    return this.#finishedAt;
+  }
+
+  get isTerminal(): boolean {
+    return this.#tasks.every((t) => isDead(t.record));
+  }
+
+  /** The server knows the status as it is. */
+  get isReported(): boolean {
+    return this.#acknowledged !== '' && this.#acknowledged === this.#posted;
+  }
+
+  /** Whether the driver may hold a run of it: what removeOrphans must spare. */
+  get mayHaveRuns(): boolean {
+    return this.#tasks.some((t) => ['starting', 'running', 'stopping'].includes(t.record.phase.at));
+  }
+
+  /** `disconnect { stop_on_client_after }`: for how long it may go on without a server. */
+  get stopsAloneAfter(): Duration | undefined {
+    const { disconnect, stopAfterClientDisconnect } = this.#group;
+    return parseDuration(disconnect?.stopOnClientAfter ?? stopAfterClientDisconnect);
+  }
+
+  /** Begins a new allocation. */
+  start(previous: AllocationDirs | undefined): void {
+    void this.#setUp(previous).catch((error: unknown) => {
+      const text = describeError(error);
+      for (const task of this.#tasks) task.send({ type: 'unfit', event: taskEvents.setupFailure(this.#host.clock.now(), text) });
+    });
+    this.#settle();
+  }
+
+  /** Goes on with one from disk. `sameBoot` false: whatever ran is gone with the machine's uptime. */
+  resume(sameBoot: boolean, previous: AllocationDirs | undefined): void {
+    // Nothing had been started: the beginning is idempotent, so begin again.
+    if (this.#tasks.every((t) => t.record.phase.at === 'waiting') && this.#goal === 'run') return this.start(previous);
+    this.#ready = true;
+    for (const task of this.#tasks) {
+      if (sameBoot) task.resume(true);
+      else this.#rebooted(task);
+    }
+    if (this.#stopAt !== undefined)
+      this.#stopTimer = this.#host.clock.after(this.#stopAt - this.#host.clock.now(), () => this.#stopTasks());
+    this.#settle();
+  }
+
+  /** The spec changed, with the job that it now runs: counts, services, checks, timeouts; nothing restarts. */
+  update(allocation: Stored<Allocation>, job: JobSpec): void {
+    const before = this.#allocation.spec;
+    this.#allocation = withoutStatus(allocation);
+    this.#job = job;
+    this.#group = groupOf(job, allocation.spec.group);
+    if (allocation.spec.deployment !== before.deployment) this.#health = newHealth(allocation, this.#host.clock.now());
+    this.#save();
+    this.#settle();
+  }
+
+  /** Ends it: services first, then the delay, then the tasks in their order. */
+  stop(skipDelay: boolean): void {
+    if (this.#goal === 'stop' || this.isTerminal) return;
+    const { clock } = this.#host;
+    this.#goal = 'stop';
+    this.#log.info('stopping allocation', { because: this.#allocation.spec.desiredDescription ?? 'it is not wanted any more' });
+    const delay = skipDelay || !this.#ready ? 0 : durationOr(this.#group.shutdownDelay, 0);
+    if (delay > 0) {
+      this.#stopAt = clock.now() + delay;
+      this.#stopTimer = clock.after(delay, () => this.#stopTasks());
+    }
+    this.#save();
+    this.#settle();
+  }
+
+  #stopTasks(): void {
+    this.#stopAt = undefined;
+    this.#settle();
+  }
+
+  /** What the server has, whenever it changes. Repairs a status that is not ours. */
+  serverStatus(object: Stored<Allocation>): void {
+    const { status, metadata } = object;
+    if (Number(metadata.resourceVersion) < this.#acknowledgedAt) return;
+    this.#serverPhase = status?.phase;
+    if (status?.phase === 'unknown' && !this.isTerminal) {
+      const now = this.#host.clock.now();
+      this.#reconnectedAt = toTimestamp(now);
+      for (const task of this.#tasks) if (!isDead(task.record)) task.note(taskEvents.reconnected(now));
+    }
+    // What is on its way will be the answer.
+    if (this.#host.outbox.has(this.#key)) return;
+    const current = this.#status();
+    if (status?.phase !== current.phase || status?.jobVersion !== current.jobVersion) this.#posted = '';
+    else if (this.#acknowledged === '') {
+      // After a restart of the agent: what the server has already need not be sent again.
+      const { modifiedAt: _at, ...known }: AllocationStatus = status ?? {};
+      const text = canonical(current);
+      if (text === canonical(known)) this.#posted = this.#acknowledged = text;
+    }
+    this.#post();
+  }
+
+  /** Restarts one task, or all that run. */
+  restart(name: string | undefined): string[] {
+    const chosen = this.#tasks.filter((t) => t.record.phase.at === 'running' && (name === undefined || t.name === name));
+    const reason = name === undefined ? 'User requested running tasks to restart' : 'User requested task to restart';
+    for (const task of chosen) task.send({ type: 'restart', reason });
+    return chosen.map((t) => t.name);
+  }
+
+  async signal(name: string | undefined, signal: string): Promise<string[]> {
+    const chosen = this.#tasks.filter((t) => (name === undefined ? t.record.phase.at === 'running' : t.name === name));
+    for (const task of chosen) await task.signal(signal);
+    return chosen.map((t) => t.name);
+  }
+
+  hasTask(name: string): boolean {
+    return this.#tasks.some((t) => t.name === name);
+  }
+
+  taskNames(): string[] {
+    return this.#tasks.map((t) => t.name);
+  }
+
+  taskRecord(name: string): TaskRecord | undefined {
+    return this.#task(name)?.record;
+  }
+
+  async stats(): Promise<({ name: string } & TaskStats)[]> {
+    const all = await Promise.all(
+      this.#tasks.map(async (task) => {
+        const stats = await task.handle?.stats().catch(() => undefined);
+        return stats === undefined ? [] : [{ name: task.name, ...stats }];
+      }),
+    );
+    return all.flat();
+  }
+
+  checks(): (CheckStatus & { service: string; task?: string })[] {
+    return this.#checks.list();
+  }
+
+  logFiles(task: string): { maxFiles: number } {
+    return { maxFiles: this.#definition(task)?.logs?.maxFiles ?? 10 };
+  }
+
+  /** Resolves when the task is dead, or nobody here watches it any more. */
+  ended(name: string): Promise<void> {
+    const record = this.#task(name)?.record;
+    if (record === undefined || isDead(record) || this.#closed) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ name, resolve }));
+  }
+
+  /** Lets go: tasks go on, the next agent finds them. */
+  async detach(): Promise<void> {
+    this.#closed = true;
+    this.#healthTimer?.cancel();
+    this.#stopTimer?.cancel();
+    this.#checks.close();
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    await Promise.all(this.#tasks.map((task) => task.detach()));
+    await this.#writeNow();
+  }
+
+  async #setUp(previous: AllocationDirs | undefined): Promise<void> {
+    const { clock } = this.#host;
+    const problems = this.#problems();
+    if (problems.length > 0) {
+      for (const task of this.#tasks)
+        task.send({ type: 'unfit', event: taskEvents.failedValidation(clock.now(), problems.join('; ')) });
+      return;
+    }
+    await this.dirs.buildShared();
+    if (previous !== undefined && this.#group.ephemeralDisk?.sticky) await this.dirs.inherit(previous, this.#tasks.map((t) => t.name)); // prettier-ignore
+    const taken = await portInUse(this.#allocation.spec.resources?.ports ?? []);
+    if (taken !== undefined) {
+      for (const task of this.#tasks) task.send({ type: 'unfit', event: taskEvents.driverFailure(clock.now(), taken) });
+      return;
+    }
+    if (this.#closed) return;
+    this.#ready = true;
+    this.#settle();
+  }
+
+  #problems(): string[] {
+    const ports = this.#allocation.spec.resources?.ports ?? [];
+    const all = [
+      ...serviceProblems(this.#group, ports),
+      ...allServices(this.#group).flatMap(({ service }) => (service.checks ?? []).flatMap((check) => validateCheck(check).map((p) => `check "${check.name ?? ''}" of service "${service.name ?? ''}": ${p}`))),
+      ...(this.#group.tasks ?? []).flatMap((task) => unsupported(this.#group, task, task.driver ?? '')),
+    ];
+    return [...new Set(all)];
+  }
+
+  /** After a reboot: a service's place is decided anew, a system job belongs to this node. */
+  #rebooted(task: TaskRunner): void {
+    const exit = unseenExit('the machine was restarted', this.#host.clock.now());
+    const { at } = task.record.phase;
+    const here = this.#allocation.spec.jobType === 'system' || this.#allocation.spec.jobType === 'sysbatch';
+    if (at === 'stopping') {
+      if (task.record.phase.step === 'aborting')
+        task.send({ type: 'startFailed', message: exit.error ?? '', recoverable: false });
+      else task.send({ type: 'exited', exit });
+    } else if (at === 'running' && here) task.send({ type: 'exited', exit });
+    else if (at === 'running' || at === 'starting') task.send({ type: 'unfit', event: taskEvents.terminated(exit.at, exit) });
+    else task.resume(false);
+  }
+
+  /** Asks every decision again, until nothing changes. Cheap and idempotent; called after each change. */
+  #settle(): void {
+    if (this.#closed || this.#settling) return;
+    this.#settling = true;
+    try {
+      // Orders change records, which may lead to other orders; a task's life is short enough for this to end.
+      for (let changed = true; changed;) {
+        const before = this.#tasks.map((t) => t.record);
+        this.#coordinate();
+        changed = this.#tasks.some((t, i) => t.record !== before[i]);
+      }
+      this.#settleServices();
+      this.#settleHealth();
+      this.#settleEnd();
+    } finally {
+      this.#settling = false;
+    }
+    this.#post();
+  }
+
+  #coordinate(): void {
+    if (this.#stopAt !== undefined || (!this.#ready && this.#goal === 'run')) return;
+    const skipDelay = this.#allocation.spec.desiredTransition?.noShutdownDelay === true;
+    for (const order of coordinate(this.#members(), this.#goal, this.#host.clock.now())) {
+      const task = this.#task(order.task);
+      if (order.order === 'go') task?.send({ type: 'go' });
+      else task?.send({ type: 'stop', skipDelay, ...(order.because !== undefined && { because: order.because }) });
+    }
+  }
+
+  #settleServices(): void {
+    const members = this.#members();
+    const instances = serviceInstances({
+      allocation: this.#allocation,
+      group: this.#group,
+      node: this.#host.node(),
+      variables: (name) => this.#variables(name),
+      addresses: Object.fromEntries(
+        this.#tasks.flatMap((t) => (t.record.address === undefined ? [] : [[t.name, t.record.address]])),
+      ),
+    });
+    const offered = this.#goal === 'run' ? instances.filter((i) => isOffered(i, members)) : [];
+    this.#checks.sync(
+      offered.flatMap((i) => i.checks),
+      (check) => {
+        const needed = check.task === undefined ? offered.find((i) => i.checks.includes(check))!.tasks : [check.task];
+        return needed.every((name) => this.#task(name)?.record.phase.at === 'running');
+      },
+    );
+    this.#instances = instances;
+    this.#host.services.set(
+      this.id,
+      offered.map((i) => registration(i, this.#allocation, serviceStatus(i, members, i.checks.map((c) => this.#checks.status(c))))), // prettier-ignore
+    );
+  }
+
+  #settleHealth(): void {
+    const { clock } = this.#host;
+    this.#healthTimer?.cancel();
+    if (this.#health.verdict !== undefined || this.#goal === 'stop') return;
+    const rules = healthRules(this.#allocation.spec, this.#group);
+    if (rules === undefined) return;
+    const now = clock.now();
+    const watch = pause(this.#health.clock, this.#tasks.some(isDownloading), now);
+    if (watch !== this.#health.clock) this.#health = { ...this.#health, clock: watch };
+    // Checks that do not run yet have not passed yet.
+    const expected = this.#instances.reduce((sum, i) => sum + i.checks.filter((c) => c.check.onUpdate !== 'ignore').length, 0);
+    const results = this.#checks.results();
+    const missing = Array.from({ length: Math.max(0, expected - results.length) }, () => ({ passing: false, since: now }));
+    const verdict = decideHealth(rules, watch, this.#members(), [...results, ...missing], now);
+    switch (verdict.state) {
+      case 'healthy':
+        this.#health = { ...this.#health, verdict: { healthy: true, time: toTimestamp(now) } };
+        this.#save();
+        break;
+      case 'unhealthy':
+        this.#health = { ...this.#health, verdict: { healthy: false, time: toTimestamp(now), reason: verdict.reason } };
+        this.#log.warn('allocation is unhealthy', { because: verdict.reason });
+        for (const task of this.#tasks) task.note(taskEvents.allocUnhealthy(now, verdict.reason));
+        this.#save();
+        break;
+      case 'undecided':
+        if (verdict.wakeAt !== undefined) this.#healthTimer = clock.after(verdict.wakeAt - now, () => this.#settle());
+    }
+  }
+
+  #settleEnd(): void {
+    const over = this.#waiters.filter(({ name }) => isDead(this.#task(name)!.record));
+    this.#waiters = this.#waiters.filter((w) => !over.includes(w));
+    for (const { resolve } of over) resolve();
+    if (!this.isTerminal || this.#finishedAt !== undefined) return;
+    this.#finishedAt = this.#host.clock.now();
+    this.#stopTimer?.cancel();
+    this.#checks.close();
+    this.#save();
+    this.#log.info('allocation ended', { phase: this.#status().phase });
+    this.#host.finished(this.id);
+  }
+
+  /** Owes the server the status when it is another than the one it was told. */
+  #post(): void {
+    if (this.#closed) return;
+    const { outbox, clock } = this.#host;
+    const status = this.#status();
+    const text = canonical(status);
+    if (text === this.#posted) return;
+    // Given up as lost and replaced while we were away: it must not count as alive again; it is told when it has ended.
+    if (this.#serverPhase === 'lost' && !isTerminalPhase(status.phase)) return;
+    this.#posted = text;
+    const { namespace, name, uid } = this.#allocation.metadata;
+    const { phase, deploymentHealth = null, networks = null, digests = null, reconnectedAt = null, ...rest } = status;
+    outbox.post({
+      key: this.#key,
+      operation: {
+        operation: 'patch',
+        subresource: 'status',
+        apiVersion: 'orch.dev/v1',
+        kind: 'Allocation',
+        name,
+        uid,
+        ...(namespace !== undefined && { namespace }),
+        patch: {
+          status: { phase, ...rest, deploymentHealth, networks, digests, reconnectedAt, modifiedAt: toTimestamp(clock.now()) },
+        },
+      },
+      settled: ({ resourceVersion }) => {
+        // Refused or gone, too: there is nobody left to tell.
+        this.#acknowledged = text;
+        this.#acknowledgedAt = Math.max(this.#acknowledgedAt, Number(resourceVersion ?? 0));
+        if (this.isTerminal) this.#host.finished(this.id);
+      },
+    });
+  }
+
+  #status(): AllocationStatus {
+    const status = allocationStatus(
+      this.#tasks.map((t) => t.record),
+      this.#allocation.spec.jobVersion,
+      this.#health.verdict,
+    );
+    return { ...status, ...(this.#reconnectedAt !== undefined && { reconnectedAt: this.#reconnectedAt }) };
+  }
+
+  #members(): Member[] {
+    return (this.#group.tasks ?? []).flatMap((task) => {
+      const runner = this.#task(task.name);
+      return runner === undefined ? [] : [{ task, record: runner.record }];
+    });
+  }
+
+  #task(name: string): TaskRunner | undefined {
+    return this.#tasks.find((t) => t.name === name);
+  }
+
+  #definition(name: string): Task | undefined {
+    return this.#group.tasks?.find((t) => t.name === name);
+  }
+
+  #variables(name: string | undefined): ReturnType<typeof variablesOf>['variables'] {
+    const task = name === undefined ? undefined : this.#definition(name);
+    return variablesOf({
+      allocation: this.#allocation,
+      job: this.#job,
+      group: this.#group,
+      node: this.#host.node(),
+      dirs: this.dirs,
+      filesystem: this.#host.driver(task?.driver ?? '')?.filesystem,
+      ...(task !== undefined && { task }),
+    }).variables;
+  }
+
+  #taskHost(name: string): TaskHost {
+    const host = this.#host;
+    const definition = (): Task => this.#definition(name) ?? { name };
+    return {
+      clock: host.clock,
+      log: this.#log,
+      random: host.random,
+      get driver() {
+        return host.driver(definition().driver ?? '');
+      },
+      rules: () => {
+        const task = definition();
+        return {
+          rules: restartRules(task.restart ?? this.#group.restart, this.#allocation.spec.jobType),
+          restartsOnSuccess: restartsOnSuccess(task, this.#allocation.spec.jobType),
+          killTimeout: durationOr(task.killTimeout, 5000),
+          shutdownDelay: durationOr(task.shutdownDelay, 0),
+        };
+      },
+      killSignal: () => definition().killSignal || undefined,
+      prepare: () => this.dirs.buildTask(name, host.mounts),
+      taskStart: () =>
+        taskStart({
+          allocation: this.#allocation,
+          job: this.#job,
+          group: this.#group,
+          task: definition(),
+          node: host.node(),
+          dirs: this.dirs,
+          filesystem: host.driver(definition().driver ?? '')?.filesystem,
+          hostVolumes: host.config.hostVolumes,
+        }),
+      durable: () => this.#writeNow(),
+      changed: () => {
+        this.#save();
+        this.#settle();
+      },
+      deregister: () => this.#settle(),
+    };
+  }
+
+  /** Soon; whoever must not go on before it is on disk awaits `#writeNow`. */
+  #save(): void {
+    if (this.#saving || this.#closed) return;
+    this.#saving = true;
+    queueMicrotask(() => {
+      this.#saving = false;
+      void this.#writeNow().catch((error: unknown) => this.#log.error('cannot save state', { error }));
+    });
+  }
+
+  #writeNow(): Promise<void> {
+    return this.#host.state.save(this.id, {
+      format: 1,
+      allocation: this.#allocation,
+      bootId: this.#host.bootId,
+      goal: this.#goal,
+      tasks: this.#tasks.map((t) => t.record),
+      health: this.#health,
+      ...(this.#stopAt !== undefined && { stopAt: this.#stopAt }),
+      ...(this.#finishedAt !== undefined && { finishedAt: this.#finishedAt }),
+      ...(this.#reconnectedAt !== undefined && { reconnectedAt: this.#reconnectedAt }),
+    });
+  }
+}
+
+/** The last thing that its driver said is that it downloads. */
+function isDownloading(task: TaskRunner): boolean {
+  const last = task.record.status.events?.at(-1);
+  return task.record.phase.at === 'starting' && last?.type === 'Driver' && /^Downloading/.test(last.message ?? '');
+}
+
+function newHealth(allocation: Stored<Allocation>, now: Instant): HealthRecord {
+  const clock: HealthClock = { startedAt: now, pausedFor: 0 };
+  return { clock, ...(allocation.spec.deployment !== undefined && { deployment: allocation.spec.deployment }) };
+}
+
+function groupOf(job: JobSpec, name: string): TaskGroup {
+  const group = job.groups?.find((g) => g.name === name);
+  if (group === undefined) throw new Error(`the job has no group "${name}"`);
+  return group;
+}
+
+function withoutStatus(allocation: Stored<Allocation>): Stored<Allocation> {
+  const { status: _status, ...rest } = allocation;
+  return rest;
+}
+
+/** JSON with sorted keys: what two processes wrote can be compared. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, v: unknown) =>
+    typeof v === 'object' && v !== null && !Array.isArray(v)
+      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : v,
+  );
+}

@@ -1,0 +1,85 @@
+import type { Allocation, Stored } from '../../openapi/index.ts';
+import { isTerminalPhase } from '../allocation/status.ts';
+
+/** What this node does about an allocation at present. */
+export interface LocalAllocation {
+  readonly id: string;
+  readonly uid: string;
+  readonly goal: 'run' | 'stop';
+  readonly terminal: boolean;
+  /** The spec that it acts on. */
+  readonly allocation: Stored<Allocation>;
+}
+
+export type SyncStep =
+  | { readonly do: 'run'; readonly allocation: Stored<Allocation> }
+  /** The spec is another one; the job version may be. */
+  | { readonly do: 'update'; readonly allocation: Stored<Allocation> }
+  | { readonly do: 'stop'; readonly id: string; readonly skipDelay: boolean; readonly because: string }
+  /** It ended and nobody knows it any more: its directories and state may go. */
+  | { readonly do: 'forget'; readonly id: string }
+  /** Stopped before this node had begun with it. */
+  | { readonly do: 'reportNeverStarted'; readonly allocation: Stored<Allocation> }
+  | { readonly do: 'wait'; readonly allocation: Stored<Allocation>; readonly because: string };
+
+/**
+ * Compares what is wanted of this node with what it does. Pure and level-triggered: asked after any change of either side.
+ * `desired` must be complete (a synced cache): what it lacks is taken to be deleted.
+ */
+export function decide(desired: readonly Stored<Allocation>[], local: readonly LocalAllocation[]): SyncStep[] {
+  const byId = new Map(local.map((l) => [l.id, l]));
+  const wanted = new Map(desired.map((a) => [a.metadata.name, a]));
+  const steps: SyncStep[] = [];
+  for (const own of local) {
+    const allocation = wanted.get(own.id);
+    if (allocation === undefined || allocation.metadata.uid !== own.uid) {
+      if (own.terminal) steps.push({ do: 'forget', id: own.id });
+      else if (own.goal === 'run')
+        steps.push({ do: 'stop', id: own.id, skipDelay: false, because: 'the allocation was deleted' });
+      continue;
+    }
+    if (own.terminal) continue;
+    if (allocation.spec.desired !== 'run') {
+      const skipDelay = allocation.spec.desiredTransition?.noShutdownDelay === true;
+      if (own.goal === 'run')
+        steps.push({ do: 'stop', id: own.id, skipDelay, because: allocation.spec.desiredDescription ?? 'it shall stop' });
+      continue;
+    }
+    if (own.goal === 'run' && actsDifferently(allocation, own.allocation)) steps.push({ do: 'update', allocation });
+  }
+  for (const allocation of desired) {
+    if (byId.has(allocation.metadata.name)) continue;
+    if (isTerminalPhase(allocation.status?.phase)) continue;
+    if (allocation.spec.desired !== 'run') {
+      steps.push({ do: 'reportNeverStarted', allocation });
+      continue;
+    }
+    const because = obstacle(allocation, local);
+    steps.push(because === undefined ? { do: 'run', allocation } : { do: 'wait', allocation, because });
+  }
+  return steps;
+}
+
+/** What must end here first: the allocation that it replaces, or one that still holds a port it was given. */
+function obstacle(allocation: Stored<Allocation>, local: readonly LocalAllocation[]): string | undefined {
+  const living = local.filter((l) => !l.terminal);
+  const previous = living.find((l) => l.id === allocation.spec.previousAllocation);
+  if (previous !== undefined) return `Waiting for allocation ${previous.id.slice(0, 8)} to end, which it replaces`;
+  const ports = new Map((allocation.spec.resources?.ports ?? []).map((p) => [`${p.hostIP ?? ''}:${p.value}`, p]));
+  for (const other of living) {
+    for (const port of other.allocation.spec.resources?.ports ?? [])
+      if (ports.has(`${port.hostIP ?? ''}:${port.value}`))
+        return `Waiting for allocation ${other.id.slice(0, 8)} to end, which holds port ${port.value}`;
+  }
+  return undefined;
+}
+
+/** Whether the parts of the spec that an agent acts on differ. */
+function actsDifferently(a: Stored<Allocation>, b: Stored<Allocation>): boolean {
+  return (
+    a.spec.jobVersion !== b.spec.jobVersion ||
+    a.spec.deployment !== b.spec.deployment ||
+    a.spec.canary !== b.spec.canary ||
+    a.spec.desiredTransition?.noShutdownDelay !== b.spec.desiredTransition?.noShutdownDelay
+  );
+}
