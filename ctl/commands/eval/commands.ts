@@ -1,0 +1,60 @@
+import { EvaluationKind, type Evaluation, type Stored } from '../../../openapi/index.ts';
+import { defineClusterCommand, flag, noArguments, oneArgument } from '../../command.ts';
+import { CommandError } from '../../errors.ts';
+import { sayJson } from '../../io/json.ts';
+import { say } from '../../io/streams.ts';
+import { findEvaluation, listAll, namespaceOf } from '../../lookup.ts';
+import { monitorEvaluation } from '../../monitor/evaluation.ts';
+import { evaluationStatus } from '../../views/evaluation.ts';
+import { evaluationList } from '../../views/lists.ts';
+import { view } from '../../views/view.ts';
+import { json, verbose } from '../options.ts';
+
+export const evalStatus = defineClusterCommand({
+  name: 'eval status',
+  formerNames: ['eval-status'],
+  summary: 'Show an evaluation: why it was made, what came of it',
+  usage: '[options] <evaluation>',
+  description: 'Among other things, why something could not be placed.',
+  examples: [{ text: 'Follow it to its end', command: 'eval status -monitor 2ae0e6a5' }],
+  args: oneArgument('evaluation'),
+  completes: 'evaluation',
+  flags: { monitor: flag.boolean('Follow it to its end.'), verbose, json },
+  async run({ args: [id], flags }, context) {
+    const evaluation = await findEvaluation(context, id!);
+    if (flags.json) return sayJson(context, evaluation);
+    if (flags.monitor)
+      return monitorEvaluation(context, evaluation.metadata.name, { namespace: namespaceOf(evaluation), verbose: flags.verbose });
+    say(context, evaluationStatus(evaluation, view(context.clock.now(), flags.verbose, context.style)));
+  },
+});
+
+export const evalList = defineClusterCommand({
+  name: 'eval list',
+  summary: 'List evaluations',
+  usage: '[options]',
+  examples: [{ text: 'What waits for capacity', command: 'eval list -status blocked' }],
+  args: noArguments,
+  flags: {
+    job: flag.string('<job>', 'Only those of this job.'),
+    status: flag.string('<status>', 'Only those in this state: pending, blocked, complete, failed or cancelled.'),
+    verbose,
+    json,
+  },
+  async run({ flags }, context) {
+    const states = ['pending', 'blocked', 'complete', 'failed', 'cancelled', 'canceled'];
+    if (flags.status !== undefined && !states.includes(flags.status))
+      throw new CommandError(`There is no status "${flags.status}"; there are ${states.slice(0, 5).join(', ')}`);
+    const all = await listAll(
+      context,
+      EvaluationKind,
+      flags.job === undefined ? {} : { fieldSelector: `spec.jobName=${flags.job}` },
+    );
+    const wanted = flags.status?.replace('canceled', 'cancelled');
+    const shown = all.filter((one) => one.spec.dryRun === undefined && (wanted === undefined || phase(one) === wanted));
+    if (flags.json) return sayJson(context, shown);
+    say(context, shown.length === 0 ? 'No evals found' : evaluationList(shown, view(context.clock.now(), flags.verbose)));
+  },
+});
+
+const phase = ({ status }: Stored<Evaluation>): string => status?.phase ?? 'pending';

@@ -1,0 +1,26 @@
+import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
+import { sayJson } from '../../io/json.ts';
+import { say } from '../../io/streams.ts';
+import { findJob } from '../../lookup.ts';
+import { deploymentStatus } from '../../views/deployment.ts';
+import { deploymentTable } from '../../views/lists.ts';
+import { view } from '../../views/view.ts';
+import { json, verbose } from '../options.ts';
+import { deploymentsOf } from './status.ts';
+
+export const jobDeployments = defineClusterCommand({
+  name: 'job deployments',
+  summary: 'List the deployments of a job',
+  usage: '[options] <job>',
+  examples: [{ text: 'The latest one, whole', command: 'job deployments -latest example' }],
+  args: oneArgument('job'),
+  completes: 'job',
+  flags: { latest: flag.boolean('Show only the latest one, whole.'), json, verbose },
+  async run({ args: [id], flags }, context) {
+    const deployments = await deploymentsOf(context, await findJob(context, id!));
+    const how = view(context.clock.now(), flags.verbose, context.style);
+    if (flags.json) return sayJson(context, flags.latest ? (deployments[0] ?? null) : deployments);
+    if (deployments.length === 0) return say(context, 'No deployments found');
+    say(context, flags.latest ? deploymentStatus(deployments[0]!, how) : deploymentTable(deployments, how));
+  },
+});

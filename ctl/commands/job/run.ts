@@ -1,0 +1,61 @@
+import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
+import { say } from '../../io/streams.ts';
+import { sayJson } from '../../io/json.ts';
+import { localTime, roughly } from '../../io/time.ts';
+import { nextLaunch, nomadJson, readJobFile } from '../../jobfile/index.ts';
+import { followSubmission, submitJob, submitting } from '../../submit.ts';
+import { sayWarnings } from '../../write.ts';
+import { detach, variables, verbose } from '../options.ts';
+
+export const jobRun = defineClusterCommand({
+  name: 'job run',
+  aliases: ['run'],
+  summary: 'Run a new job or update an existing one',
+  usage: '[options] <path>',
+  description:
+    'Submits the job of a file ("-" reads it from standard input) and follows it: what is placed where, then the rollout until ' +
+    'it has succeeded or failed. Ctrl-C ends the following; the job goes on.\n\n' +
+    'The exit code is 0 when all went well, 2 when something could not be placed, 1 for everything else, such as a failed rollout.',
+  examples: [
+    { text: 'Run a job and wait until it is healthy', command: 'job run example.nomad' },
+    { text: 'Only if nobody changed it since the plan was looked at', command: 'job run -check-index 7 example.nomad' },
+    { text: 'Submit and return', command: 'job run -detach example.nomad' },
+    { text: 'Show what would be sent', command: 'job run -output example.nomad' },
+  ],
+  args: oneArgument('path'),
+  completes: 'file',
+  flags: {
+    checkIndex: flag.integer('<index>', 'Only submit if the job modify index is still this one; 0 means that the job must not exist yet. "job plan" prints it.'), // prettier-ignore
+    detach,
+    output: flag.boolean("Print the job as JSON, as Nomad's API takes it, and submit nothing."),
+    verbose,
+    hcl1: flag.boolean('Accept the looser syntax of earlier job files.', { hidden: true }),
+    ...variables,
+  },
+  async run({ args: [path], flags }, context) {
+    const job = await readJobFile(context, path!, flags);
+    if (flags.output) {
+      sayJson(context, await nomadJson(job));
+      return 0;
+    }
+    const submission = await submitting(context, 'Error submitting job', () =>
+      submitJob(context, job, { checkIndex: flags.checkIndex }),
+    );
+    sayWarnings(context, submission.warnings);
+
+    const { spec } = submission.job;
+    if (spec.parameterized !== undefined) {
+      say(context, 'Job registration successful');
+      return 0;
+    }
+    if (spec.periodic !== undefined) {
+      say(context, 'Job registration successful');
+      const now = context.clock.now();
+      const next = await nextLaunch(submission.job, now);
+      if (next !== undefined)
+        say(context, `Approximate next launch time: ${localTime(next)} (${roughly((next - now) / 1000)} from now)`);
+      return 0;
+    }
+    return followSubmission(context, submission, flags, `Job registration successful\nEvaluation ID: ${submission.evaluation}`);
+  },
+});

@@ -1,0 +1,111 @@
+import {
+  AllocationKind,
+  DeploymentKind,
+  EvaluationKind,
+  JobKind,
+  NodeKind,
+  type Deployment,
+  type Job,
+  type Stored,
+} from '../../../openapi/index.ts';
+import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
+import { say } from '../../io/streams.ts';
+import { sayJson } from '../../io/json.ts';
+import { findJob, listAll, namespaceOf } from '../../lookup.ts';
+import { jobBasics, jobStatus as jobStatusView } from '../../views/job.ts';
+import { jobTable, nodeName } from '../../views/lists.ts';
+import { newestFirst, view } from '../../views/view.ts';
+import { allNamespaces, json, verbose } from '../options.ts';
+
+export const jobStatus = defineClusterCommand({
+  name: 'job status',
+  summary: 'List jobs, or show one of them',
+  usage: '[options] [<job>]',
+  description: 'Without a job: all jobs. With one, or a prefix of its ID that is unique: its groups, deployment and allocations.',
+  examples: [
+    { text: 'All jobs', command: 'job status' },
+    { text: 'One of them', command: 'job status example' },
+    { text: 'With its evaluations', command: 'job status -evals example' },
+  ],
+  args: { min: 0, max: 1, rule: 'This command takes either no arguments or one: <job>' },
+  completes: 'job',
+  flags: {
+    short: flag.boolean('Only the head.'),
+    evals: flag.boolean('Show evaluations too.'),
+    allAllocs: flag.boolean('Show allocations of earlier jobs of the same name too.'),
+    verbose,
+    json,
+    allNamespaces,
+  },
+  async run({ args: [id], flags }, context) {
+    if (id === undefined) return listJobs(context, flags);
+    return showJob(context, await findJob(context, id), flags);
+  },
+});
+
+export async function listJobs(
+  context: ClusterContext,
+  flags: { readonly allNamespaces?: boolean; readonly json?: boolean },
+): Promise<void> {
+  const all = flags.allNamespaces === true || context.listNamespace === undefined;
+  const jobs = await listAll({ ...context, listNamespace: all ? undefined : context.listNamespace }, JobKind);
+  if (flags.json === true) return sayJson(context, jobs);
+  say(context, jobs.length === 0 ? 'No running jobs' : jobTable(jobs, all));
+}
+
+export interface JobStatusFlags {
+  readonly short?: boolean;
+  readonly evals?: boolean;
+  readonly allAllocs?: boolean;
+  readonly verbose?: boolean;
+  readonly json?: boolean;
+}
+
+export async function showJob(context: ClusterContext, job: Stored<Job>, flags: JobStatusFlags): Promise<void> {
+  if (flags.json === true) return sayJson(context, job);
+  if (flags.short === true) return say(context, jobBasics(job));
+  const verbose = flags.verbose === true;
+  const namespace = namespaceOf(job);
+  const ofJob = { namespace, fieldSelector: `spec.jobName=${job.metadata.name}` };
+  const [allAllocations, allEvaluations, deployment, nodes] = await Promise.all([
+    listAll(context, AllocationKind, ofJob),
+    listAll(context, EvaluationKind, ofJob),
+    latestDeployment(context, job),
+    verbose ? listAll(context, NodeKind) : [],
+  ]);
+  const own = <T extends { spec: { jobUID?: string } }>(items: readonly T[]): T[] =>
+    items.filter(({ spec }) => spec.jobUID === undefined || spec.jobUID === job.metadata.uid);
+  say(
+    context,
+    jobStatusView(
+      {
+        job,
+        allocations: flags.allAllocs === true ? allAllocations : own(allAllocations),
+        evaluations: own(allEvaluations),
+        deployment,
+        nodeNames: new Map(nodes.map((node) => [node.metadata.name, nodeName(node)])),
+      },
+      view(context.clock.now(), verbose, context.style),
+      { evaluations: verbose || flags.evals === true },
+    ),
+  );
+}
+
+/** The newest deployment of a job. */
+export async function latestDeployment(context: ClusterContext, job: Stored<Job>): Promise<Stored<Deployment> | undefined> {
+  return (await deploymentsOf(context, job))[0];
+}
+
+/** The deployments of a job, newest first. */
+export async function deploymentsOf(context: ClusterContext, job: Stored<Job>): Promise<Stored<Deployment>[]> {
+  const all = await listAll(context, DeploymentKind, {
+    namespace: namespaceOf(job),
+    fieldSelector: `spec.jobName=${job.metadata.name}`,
+  });
+  const own = all.filter(({ spec }) => spec.jobUID === job.metadata.uid);
+  return newestFirst(
+    own,
+    ({ metadata, spec }) => `${String(spec.jobVersion).padStart(10, '0')} ${metadata.creationTimestamp}`,
+    ({ metadata }) => metadata.name,
+  );
+}

@@ -1,0 +1,38 @@
+import { isReason } from '../../../base/index.ts';
+import { JobKind } from '../../../openapi/index.ts';
+import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
+import { CommandError, explainApiError } from '../../errors.ts';
+import { say } from '../../io/streams.ts';
+import { readJobFile } from '../../jobfile/index.ts';
+import { create, sayWarnings, update } from '../../write.ts';
+import { variables } from '../options.ts';
+
+export const jobValidate = defineClusterCommand({
+  name: 'job validate',
+  aliases: ['validate'],
+  summary: 'Check a job file',
+  usage: '[options] <path>',
+  description: 'Reads a job file ("-" reads it from standard input) and has the server check it as if it were submitted. Nothing is changed.', // prettier-ignore
+  examples: [{ text: 'Check a file', command: 'job validate example.nomad' }],
+  args: oneArgument('path'),
+  completes: 'file',
+  flags: { hcl1: flag.boolean('Accept the looser syntax of earlier job files.', { hidden: true }), ...variables },
+  async run({ args: [path], flags }, context) {
+    const job = await readJobFile(context, path!, flags);
+    const namespace = job.metadata.namespace ?? context.namespace;
+    // The name of a job that exists would be in the way of a creation, dry or not.
+    const existing = await context.client.find(JobKind, job.metadata.name!, namespace);
+    try {
+      const { warnings } =
+        existing === undefined
+          ? await create(context, JobKind, { ...job, metadata: { ...job.metadata, namespace } }, { dryRun: true })
+          : await update(context, JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
+      sayWarnings(context, warnings);
+    } catch (error) {
+      if (isReason(error, 'Invalid', 'BadRequest'))
+        throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });
+      throw error;
+    }
+    say(context, 'Job validation successful');
+  },
+});

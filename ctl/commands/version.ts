@@ -1,0 +1,13 @@
+import { defineCommand, noArguments } from '../command.ts';
+import { say } from '../io/streams.ts';
+
+export const version = defineCommand({
+  name: 'version',
+  summary: 'Show the version of this program',
+  usage: '',
+  args: noArguments,
+  run(_call, context) {
+    say(context, `${context.program} v${context.version}`);
+    return Promise.resolve();
+  },
+});

@@ -1,0 +1,152 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, extname, join, resolve } from 'node:path';
+import type { AnyObject, EvaluationPlan, Job, JobVersion, Stored } from '../../openapi/index.ts';
+import type { Context } from '../command.ts';
+import { CommandError } from '../errors.ts';
+import type { Diagnostic, JobOptions } from '../../jobspec/index.ts';
+import { complain, readStdin } from '../io/streams.ts';
+
+/**
+ * The files that commands take: job files (HCL), jobs as JSON, manifests. What is in them is the business of jobspec, which is
+ * loaded only once there is a file to read.
+ */
+const jobspec = () => import('../../jobspec/index.ts');
+
+export interface FileFlags {
+  readonly var?: readonly string[];
+  readonly varFile?: readonly string[];
+  readonly hcl1?: boolean;
+}
+
+interface Source {
+  readonly text: string;
+  /** As users know it. */
+  readonly filename: string;
+  /** Where it is, unless it came on standard input. */
+  readonly path?: string;
+}
+
+async function readSource({ io }: Context, path: string): Promise<Source> {
+  if (path === '-') return { text: await readStdin(io), filename: 'stdin' };
+  const full = resolve(io.cwd, path);
+  try {
+    return { text: await readFile(full, 'utf8'), filename: path, path: full };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const because = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
+    throw new CommandError(`Error getting job struct: Cannot read ${path}: ${because}`);
+  }
+}
+
+/** The one job of a file, whatever form it has. */
+export async function readJobFile(context: Context, path: string, flags: FileFlags): Promise<Job> {
+  const source = await readSource(context, path);
+  const { parseJob } = await jobspec();
+  const result = parseJob(source, await parseOptions(context, source, flags));
+  await tell(context, result);
+  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
+  return result.job;
+}
+
+/** What may be read and said by a file beside its own text. */
+async function parseOptions(context: Context, source: Source, flags: FileFlags): Promise<JobOptions> {
+  const { filesBelow } = await jobspec();
+  const { cwd } = context.io;
+  return {
+    env: context.env,
+    variables: flags.var ?? [],
+    varFiles: await Promise.all((flags.varFile ?? []).map((path) => readSource(context, path))),
+    files: filesBelow(source.path === undefined ? cwd : dirname(source.path)),
+  };
+}
+
+/** Says on stderr what is odd about a file that can be used. */
+async function tell(context: Context, { ok, diagnostics }: Read): Promise<void> {
+  if (ok && diagnostics.length > 0) complain(context, await problems(context, diagnostics));
+}
+
+interface Read {
+  readonly ok: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+async function problems(context: Context, diagnostics: readonly Diagnostic[]): Promise<string> {
+  const { formatDiagnostics } = await jobspec();
+  return formatDiagnostics(diagnostics, { colors: context.style.colors });
+}
+
+export interface Manifest {
+  readonly object: AnyObject;
+  /** Where it was read, for errors. */
+  readonly source: string;
+}
+
+const jobFiles = new Set(['.nomad', '.hcl']);
+const manifestFiles = new Set(['.json', '.yaml', '.yml']);
+
+/** Everything that files and folders describe, in the order of their names. All of it is read before anything is returned. */
+export async function readManifests(context: Context, paths: readonly string[], flags: FileFlags): Promise<Manifest[]> {
+  const files = (await Promise.all(paths.map((path) => expand(context, path)))).flat();
+  const read = await Promise.all(files.map(async (path) => manifestsOf(context, await readSource(context, path), flags)));
+  const manifests = read.flat();
+  if (manifests.length === 0) throw new CommandError(`${paths.join(', ')}: nothing to be found`);
+  return manifests;
+}
+
+async function expand({ io }: Context, path: string): Promise<string[]> {
+  if (path === '-') return [path];
+  const info = await stat(resolve(io.cwd, path)).catch(() => undefined);
+  if (info?.isDirectory() !== true) return [path];
+  const names = (await readdir(resolve(io.cwd, path))).sort();
+  return names.filter((name) => jobFiles.has(extname(name)) || manifestFiles.has(extname(name))).map((name) => join(path, name));
+}
+
+async function manifestsOf(context: Context, source: Source, flags: FileFlags): Promise<Manifest[]> {
+  const { parseManifests } = await jobspec();
+  const result = parseManifests(source, await parseOptions(context, source, flags));
+  await tell(context, result);
+  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
+  return result.objects.map(({ object, range }) => {
+    const where = result.objects.length > 1 ? `${source.filename}:${range.source.position(range.start).line}` : source.filename;
+    const { metadata } = object as Partial<AnyObject>;
+    if (metadata?.name === undefined) throw new CommandError(`${where}: the object has no metadata.name`);
+    return { object: { ...object, metadata }, source: where };
+  });
+}
+
+/** A job as Nomad's API has it. */
+export async function nomadJson(job: Job): Promise<unknown> {
+  const { toNomadJob } = await jobspec();
+  return { Job: toNomadJob(job) };
+}
+
+/** What differs between a job and the planned one, with what the scheduler would do about it. */
+export async function planDiff(
+  existing: Job | undefined,
+  planned: Job,
+  plan: EvaluationPlan,
+  options: { readonly verbose: boolean },
+): Promise<string> {
+  const { diffJobs, formatJobDiff } = await jobspec();
+  return formatJobDiff(diffJobs(existing, planned, { plan }), options);
+}
+
+/** What a version changed. */
+export async function versionDiff(before: Stored<JobVersion>, after: Stored<JobVersion>): Promise<string> {
+  const { diffJobs, formatJobDiff } = await jobspec();
+  const jobOf = ({ spec }: Stored<JobVersion>): Job => ({ metadata: { name: spec.jobName }, spec: spec.job });
+  return formatJobDiff(diffJobs(jobOf(before), jobOf(after)), { verbose: false });
+}
+
+/** When a periodic job runs next. */
+export async function nextLaunch(job: Job, after: number): Promise<number | undefined> {
+  const { periodic } = job.spec;
+  const patterns = [...(periodic?.crons ?? []), ...(periodic?.cron === undefined ? [] : [periodic.cron])];
+  if (periodic?.enabled === false || patterns.length === 0) return undefined;
+  const { Cron } = await import('croner');
+  const next = patterns.flatMap((pattern) => {
+    const at = new Cron(pattern, { timezone: periodic?.timeZone || 'UTC' }).nextRun(new Date(after));
+    return at === null ? [] : [at.getTime()];
+  });
+  return next.length === 0 ? undefined : Math.min(...next);
+}

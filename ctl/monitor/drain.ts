@@ -1,0 +1,92 @@
+import { AllocationKind, NodeKind, type Allocation, type Stored } from '../../openapi/index.ts';
+import type { ClusterContext } from '../command.ts';
+import { CommandError, Interrupted } from '../errors.ts';
+import { say } from '../io/streams.ts';
+import { localTime } from '../io/time.ts';
+import { clientStatus } from '../views/lists.ts';
+import { watchAll, watchOne } from '../watch.ts';
+
+/** Follows a drain line by line until the node says that it is over. Ctrl-C stops the following, not the drain. */
+export function monitorDrain(context: ClusterContext, node: string): Promise<number> {
+  return context.interruptible(async (signal) => {
+    const stop = new AbortController();
+    signal.addEventListener('abort', () => stop.abort(), { once: true, signal: stop.signal });
+    const tell = (text: string): void => say(context, `${localTime(context.clock.now())}: ${text}`);
+    const seen = new Map<string, Stored<Allocation>>();
+    try {
+      const following = followAllocations(context, node, seen, tell, stop.signal);
+      const ended = await Promise.race([followNode(context, node, tell, stop.signal), following.then(() => undefined)]);
+      if (signal.aborted) throw new Interrupted('\nStopped watching; the drain goes on.');
+      const running = [...seen.values()].filter((one) => !isTerminal(one)).length;
+      if (ended === 'complete') {
+        tell(
+          running === 0
+            ? `All allocations on node "${node}" have stopped`
+            : `${running} allocations of system jobs were left on node "${node}"`,
+        );
+        tell(`Drain complete for node "${node}"`);
+      }
+      return ended === 'complete' ? 0 : 1;
+    } finally {
+      stop.abort();
+    }
+  });
+}
+
+/** Until the drain is over: complete, or cancelled by somebody. */
+async function followNode(
+  { client, clock }: ClusterContext,
+  name: string,
+  tell: (text: string) => void,
+  signal: AbortSignal,
+): Promise<'complete' | 'cancelled' | undefined> {
+  let strategy: string | undefined;
+  let down = false;
+  for await (const node of watchOne(client, NodeKind, name, undefined, { clock, signal })) {
+    if (node === undefined) throw new CommandError(`Node "${name}" was removed while it was drained`);
+    if (node.status?.phase === 'down' && !down) tell(`Node "${name}" is down; what ran there is replaced`);
+    down = node.status?.phase === 'down';
+    if (node.spec.drain === undefined) {
+      if (node.status?.drain?.phase === 'cancelled') {
+        tell(`Drain of node "${name}" was cancelled`);
+        return 'cancelled';
+      }
+      return 'complete';
+    }
+    const now = JSON.stringify({ ...node.spec.drain, startedAt: undefined });
+    if (strategy !== undefined && strategy !== now) tell(`Node "${name}" drain updated: ${drainWords(node.spec.drain)}`);
+    strategy = now;
+  }
+  return undefined;
+}
+
+const drainWords = ({ deadline = '0s', ignoreSystemJobs }: { deadline?: string; ignoreSystemJobs?: boolean }): string =>
+  (deadline.startsWith('-') ? 'at once' : deadline === '0s' ? 'no deadline' : `deadline ${deadline}`) +
+  (ignoreSystemJobs === true ? ', system jobs stay' : '');
+
+const isTerminal = (allocation: Stored<Allocation>): boolean => ['complete', 'failed', 'lost'].includes(clientStatus(allocation));
+
+async function followAllocations(
+  { client, clock }: ClusterContext,
+  node: string,
+  seen: Map<string, Stored<Allocation>>,
+  tell: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const selection = { fieldSelector: `spec.nodeName=${node}` };
+  for await (const { type, object: now } of watchAll(client, AllocationKind, selection, { clock, signal })) {
+    const { name } = now.metadata;
+    if (type === 'DELETED') {
+      seen.delete(name);
+      continue;
+    }
+    const before = seen.get(name);
+    seen.set(name, now);
+    if (isTerminal(before ?? now)) continue;
+    const migrates = (one: Stored<Allocation> | undefined): boolean => one?.spec.desiredTransition?.migrate === true;
+    if (migrates(now) && !migrates(before)) tell(`Alloc "${name}" marked for migration`);
+    if (now.spec.desired !== 'run' && before?.spec.desired !== now.spec.desired) tell(`Alloc "${name}" draining`);
+    if (before !== undefined && clientStatus(before) !== clientStatus(now))
+      tell(`Alloc "${name}" status ${clientStatus(before)} -> ${clientStatus(now)}`);
+  }
+}

@@ -1,0 +1,128 @@
+import { parseTimestamp } from '../../base/index.ts';
+import type { Allocation, Deployment, Evaluation, GroupSummary, Job, Stored } from '../../openapi/index.ts';
+import { pairs, table } from '../io/columns.ts';
+import { localTime } from '../io/time.ts';
+import { latestDeployment } from './deployment.ts';
+import { allocationTable, evaluationTable, jobPhase, submittedAt } from './lists.ts';
+import { placementReasons } from './metrics.ts';
+import { blocks, by, section, type View } from './view.ts';
+
+export interface JobState {
+  readonly job: Stored<Job>;
+  readonly allocations: readonly Stored<Allocation>[];
+  readonly evaluations: readonly Stored<Evaluation>[];
+  readonly deployment?: Stored<Deployment> | undefined;
+  /** Names of nodes by ID, for the verbose view. */
+  readonly nodeNames?: ReadonlyMap<string, string>;
+}
+
+/** The head of `job status`; all of it with -short. */
+export function jobBasics({ metadata, spec, ...job }: Stored<Job>): string {
+  const whole = { metadata, spec, ...job } as Stored<Job>;
+  return pairs([
+    ['ID', spec.id ?? metadata.name],
+    ['Name', spec.name ?? spec.id ?? metadata.name],
+    ['Submit Date', localTime(submittedAt(whole))],
+    ['Type', spec.type ?? 'service'],
+    ['Priority', spec.priority ?? 50],
+    ['Datacenters', (spec.datacenters ?? ['*']).join(',')],
+    ['Namespace', metadata.namespace],
+    ...(spec.nodePool === undefined || spec.nodePool === 'default' ? [] : [['Node Pool', spec.nodePool] as const]),
+    ['Status', jobPhase(whole)],
+    ['Periodic', spec.periodic !== undefined],
+    ['Parameterized', spec.parameterized !== undefined],
+  ]);
+}
+
+/** What `job status` shows. */
+export function jobStatus(state: JobState, view: View, show: { readonly evaluations: boolean }): string {
+  const { job, evaluations, deployment } = state;
+  const shownEvaluations = evaluations.filter(({ spec }) => spec.dryRun === undefined);
+  return blocks(
+    jobBasics(job),
+    conditions(job, view),
+    section(view, 'Summary', summaryTable(groupSummaries(state))),
+    show.evaluations && section(view, 'Evaluations', evaluationTable(shownEvaluations, view)),
+    waitingEvaluations(shownEvaluations, view),
+    placementFailure(job, shownEvaluations, view),
+    deployment !== undefined && latestDeployment(deployment, view),
+    section(view, 'Allocations', allocations(state, view)),
+  );
+}
+
+/** What the control plane has to say about the job that is not well. */
+function conditions(job: Stored<Job>, view: View): string | undefined {
+  const bad = (job.status?.conditions ?? []).filter(({ status, message }) => status === 'False' && (message ?? '') !== '');
+  const lines = bad.map(({ type, message }) => `${type}: ${message}`);
+  if ((job.status?.description ?? '') !== '' && job.status?.phase !== 'running') lines.unshift(job.status!.description!);
+  return lines.length === 0 ? undefined : section(view, 'Conditions', lines.join('\n'));
+}
+
+function allocations({ allocations, nodeNames }: JobState, view: View): string {
+  if (allocations.length === 0) return 'No allocations placed';
+  return allocationTable(allocations, view, view.verbose ? nodeNames : undefined);
+}
+
+/** The counts kept by the job controller; counted here while it has none yet. */
+export function groupSummaries({ job, allocations }: Pick<JobState, 'job' | 'allocations'>): GroupSummary[] {
+  if (job.status?.groups !== undefined) return [...job.status.groups].sort(by(({ name }) => name));
+  return (job.spec.groups ?? [])
+    .map(({ name }) => {
+      const own = allocations.filter(({ spec }) => spec.group === name);
+      const inPhase = (phase: string): number => own.filter(({ status }) => (status?.phase ?? 'pending') === phase).length;
+      return { name, queued: 0, starting: inPhase('pending'), running: inPhase('running'), failed: inPhase('failed'), complete: inPhase('complete'), lost: inPhase('lost') }; // prettier-ignore
+    })
+    .sort(by(({ name }) => name));
+}
+
+/** How many allocations of each group are in which state. */
+export function summaryTable(groups: readonly GroupSummary[]): string {
+  const unknown = groups.some((group) => (group.unknown ?? 0) > 0);
+  return table([
+    ['Task Group', 'Queued', 'Starting', 'Running', 'Failed', 'Complete', 'Lost', ...(unknown ? ['Unknown'] : [])],
+    ...groups.map((group) => [
+      group.name,
+      group.queued ?? 0,
+      group.starting ?? 0,
+      group.running ?? 0,
+      group.failed ?? 0,
+      group.complete ?? 0,
+      group.lost ?? 0,
+      ...(unknown ? [group.unknown ?? 0] : []),
+    ]),
+  ]);
+}
+
+/** Delayed evaluations that will reschedule failed allocations. */
+function waitingEvaluations(evaluations: readonly Stored<Evaluation>[], view: View): string | undefined {
+  const waiting = evaluations.filter(
+    ({ spec, status }) =>
+      spec.waitUntil !== undefined &&
+      (status?.phase ?? 'pending') === 'pending' &&
+      (parseTimestamp(spec.waitUntil) ?? 0) > view.now,
+  );
+  if (waiting.length === 0) return undefined;
+  const soonest = [...waiting].sort(by(({ spec }) => spec.waitUntil!))[0]!;
+  const seconds = Math.round((parseTimestamp(soonest.spec.waitUntil)! - view.now) / 1000);
+  return section(
+    view,
+    'Future Rescheduling Attempts',
+    table([
+      ['Evaluation ID', 'Triggered By', 'Eval Time'],
+      [soonest.metadata.name.slice(0, 8), soonest.spec.trigger, `${localTime(soonest.spec.waitUntil)} (in ${seconds}s)`],
+    ]),
+  );
+}
+
+/** Why some of the job is not placed, as the blocked evaluation's predecessor found it. */
+function placementFailure(job: Stored<Job>, evaluations: readonly Stored<Evaluation>[], view: View): string | undefined {
+  const blocked = evaluations.find(({ status }) => status?.phase === 'blocked');
+  if (blocked === undefined || job.spec.stop === true) return undefined;
+  const cause =
+    evaluations.find(({ status }) => status?.blockedEvaluation === blocked.metadata.name) ??
+    (Object.keys(blocked.status?.failedPlacements ?? {}).length > 0 ? blocked : undefined);
+  const failed = Object.entries(cause?.status?.failedPlacements ?? {}).sort(by(([group]) => group));
+  if (failed.length === 0) return undefined;
+  const lines = failed.map(([group, metric]) => [`Task Group "${group}":`, ...placementReasons(metric)].join('\n'));
+  return section(view, 'Placement Failure', lines.join('\n\n'));
+}
