@@ -94,7 +94,7 @@ export class Agent {
       send: (operations, signal) => client.batch(operations, { mode: 'independent', signal }),
     });
     this.#services = new ServiceBook(this.#outbox);
-    this.#mounts = new SecretMounts(log);
+    this.#mounts = new SecretMounts(log, clock);
   }
 
   static async open(options: AgentOptions): Promise<Agent> {
