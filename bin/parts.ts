@@ -53,7 +53,7 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
     identity: `${identity}/${uuid()}`,
     clock,
     log: log.child('controllers'),
-    config: { node: { heartbeatGraceMs: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
+    config: { node: { heartbeatGrace: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
   });
   const member = await joinCluster({
     client,
@@ -108,20 +108,21 @@ interface NodePart {
 
 /** The agent of this machine. */
 export async function startNodePart({ options, node, dataDir, client, hasServer, version, clock, log }: NodePart): Promise<Part> {
-  const { startAgent } = await import('../kubelet-like-agent/index.ts');
+  const { agentDefaults, startAgent } = await import('../kubelet-like-agent/index.ts');
   const agent = await startAgent({
     client,
     clock,
     log: log.child('agent'),
     config: {
+      ...agentDefaults,
       nodeName: options.name,
       version,
       datacenter: options.datacenter,
       nodePool: node.nodePool,
-      ...(node.nodeClass !== undefined && { nodeClass: node.nodeClass }),
+      nodeClass: node.nodeClass ?? '',
       meta: node.meta,
       dataDir: join(dataDir, 'client'),
-      bindAddress: options.addresses.http,
+      bindAddr: options.addresses.http,
       httpPort: hasServer ? 0 : options.ports.http,
       advertiseAddress: options.advertise.http,
       reserved: {
@@ -134,7 +135,7 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
       ...(node.networkInterface !== undefined && { networkInterface: node.networkInterface }),
       ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
       ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),
-      gcMaxAllocs: node.gcMaxAllocs,
+      gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },
       drivers: { rawExec: { enabled: node.rawExec }, docker: node.docker },
     },
   });

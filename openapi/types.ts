@@ -73,6 +73,10 @@ export interface components {
     'dev.orch.v1.AllocatedResources': {
       /** @description What each task holds. */
       tasks?: components['schemas']['dev.orch.v1.TaskResources'][];
+      /** @description MHz that it takes at most at one time: tasks that never run together are not added up. */
+      cpu?: number;
+      /** @description MB that it takes at most at one time. */
+      memory?: number;
       /** @description MB of the shared directory. */
       diskMB?: number;
       /** @description The ports that it holds on the node. */

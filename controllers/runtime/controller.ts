@@ -40,18 +40,19 @@ export interface Watch {
   readonly kind: Kind;
   readonly keysOf: (object: Stored<AnyObject>, read: Reader) => Iterable<string>;
   readonly delay: Duration;
+  readonly on: 'change' | 'delete';
 }
 
 /**
  * A change of an object of `kind` wakes the keys that `keysOf` finds in it (as it is and as it was). With `delay`, a burst of
- * changes wakes a key once, that much later.
+ * changes wakes a key once, that much later. With `on: 'delete'` only its end does.
  */
 export function watch<T extends AnyObject>(
   kind: Kind<T>,
   keysOf: (object: Stored<T>, read: Reader) => Iterable<string>,
-  options: { delay?: Duration } = {},
+  options: { delay?: Duration; on?: 'change' | 'delete' } = {},
 ): Watch {
-  return { kind: kind as Kind, keysOf: keysOf as Watch['keysOf'], delay: options.delay ?? 0 };
+  return { kind: kind, keysOf: keysOf as Watch['keysOf'], delay: options.delay ?? 0, on: options.on ?? 'change' };
 }
 
 /** Reads objects of the kind, but is not woken by them. */
@@ -109,13 +110,18 @@ export interface Controller {
   run(environment: Environment): Promise<void>;
 }
 
-export function defineController<T extends AnyObject, Memory = undefined>(definition: ControllerDefinition<T, Memory>): Controller {
+export function defineController<T extends AnyObject, Memory = undefined>(
+  definition: ControllerDefinition<T, Memory>,
+): Controller {
   const { name, reads, writes, indexes = [] } = definition;
   const primary = definition.primary as Kind;
   return { name, primary, reads, writes, indexes, run: (environment) => run(definition, environment) };
 }
 
-async function run<T extends AnyObject, Memory>(definition: ControllerDefinition<T, Memory>, environment: Environment): Promise<void> {
+async function run<T extends AnyObject, Memory>(
+  definition: ControllerDefinition<T, Memory>,
+  environment: Environment,
+): Promise<void> {
   const { informers, read, clock, metrics, stop } = environment;
   const queue = new WorkQueue({ clock });
   const memory = definition.memory?.() as Memory;
@@ -128,15 +134,19 @@ async function run<T extends AnyObject, Memory>(definition: ControllerDefinition
       modified: (object) => queue.add(keyOf(object)),
       deleted: (object) => queue.add(keyOf(object)),
     }),
-    ...definition.reads.map(({ kind, keysOf, delay }) =>
+    ...definition.reads.map(({ kind, keysOf, delay, on }) =>
       informers.of(kind).on({
-        added: (object) => wake(keysOf(object, read), delay),
-        modified: (object, previous) => wake(new Set([...keysOf(object, read), ...keysOf(previous, read)]), delay),
+        ...(on === 'change' && {
+          added: (object) => wake(keysOf(object, read), delay),
+          modified: (object, previous) => wake(new Set([...keysOf(object, read), ...keysOf(previous, read)]), delay),
+        }),
         deleted: (object) => wake(keysOf(object, read), delay),
       }),
     ),
   ];
-  const workers = Array.from({ length: definition.concurrency ?? 4 }, () => reconcileLoop(definition, environment, queue, memory));
+  const workers = Array.from({ length: definition.concurrency ?? 4 }, () =>
+    reconcileLoop(definition, environment, queue, memory),
+  );
   if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
   for (const end of unsubscribe) end();
   await queue.shutdown();
@@ -169,7 +179,11 @@ async function reconcileLoop<T extends AnyObject, Memory>(
       if (!lost.aborted) {
         const failures = queue.failures(key);
         const retryInMs = Math.round(queue.addRateLimited(key));
-        log[conflict && failures < 8 ? 'debug' : 'warn']('reconcile failed, retrying', { error, failures: failures + 1, retryInMs });
+        log[conflict && failures < 8 ? 'debug' : 'warn']('reconcile failed, retrying', {
+          error,
+          failures: failures + 1,
+          retryInMs,
+        });
       }
     } finally {
       queue.done(key);

@@ -16,10 +16,12 @@ import {
 } from '../../base/index.ts';
 import type { Allocation, AllocationStatus, CheckStatus, JobSpec, Stored, Task, TaskGroup } from '../../openapi/index.ts';
 import type { AgentConfig } from '../config.ts';
+import { validateCheck } from '../checks/index.ts';
 import type { Driver, TaskStats } from '../drivers/driver.ts';
 import type { ServiceBook } from '../services/book.ts';
 import { CheckSet, type StartCheck } from '../services/checks.ts';
 import {
+  allServices,
   isOffered,
   registration,
   serviceInstances,
@@ -325,6 +327,7 @@ export class AllocationRunner {
     const ports = this.#allocation.spec.resources?.ports ?? [];
     const all = [
       ...serviceProblems(this.#group, ports),
+      ...allServices(this.#group).flatMap(({ service }) => (service.checks ?? []).flatMap((check) => validateCheck(check).map((p) => `check "${check.name ?? ''}" of service "${service.name ?? ''}": ${p}`))),
       ...(this.#group.tasks ?? []).flatMap((task) => unsupported(this.#group, task, task.driver ?? '')),
     ];
     return [...new Set(all)];

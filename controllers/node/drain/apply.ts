@@ -26,8 +26,7 @@ export async function apply({ node }: Observed, plan: Plan, { write, read, log, 
     await commit(write, [patchOperation(NodeKind, node, { spec: { eligibility: 'ineligible' } }, { unchanged: true })], signal);
   }
   if (plan.spec === 'done') {
-    // The status write made a new version of the node; what was wished may not have changed, which uid and wish tell.
-    await commit(write, [patchOperation(NodeKind, node, { spec: { drain: null, eligibility: 'ineligible' } })], signal);
+    await commit(write, [patchOperation(NodeKind, node, { spec: { drain: null } }, { unchanged: true })], signal);
     log.info('node drain complete', { because: plan.because });
   }
 }

@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Random UUIDs from a seed. An evaluation is its own seed (uid and resourceVersion): when the answer to a plan is lost and the
+ * evaluation is worked on again, the same names come out, and creating them a second time is refused instead of doubling.
+ */
+export function uuidSource(...seed: readonly (string | number)[]): () => string {
+  const digest = createHash('sha256').update(JSON.stringify(seed)).digest();
+  let [a, b, c, d] = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [number, number, number, number];
+  /** xoshiro128**. */
+  const next = (): number => {
+    const product = Math.imul(b, 5);
+    const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
+    const shifted = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= shifted;
+    d = (d << 11) | (d >>> 21);
+    return result;
+  };
+  return () => {
+    const [w, x, y, z] = [next(), next(), next(), next()] as const;
+    const text = hex(w) + hex(((x & 0xffff0fff) | 0x4000) >>> 0) + hex(((y & 0x3fffffff) | 0x80000000) >>> 0) + hex(z);
+    return `${text.slice(0, 8)}-${text.slice(8, 12)}-${text.slice(12, 16)}-${text.slice(16, 20)}-${text.slice(20)}`;
+  };
+}
+
+/** A number below 2^32 that follows from the text. */
+export const seedNumber = (text: string): number => createHash('sha256').update(text).digest().readUInt32LE(0);
+
+const hex = (value: number): string => value.toString(16).padStart(8, '0');

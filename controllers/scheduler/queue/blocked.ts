@@ -1,0 +1,67 @@
+import type { Evaluation, Stored } from '../../../openapi/index.ts';
+import type { JobKey } from '../model.ts';
+import type { MissingGroup } from '../plan/evaluate.ts';
+import { isHolding } from '../state/allocations.ts';
+import type { Cluster } from '../state/cluster.ts';
+
+/**
+ * Evaluations that wait for room. Woken by nothing but a node that would now take one of the allocations they miss: one that
+ * joined, became eligible, changed its attributes, or got room.
+ */
+export class BlockedEvaluations {
+  readonly #cluster: Cluster;
+  readonly #waiting = new Map<string, { readonly evaluation: Stored<Evaluation>; readonly missing: readonly MissingGroup[] }>();
+  readonly #byJob = new Map<JobKey, Set<string>>();
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** The blocked evaluations of a job. */
+  ofJob(key: JobKey): string[] {
+    return [...(this.#byJob.get(key) ?? [])];
+  }
+
+  has(name: string): boolean {
+    return this.#waiting.has(name);
+  }
+
+  add(key: JobKey, evaluation: Stored<Evaluation>, missing: readonly MissingGroup[]): void {
+    const { name } = evaluation.metadata;
+    this.#waiting.set(name, { evaluation, missing });
+    let names = this.#byJob.get(key);
+    if (names === undefined) this.#byJob.set(key, (names = new Set()));
+    names.add(name);
+  }
+
+  remove(key: JobKey, name: string): void {
+    this.#waiting.delete(name);
+    const names = this.#byJob.get(key);
+    names?.delete(name);
+    if (names?.size === 0) this.#byJob.delete(key);
+  }
+
+  /** The evaluations that one of these nodes would help. They go on waiting until they are removed. */
+  helpedBy(nodes: Iterable<string>): Stored<Evaluation>[] {
+    if (this.#waiting.size === 0) return [];
+    const slots = [...nodes].map((node) => this.#cluster.fleet.slotOf(node)).filter((slot) => slot !== undefined);
+    const found: Stored<Evaluation>[] = [];
+    for (const { evaluation, missing } of this.#waiting.values())
+      if (missing.some((one) => slots.some((slot) => this.#wouldTake(slot, one)))) found.push(evaluation);
+    return found;
+  }
+
+  #wouldTake(slot: number, { job, feasibility }: MissingGroup): boolean {
+    const { fleet, allocations } = this.#cluster;
+    if (fleet.schedulable[slot] === 0 || fleet.lacks(slot, feasibility.program.ask) !== undefined) return false;
+    if (feasibility.reasonFor(fleet, slot) !== undefined) return false;
+    const { distinctHosts, group } = feasibility.program;
+    if (distinctHosts === undefined) return true;
+    const node = fleet.names[slot];
+    return !allocations.ofJob(job).some((a) => a.node === node && isHolding(a) && (distinctHosts === 'job' || a.group === group));
+  }
+}

@@ -1,0 +1,22 @@
+/** What users read beside an allocation that is not wanted any more. */
+export const because = {
+  notNeeded: 'alloc not needed due to job update',
+  migrating: 'alloc is being migrated',
+  updating: 'alloc is being updated due to job update',
+  lost: 'alloc is lost since its node is down',
+  rescheduled: 'alloc was rescheduled because it failed',
+} as const;
+
+/** What users read of evaluations. */
+export const evaluationDescription = {
+  blocked: 'created to place remaining allocations',
+  delayed: 'created for delayed rescheduling',
+  superseded: 'cancelled after more recent eval was processed',
+  gone: 'job is gone',
+} as const;
+
+export const deploymentDescription = {
+  running: 'Deployment is running',
+  needsPromotion: 'Deployment is running but requires manual promotion',
+  autoPromotion: 'Deployment is running pending automatic promotion',
+} as const;

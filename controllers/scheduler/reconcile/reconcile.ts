@@ -1,0 +1,452 @@
+/**
+ * What must change so that the allocations of a service or batch job are what the job asks for. Pure: it looks at nothing but
+ * its input and decides where nothing is placed yet; nodes are the business of `rank/`.
+ */
+import type { Instant } from '../../../base/index.ts';
+import type { DesiredUpdates, JobSpec, TaskGroup } from '../../../openapi/index.ts';
+import { isTerminal, jobTypeOf, type AllocationRecord, type DeploymentView, type JobView } from '../model.ts';
+import { classify, type Classified, type ClassifyContext } from './classify.ts';
+import { because } from './descriptions.ts';
+import { Indexes } from './names.ts';
+import { updateImpact } from './update-impact.ts';
+
+export interface ReconcileInput {
+  /** Undefined: the job is gone, and so is everything of it. */
+  readonly job: JobView | undefined;
+  /** Everything that bears the name of the job, whatever its uid. */
+  readonly allocations: readonly AllocationRecord[];
+  readonly deployments: readonly DeploymentView[];
+  /** The spec of an earlier version; undefined: not known any more. */
+  readonly specOf: (version: number) => JobSpec | undefined;
+  readonly isNodeUp: (node: string) => boolean;
+  /** Whether the allocation's node still meets what the group asks for now. */
+  readonly isStillFeasible: (allocation: AllocationRecord) => boolean;
+  readonly followups: ReadonlyMap<string, Instant>;
+  readonly now: Instant;
+}
+
+export type Change =
+  | { readonly type: 'stop'; readonly allocation: AllocationRecord; readonly because: string }
+  /** Its node is gone: stopped, and not waited for. */
+  | { readonly type: 'lose'; readonly allocation: AllocationRecord; readonly because: string }
+  | { readonly type: 'updateInPlace'; readonly allocation: AllocationRecord; readonly because: string }
+  /** A promoted canary becomes one of the rest. */
+  | { readonly type: 'promote'; readonly allocation: AllocationRecord; readonly because: string }
+  /** Reschedule it at that instant. */
+  | { readonly type: 'delay'; readonly allocation: AllocationRecord; readonly until: Instant; readonly because: string }
+  /** Stop it and place its successor, or neither. */
+  | { readonly type: 'replace'; readonly allocation: AllocationRecord; readonly because: string }
+  | PlaceChange;
+
+export interface PlaceChange {
+  readonly type: 'place';
+  readonly index: number;
+  readonly canary: boolean;
+  /** Not the newest while canaries of that are on trial. */
+  readonly version: number;
+  /** What it takes the place of. */
+  readonly previous: AllocationRecord | undefined;
+  readonly kind: 'new' | 'canary' | 'lost' | 'migrate' | 'reschedule';
+  readonly because: string;
+}
+
+export interface GroupDecision {
+  readonly group: string;
+  /** Undefined: the group was removed. */
+  readonly spec: TaskGroup | undefined;
+  readonly changes: readonly Change[];
+  readonly updates: Required<DesiredUpdates>;
+}
+
+export interface NewDeploymentGroup {
+  readonly group: TaskGroup;
+  readonly desiredTotal: number;
+  readonly desiredCanaries: number;
+}
+
+export interface Decision {
+  readonly groups: readonly GroupDecision[];
+  /** The deployment to create; empty: none. */
+  readonly deployment: readonly NewDeploymentGroup[];
+  /** The deployment that placements belong to, where it exists already. */
+  readonly within: DeploymentView | undefined;
+}
+
+export function reconcile(input: ReconcileInput): Decision {
+  const { job } = input;
+  const groups = byGroup(input);
+  if (job === undefined || job.stopped)
+    return { groups: [...groups].map(([group, all]) => stopGroup(group, all, input)), deployment: [], within: undefined };
+
+  const current = newest(input.deployments.filter(({ jobUID, version }) => jobUID === job.uid && version === job.version));
+  const decided = [...groups].map(([group, all]) => {
+    const spec = job.spec.groups?.find(({ name }) => name === group);
+    return spec === undefined ? { decision: stopGroup(group, all, input) } : reconcileGroup(input, job, spec, all, current);
+  });
+  return {
+    groups: decided.map(({ decision }) => decision),
+    deployment: decided.flatMap((one) => ('deployment' in one && one.deployment !== undefined ? [one.deployment] : [])),
+    within: current?.active === true ? current : undefined,
+  };
+}
+
+/** The groups of the job in its order, then those that only allocations know of. */
+function byGroup({ job, allocations }: ReconcileInput): Map<string, AllocationRecord[]> {
+  const groups = new Map<string, AllocationRecord[]>((job?.spec.groups ?? []).map(({ name }) => [name, []]));
+  for (const allocation of [...allocations].sort(byIndex)) {
+    const list = groups.get(allocation.group);
+    if (list === undefined) groups.set(allocation.group, [allocation]);
+    else list.push(allocation);
+  }
+  return groups;
+}
+
+/** By index, and among equals by id, so that the outcome does not hang on the order of the input. */
+const byIndex = (a: AllocationRecord, b: AllocationRecord): number => a.index - b.index || (a.id < b.id ? -1 : 1);
+
+const newest = (deployments: readonly DeploymentView[]): DeploymentView | undefined =>
+  deployments.reduce<DeploymentView | undefined>((a, b) => (a === undefined || b.createdAt >= a.createdAt ? b : a), undefined);
+
+const noUpdates = (): Required<DesiredUpdates> => ({
+  ignore: 0,
+  place: 0,
+  migrate: 0,
+  stop: 0,
+  inPlaceUpdate: 0,
+  destructiveUpdate: 0,
+  canary: 0,
+  preemptions: 0,
+});
+
+/** Nothing of it is wanted any more. */
+function stopGroup(group: string, all: readonly AllocationRecord[], input: ReconcileInput): GroupDecision {
+  const changes: Change[] = [];
+  const updates = noUpdates();
+  for (const allocation of all) {
+    const ended = end(allocation, because.notNeeded, input.isNodeUp);
+    if (ended === undefined) continue;
+    changes.push(ended);
+    if (!isTerminal(allocation)) updates.stop++;
+  }
+  return { group, spec: undefined, changes, updates };
+}
+
+/** Stops what is not stopped; what is on a node that is gone is lost. Undefined: it has ended already. */
+function end(allocation: AllocationRecord, why: string, isNodeUp: (node: string) => boolean): Change | undefined {
+  const silent = allocation.phase === 'pending' || allocation.phase === 'running' || allocation.phase === 'unknown';
+  if (silent && !isNodeUp(allocation.node)) return { type: 'lose', allocation, because: because.lost };
+  return isTerminal(allocation) ? undefined : { type: 'stop', allocation, because: why };
+}
+
+function reconcileGroup(
+  input: ReconcileInput,
+  job: JobView,
+  spec: TaskGroup,
+  all: readonly AllocationRecord[],
+  current: DeploymentView | undefined,
+): { decision: GroupDecision; deployment: NewDeploymentGroup | undefined } {
+  const changes: Change[] = [];
+  const updates = noUpdates();
+  const count = spec.count ?? 1;
+  const type = jobTypeOf(job.spec);
+  const strategy = type === 'service' && (spec.update?.maxParallel ?? 0) > 0 ? spec.update : undefined;
+  const state = current?.groups.get(spec.name);
+  const deployment = current?.active === true ? current : undefined;
+  const isFrozen = current !== undefined && (current.failed || (current.active && current.paused));
+
+  // 1. What another job of this name has left behind, and canaries that lost their trial.
+  const mine = all.filter((allocation) => allocation.jobUID === job.uid);
+  const trials = sortCanaries(mine, input.deployments, current);
+  const foreign = all.filter((allocation) => allocation.jobUID !== job.uid);
+  for (const allocation of [...foreign, ...trials.given]) {
+    const ended = end(allocation, because.notNeeded, input.isNodeUp);
+    if (ended === undefined) continue;
+    changes.push(ended);
+    if (!isTerminal(allocation)) updates.stop++;
+  }
+  for (const allocation of trials.promoted) changes.push({ type: 'promote', allocation, because: 'its deployment was promoted' });
+  const ofGroup = mine.filter((allocation) => !trials.given.includes(allocation));
+
+  // 2. Where the others stand.
+  const context: ClassifyContext = {
+    type,
+    version: job.version,
+    policy: spec.reschedule,
+    isNodeUp: input.isNodeUp,
+    followups: input.followups,
+    deployment,
+    now: input.now,
+  };
+  const sets = classify(ofGroup, context);
+  const later = sets.later.map(({ allocation }) => allocation);
+  const failed = [...sets.due, ...later, ...sets.waiting, ...sets.exhausted];
+  const onTrial = state !== undefined && state.desiredCanaries > 0 && !state.promoted && (current!.active || current!.failed);
+  const canaries = new Set([...sets.live, ...sets.migrating, ...failed].filter((a) => onTrial && trials.running.includes(a)));
+  updates.ignore += sets.old.length;
+  for (const allocation of [...sets.lost, ...sets.unheard]) changes.push({ type: 'lose', allocation, because: because.lost });
+  updates.stop += sets.lost.length;
+  // A canary that has to go is not moved: another one is made.
+  for (const allocation of sets.migrating.filter((a) => canaries.has(a))) {
+    changes.push({ type: 'stop', allocation, because: because.migrating });
+    updates.stop++;
+    canaries.delete(allocation);
+  }
+  const isRegular = (a: AllocationRecord): boolean => !(onTrial && trials.running.includes(a));
+  const migrating = sets.migrating.filter(isRegular);
+  const lost = sets.lost.filter(isRegular);
+
+  // 3. Stop what is too many, the highest index first.
+  const surplus = new Set(findSurplus({ live: sets.live, failed, done: sets.done, migrating }, canaries, count));
+  for (const allocation of surplus) changes.push({ type: 'stop', allocation, because: because.notNeeded });
+  updates.stop += surplus.size;
+  const kept = (list: readonly AllocationRecord[]): AllocationRecord[] => list.filter((a) => !surplus.has(a));
+  const due = kept(sets.due);
+  const moving = kept(migrating);
+  const held = kept([...sets.live, ...later, ...sets.waiting, ...sets.exhausted, ...sets.done]).sort(byIndex);
+
+  // 4. Sort the rest by what the new version means for it.
+  const { inPlace, destructive, same } = computeUpdates(input, job, spec.name, held, new Set([...later, ...sets.waiting]));
+  updates.ignore += same;
+  updates.inPlaceUpdate += inPlace.length;
+  for (const allocation of inPlace) changes.push({ type: 'updateInPlace', allocation, because: 'its tasks need no restart' });
+
+  // 5. Canaries, where something has to be replaced.
+  const wantsCanaries =
+    strategy !== undefined && state?.promoted !== true && destructive.length > 0 && canaries.size < (strategy.canary ?? 0);
+  const indexes = new Indexes([...held, ...moving, ...due, ...lost].map(({ index }) => index));
+  if (wantsCanaries && !isFrozen) {
+    const missing = (strategy.canary ?? 0) - canaries.size;
+    const taken = [...canaries].map(({ index }) => index);
+    for (const index of indexes.nextCanaries(
+      missing,
+      taken,
+      destructive.map((a) => a.index),
+    ))
+      // prettier-ignore
+      changes.push(place({ index, canary: true, version: job.version, kind: 'canary', because: 'a canary of the new version' }));
+    updates.canary += missing;
+  }
+  const isOnTrial = onTrial || wantsCanaries;
+  /** Of what vanished while the new version is on trial, paused or has failed: the version that worked. */
+  const versionAfter = (previous: AllocationRecord): number =>
+    (isOnTrial || isFrozen) && !canaries.has(previous) ? previous.version : job.version;
+
+  // 6. Place what is missing.
+  const isReady = !isFrozen && !isOnTrial;
+  const regular = held.filter((a) => !canaries.has(a));
+  const missing = computePlacements(job, count, { regular, moving, due, lost, canaries, indexes, versionAfter });
+  const placed = isReady ? missing : missing.filter((one) => isPlacedAnyway(one, current));
+  changes.push(...placed);
+  updates.place += placed.length;
+  updates.stop += placed.filter(({ kind }) => kind === 'reschedule').length;
+
+  // 7. Replace as many as may be away at a time.
+  const limit = updateLimit(strategy?.maxParallel, isFrozen || isOnTrial, count, { destructive, moving, held, deployment });
+  const replaced = isReady ? destructive.sort(deadFirst).slice(0, Math.max(0, limit - placed.length)) : [];
+  for (const allocation of replaced) changes.push({ type: 'replace', allocation, because: because.updating });
+  updates.destructiveUpdate += replaced.length;
+  updates.ignore += destructive.length - replaced.length;
+
+  for (const { allocation, until } of sets.later)
+    if (!surplus.has(allocation) && !replaced.includes(allocation))
+      changes.push({ type: 'delay', allocation, until, because: 'it failed and waits for its turn to be rescheduled' });
+
+  // 8. Move what was asked to move, whatever else is going on.
+  for (const previous of moving) {
+    const version = versionAfter(previous);
+    changes.push(place({ index: previous.index, canary: false, version, previous, kind: 'migrate', because: because.migrating }));
+  }
+  updates.migrate += moving.length;
+
+  const hadRun = ofGroup.some((allocation) => allocation.version === job.version);
+  const isNews = !hadRun || destructive.length > 0 || inPlace.length > 0;
+  const wantsDeployment = strategy !== undefined && count > 0 && current === undefined && isNews;
+  return {
+    decision: { group: spec.name, spec, changes, updates },
+    deployment: wantsDeployment
+      ? { group: spec, desiredTotal: count, desiredCanaries: wantsCanaries ? (strategy.canary ?? 0) : 0 }
+      : undefined,
+  };
+}
+
+/** Canaries of this deployment, those of a deployment that was promoted, and those that nobody waits for any more. */
+function sortCanaries(
+  all: readonly AllocationRecord[],
+  deployments: readonly DeploymentView[],
+  current: DeploymentView | undefined,
+): { running: AllocationRecord[]; promoted: AllocationRecord[]; given: AllocationRecord[] } {
+  const running: AllocationRecord[] = [];
+  const promoted: AllocationRecord[] = [];
+  const given: AllocationRecord[] = [];
+  for (const allocation of all) {
+    if (!allocation.canary) continue;
+    const deployment = deployments.find(({ id }) => id === allocation.deployment);
+    if (deployment?.groups.get(allocation.group)?.promoted === true) {
+      if (!isTerminal(allocation)) promoted.push(allocation);
+    } else if (deployment !== undefined && deployment === current && deployment.active && !deployment.failed)
+      running.push(allocation);
+    else given.push(allocation);
+  }
+  return { running, promoted, given };
+}
+
+function findSurplus(
+  {
+    live,
+    failed,
+    done,
+    migrating,
+  }: Pick<Classified, 'live' | 'done' | 'migrating'> & { readonly failed: readonly AllocationRecord[] },
+  canaries: ReadonlySet<AllocationRecord>,
+  count: number,
+): AllocationRecord[] {
+  const present = [...live, ...failed].filter((a) => !canaries.has(a));
+  // Two of one index: a promoted canary and what it was the canary for.
+  const chosen = new Set(doubles(present));
+  let excess = present.length + done.length + migrating.length - chosen.size - count;
+  const choose = (from: readonly AllocationRecord[]): void => {
+    for (const allocation of from) {
+      if (excess <= 0) return;
+      if (chosen.has(allocation)) continue;
+      chosen.add(allocation);
+      excess--;
+    }
+  };
+  // What leaves its node anyway goes before what could stay, as far as it is beyond the count.
+  choose(migrating.filter((a) => a.index >= count).sort(highestFirst));
+  choose([...present, ...migrating].sort(highestFirst));
+  return [...chosen];
+}
+
+const highestFirst = (a: AllocationRecord, b: AllocationRecord): number => -byIndex(a, b);
+
+/** Of allocations that share an index, all but one: what runs comes before what failed, the newer version before the older. */
+function doubles(allocations: readonly AllocationRecord[]): AllocationRecord[] {
+  const best = new Map<number, AllocationRecord>();
+  const rest: AllocationRecord[] = [];
+  for (const allocation of allocations) {
+    const other = best.get(allocation.index);
+    if (other === undefined || isBetter(allocation, other)) {
+      best.set(allocation.index, allocation);
+      if (other !== undefined) rest.push(other);
+    } else rest.push(allocation);
+  }
+  return rest;
+}
+
+const isBetter = (a: AllocationRecord, b: AllocationRecord): boolean =>
+  isTerminal(a) === isTerminal(b) ? a.version > b.version : isTerminal(b);
+
+function computeUpdates(
+  input: ReconcileInput,
+  job: JobView,
+  group: string,
+  held: readonly AllocationRecord[],
+  waiting: ReadonlySet<AllocationRecord>,
+): { inPlace: AllocationRecord[]; destructive: AllocationRecord[]; same: number } {
+  const inPlace: AllocationRecord[] = [];
+  const destructive: AllocationRecord[] = [];
+  let same = 0;
+  const impacts = new Map<number, boolean>();
+  const needsRestart = (version: number): boolean => {
+    let known = impacts.get(version);
+    if (known === undefined) {
+      const before = input.specOf(version);
+      known = before === undefined || updateImpact(before, job.spec, group).type === 'destructive';
+      impacts.set(version, known);
+    }
+    return known;
+  };
+  for (const allocation of held) {
+    if (allocation.version === job.version) same++;
+    else if (isTerminal(allocation)) {
+      // A failed one: a version that restarts its like replaces it at once, any other leaves it to its backoff, if it has one.
+      if (needsRestart(allocation.version) || !waiting.has(allocation)) destructive.push(allocation);
+      else same++;
+    } else if (needsRestart(allocation.version) || !input.isStillFeasible(allocation)) destructive.push(allocation);
+    else inPlace.push(allocation);
+  }
+  return { inPlace, destructive, same };
+}
+
+const place = (change: Omit<PlaceChange, 'type' | 'previous'> & { readonly previous?: AllocationRecord }): PlaceChange => ({
+  type: 'place',
+  previous: undefined,
+  ...change,
+});
+
+function computePlacements(
+  job: JobView,
+  count: number,
+  sets: {
+    readonly regular: readonly AllocationRecord[];
+    readonly moving: readonly AllocationRecord[];
+    readonly due: readonly AllocationRecord[];
+    readonly lost: readonly AllocationRecord[];
+    readonly canaries: ReadonlySet<AllocationRecord>;
+    readonly indexes: Indexes;
+    readonly versionAfter: (previous: AllocationRecord) => number;
+  },
+): PlaceChange[] {
+  const { regular, moving, due, lost, canaries, indexes, versionAfter } = sets;
+  const successor = (previous: AllocationRecord, kind: 'reschedule' | 'lost', why: string): PlaceChange =>
+    place({
+      index: previous.index,
+      canary: canaries.has(previous),
+      version: versionAfter(previous),
+      previous,
+      kind,
+      because: why,
+    });
+  const changes = due.map((previous) => successor(previous, 'reschedule', because.rescheduled));
+  let existing = regular.length + moving.length + due.filter((a) => !canaries.has(a)).length;
+  for (const previous of lost) {
+    if (existing >= count) break;
+    existing++;
+    changes.push(successor(previous, 'lost', because.lost));
+  }
+  if (existing < count)
+    for (const index of indexes.next(count - existing))
+      changes.push(place({ index, canary: false, version: job.version, kind: 'new', because: 'below count' }));
+  return changes;
+}
+
+/** What was there and vanished is replaced even while a deployment is paused, failed or on trial; but not its own failures. */
+function isPlacedAnyway({ kind, previous }: PlaceChange, current: DeploymentView | undefined): boolean {
+  if (kind === 'lost') return true;
+  if (kind !== 'reschedule') return false;
+  return !(current?.failed === true && previous?.deployment === current.id);
+}
+
+/** What is down already is replaced first: it costs no availability. */
+const deadFirst = (a: AllocationRecord, b: AllocationRecord): number =>
+  Number(isTerminal(b)) - Number(isTerminal(a)) || byIndex(a, b);
+
+function updateLimit(
+  maxParallel: number | undefined,
+  isHeld: boolean,
+  count: number,
+  {
+    destructive,
+    moving,
+    held,
+    deployment,
+  }: {
+    readonly destructive: readonly AllocationRecord[];
+    readonly moving: readonly AllocationRecord[];
+    readonly held: readonly AllocationRecord[];
+    readonly deployment: DeploymentView | undefined;
+  },
+): number {
+  if (isHeld) return 0;
+  if (maxParallel === undefined || destructive.length + moving.length === 0) return Math.max(count, destructive.length) + count;
+  let limit = maxParallel;
+  if (deployment === undefined) return limit;
+  for (const allocation of held) {
+    if (allocation.deployment !== deployment.id) continue;
+    // Nothing more is risked until somebody has looked at it.
+    if (allocation.healthy === false) return 0;
+    if (allocation.healthy !== true) limit--;
+  }
+  return limit;
+}

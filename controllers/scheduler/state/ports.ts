@@ -1,0 +1,66 @@
+export const DYNAMIC_MIN = 20_000;
+export const DYNAMIC_MAX = 32_000;
+
+const PAGES = 64;
+const PAGE_BITS = 1024;
+
+/**
+ * The ports of one address that are taken: a bitmap in pages of 128 bytes that exist where a port is. A port may be taken twice
+ * for a while (its old holder was told to stop in the same plan that places the new one); it is free when all gave it back.
+ */
+export class PortMap {
+  readonly #pages: (Uint32Array | undefined)[] = new Array<Uint32Array | undefined>(PAGES).fill(undefined);
+  #extra: Map<number, number> | undefined;
+
+  has(port: number): boolean {
+    const page = this.#pages[port >>> 10];
+    return page !== undefined && (page[(port & 1023) >>> 5]! & (1 << (port & 31))) !== 0;
+  }
+
+  take(port: number): void {
+    if (this.has(port)) {
+      this.#extra ??= new Map();
+      this.#extra.set(port, (this.#extra.get(port) ?? 0) + 1);
+      return;
+    }
+    const page = (this.#pages[port >>> 10] ??= new Uint32Array(PAGE_BITS / 32));
+    page[(port & 1023) >>> 5]! |= 1 << (port & 31);
+  }
+
+  give(port: number): void {
+    const extra = this.#extra?.get(port);
+    if (extra !== undefined) {
+      if (extra === 1) this.#extra!.delete(port);
+      else this.#extra!.set(port, extra - 1);
+      return;
+    }
+    const page = this.#pages[port >>> 10];
+    if (page !== undefined) page[(port & 1023) >>> 5]! &= ~(1 << (port & 31));
+  }
+
+  /**
+   * The first port from `start` on, around the dynamic range, that neither this map nor `reserved` has taken and `taken` does
+   * not hold. Starting anywhere in the range keeps a port that was just given back from being handed out at once.
+   */
+  firstFree(start: number, reserved: PortMap | undefined, taken: readonly number[]): number | undefined {
+    const range = DYNAMIC_MAX - DYNAMIC_MIN + 1;
+    for (let i = 0; i < range; i++) {
+      const port = DYNAMIC_MIN + ((start + i) % range);
+      if (!this.has(port) && reserved?.has(port) !== true && !taken.includes(port)) return port;
+    }
+    return undefined;
+  }
+}
+
+/** Reads ports and ranges, as in `22,80,8500-8600`; what is no port is left out. */
+export function parsePorts(text: string | undefined): number[] {
+  const ports: number[] = [];
+  for (const part of (text ?? '').split(',')) {
+    const match = /^\s*(\d+)(?:\s*-\s*(\d+))?\s*$/.exec(part);
+    if (match === null) continue;
+    const from = Number(match[1]);
+    const to = Math.min(65_535, Number(match[2] ?? match[1]));
+    for (let port = from; port <= to; port++) ports.push(port);
+  }
+  return ports;
+}

@@ -1,0 +1,159 @@
+import { parseTimestamp, parseDuration } from '../../../base/index.ts';
+import type { Allocation, Deployment, Job, JobVersion, Node, Stored, TaskState } from '../../../openapi/index.ts';
+import type { NodeFacts } from '../feasible/targets.ts';
+import type { AllocationRecord, DeploymentView, Holding, JobKey, JobView } from '../model.ts';
+import type { NodeState } from './fleet.ts';
+
+/** Readers of API objects: from here on the scheduler sees only its own views. */
+
+export const jobKey = (namespace: string | undefined, name: string): JobKey => `${namespace ?? 'default'}/${name}`;
+
+const holdings = new Map<string, Holding>();
+
+/** The one Holding of these numbers. */
+export function holdingOf(cpu: number, memory: number, disk: number): Holding {
+  const key = `${cpu}/${memory}/${disk}`;
+  let found = holdings.get(key);
+  if (found === undefined) {
+    if (holdings.size > 10_000) holdings.clear();
+    holdings.set(key, (found = { cpu, memory, disk }));
+  }
+  return found;
+}
+
+export function readAllocation(allocation: Stored<Allocation>): AllocationRecord {
+  const { spec, status, metadata } = allocation;
+  const resources = spec.resources;
+  const tasks = resources?.tasks ?? [];
+  const cpu = resources?.cpu ?? tasks.reduce((sum, task) => sum + (task.cpu ?? 0), 0);
+  const memory = resources?.memory ?? tasks.reduce((sum, task) => sum + (task.memory ?? 0), 0);
+  const ports = resources?.ports ?? [];
+  const cores = tasks.flatMap((task) => task.cores ?? []);
+  const transition = spec.desiredTransition;
+  const phase = status?.phase ?? 'pending';
+  return {
+    id: metadata.name,
+    revision: Number(metadata.resourceVersion),
+    job: jobKey(metadata.namespace, spec.jobName),
+    jobUID: spec.jobUID,
+    version: spec.jobVersion,
+    group: spec.group,
+    index: spec.index,
+    node: spec.nodeName,
+    desired: spec.desired,
+    phase,
+    succeeded: phase === 'complete' && endedWell(status?.tasks ?? [], spec.desired === 'run'),
+    deployment: spec.deployment,
+    canary: spec.canary ?? false,
+    healthy: status?.deploymentHealth?.healthy,
+    migrate: transition?.migrate ?? false,
+    reschedule: transition?.reschedule ?? false,
+    forceReschedule: transition?.forceReschedule ?? false,
+    previous: spec.previousAllocation,
+    next: spec.nextAllocation,
+    followup: spec.followupEvaluation,
+    tracker: spec.rescheduleTracker,
+    holding: holdingOf(cpu, memory, resources?.diskMB ?? 0),
+    ports: ports.length === 0 ? undefined : ports.map(({ hostIP = '', value }) => ({ ip: hostIP, value })),
+    cores: cores.length === 0 ? undefined : cores,
+  };
+}
+
+/** A task that was killed because its allocation was told to stop did not succeed, though it did not fail either. */
+function endedWell(tasks: readonly TaskState[], wanted: boolean): boolean {
+  return (
+    tasks.length > 0 &&
+    tasks.every(
+      (task) => task.state === 'dead' && task.failed !== true && (wanted || (task.exitCode === 0 && (task.signal ?? 0) === 0)),
+    )
+  );
+}
+
+export function readNode(node: Stored<Node>): NodeState {
+  const { spec, status, metadata } = node;
+  const resources = status?.resources ?? {};
+  const reserved = status?.reserved ?? {};
+  const cores = resources.cores ?? 0;
+  const phase = status?.phase ?? 'initializing';
+  return {
+    facts: readFacts(node),
+    up: phase !== 'down' && metadata.deletionTimestamp === undefined,
+    schedulable:
+      phase === 'ready' &&
+      spec.eligibility !== 'ineligible' &&
+      spec.drain === undefined &&
+      metadata.deletionTimestamp === undefined,
+    cpu: (resources.cpuMHz ?? 0) - (reserved.cpuMHz ?? 0),
+    memory: (resources.memoryMB ?? 0) - (reserved.memoryMB ?? 0),
+    disk: (resources.diskMB ?? 0) - (reserved.diskMB ?? 0),
+    cores,
+    mhzPerCore: cores === 0 ? 0 : Math.floor((resources.cpuMHz ?? 0) / cores),
+    reservedPorts: reserved.ports,
+  };
+}
+
+function readFacts({ spec, status, metadata }: Stored<Node>): NodeFacts {
+  const networks = new Map<string, string[]>();
+  for (const { hostNetwork = 'default', ip } of status?.resources?.networks ?? []) {
+    if (ip === undefined || ip === '') continue;
+    const known = networks.get(hostNetwork);
+    if (known === undefined) networks.set(hostNetwork, [ip]);
+    else known.push(ip);
+  }
+  const drivers = Object.entries(status?.drivers ?? {}).filter(
+    ([, driver]) => driver.detected === true && driver.healthy === true,
+  );
+  return {
+    id: metadata.name,
+    name: spec.name ?? metadata.name,
+    datacenter: spec.datacenter ?? 'dc1',
+    pool: spec.nodePool ?? 'default',
+    nodeClass: spec.nodeClass ?? '',
+    attributes: status?.attributes ?? {},
+    meta: spec.meta ?? {},
+    drivers: new Set(drivers.map(([name]) => name)),
+    volumes: new Map(Object.entries(status?.hostVolumes ?? {}).map(([name, volume]) => [name, volume.readOnly ?? false])),
+    networks,
+  };
+}
+
+export function readDeployment(deployment: Stored<Deployment>): DeploymentView {
+  const { spec, status, metadata } = deployment;
+  const phase = status?.phase ?? 'running';
+  const states = new Map((status?.groups ?? []).map((group) => [group.name, group]));
+  return {
+    id: metadata.name,
+    revision: Number(metadata.resourceVersion),
+    createdAt: parseTimestamp(metadata.creationTimestamp) ?? 0,
+    jobUID: spec.jobUID,
+    version: spec.jobVersion,
+    active: phase !== 'successful' && phase !== 'failed' && phase !== 'cancelled',
+    failed: phase === 'failed' || (spec.fail === true && phase !== 'successful' && phase !== 'cancelled'),
+    paused: phase === 'paused' || phase === 'pending' || spec.paused === true,
+    groups: new Map(
+      spec.groups.map((group) => [
+        group.name,
+        {
+          desiredCanaries: group.desiredCanaries ?? 0,
+          promoted: states.get(group.name)?.promoted ?? false,
+          progressDeadline: parseDuration(group.progressDeadline) ?? 0,
+        },
+      ]),
+    ),
+  };
+}
+
+/** The job at its newest version. A Job without a version yet has no view. */
+export function viewJob(job: Stored<Job>, version: Stored<JobVersion>): JobView {
+  return {
+    key: jobKey(job.metadata.namespace, job.metadata.name),
+    namespace: job.metadata.namespace ?? 'default',
+    name: job.metadata.name,
+    uid: job.metadata.uid,
+    version: version.spec.version,
+    generation: version.spec.generation ?? 0,
+    modifyIndex: version.spec.jobModifyIndex ?? job.status?.modifyIndex ?? 0,
+    spec: version.spec.job,
+    stopped: version.spec.job.stop === true || job.metadata.deletionTimestamp !== undefined,
+  };
+}
