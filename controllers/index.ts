@@ -14,6 +14,7 @@
  */
 import type { Clock, Duration, Logger } from '../base/index.ts';
 import { Informers, type Client } from '../client/index.ts';
+import { controllerNames, type ControllerName } from './names.ts';
 import { deploymentController } from './deployment/index.ts';
 import { defaultGcConfig, gcControllers, type GcConfig } from './gc/index.ts';
 import { jobController } from './job/index.ts';
@@ -21,8 +22,7 @@ import { defaultHeartbeatConfig, drainController, heartbeatController, type Hear
 import { schedulerPart, type SchedulerConfig } from './scheduler/index.ts';
 import { Manager, noMetrics, partOf, type ControllerMetrics, type Part } from './runtime/index.ts';
 
-export const controllerNames = ['job', 'scheduler', 'deployment', 'node', 'gc'] as const;
-export type ControllerName = (typeof controllerNames)[number];
+export { controllerNames, type ControllerName };
 
 export interface ControllersConfig {
   readonly gc?: Partial<GcConfig>;

@@ -14,6 +14,7 @@ import { CommandError, exitCodes, explain } from './errors.ts';
 import { say } from './io/streams.ts';
 import { namespaceOf } from './lookup.ts';
 import { monitorEvaluation } from './monitor/evaluation.ts';
+import { create, update, type Written } from './write.ts';
 
 /** What came of writing a job. */
 export interface Submission {
@@ -21,6 +22,7 @@ export interface Submission {
   readonly outcome: 'created' | 'configured' | 'unchanged';
   /** The evaluation that acts on it. */
   readonly evaluation: string;
+  readonly warnings: readonly string[];
 }
 
 /** A check-index that does not hold; nothing was written. */
@@ -51,11 +53,14 @@ export async function submitJob(context: ClusterContext, wanted: Job, options: S
     checkIndex(existing, options.checkIndex);
     try {
       if (existing === undefined) {
-        const job = await client.create(JobKind, { ...wanted, metadata: { ...wanted.metadata, namespace } });
-        return { job, outcome: 'created', evaluation: registerEvaluation(job) };
+        const { object: job, warnings } = await create(context, JobKind, {
+          ...wanted,
+          metadata: { ...wanted.metadata, namespace },
+        });
+        return { job, outcome: 'created', evaluation: registerEvaluation(job), warnings };
       }
-      const job = await client.update(JobKind, { ...wanted, metadata: mergeMetadata(existing, wanted) });
-      return await submitted(context, existing, job, options.evaluateUnchanged);
+      const written = await update(context, JobKind, { ...wanted, metadata: mergeMetadata(existing, wanted) });
+      return await submitted(context, existing, written, options.evaluateUnchanged);
     } catch (error) {
       if (!isReason(error, 'Conflict', 'AlreadyExists') || attempt === attempts) throw error;
     }
@@ -72,8 +77,8 @@ export async function changeJob(
   let existing = job;
   for (let attempt = 1; ; attempt++) {
     try {
-      const changed = await client.update(JobKind, { metadata: existing.metadata, spec: change(existing.spec) });
-      return await submitted(context, existing, changed);
+      const written = await update(context, JobKind, { metadata: existing.metadata, spec: change(existing.spec) });
+      return await submitted(context, existing, written);
     } catch (error) {
       if (!isReason(error, 'Conflict') || attempt === attempts) throw error;
       existing = await client.get(JobKind, existing.metadata.name, namespaceOf(existing));
@@ -85,15 +90,15 @@ export async function changeJob(
 async function submitted(
   context: ClusterContext,
   before: Stored<Job>,
-  job: Stored<Job>,
+  { object: job, warnings }: Written<Job>,
   evaluateUnchanged = true,
 ): Promise<Submission> {
   if (job.metadata.generation !== before.metadata.generation)
-    return { job, outcome: 'configured', evaluation: registerEvaluation(job) };
-  if (!evaluateUnchanged) return { job, outcome: 'unchanged', evaluation: '' };
+    return { job, outcome: 'configured', evaluation: registerEvaluation(job), warnings };
+  if (!evaluateUnchanged) return { job, outcome: 'unchanged', evaluation: '', warnings };
   const trigger = job.spec.stop === true ? 'job-deregister' : 'job-register';
   const { metadata } = await createEvaluation(context, job, { trigger });
-  return { job, outcome: 'unchanged', evaluation: metadata.name };
+  return { job, outcome: 'unchanged', evaluation: metadata.name, warnings };
 }
 
 /** The name of the evaluation that the job controller makes for this generation of the job. */
@@ -141,11 +146,12 @@ function mergeMetadata(existing: Stored<Job>, wanted: Job): Stored<Job>['metadat
 /** What users see after a write: the evaluation's ID with -detach, else its progress to the end. */
 export function followSubmission(
   context: ClusterContext,
-  { job, evaluation }: Submission,
-  flags: { readonly detach: boolean; readonly verbose: boolean },
+  { job, evaluation }: Pick<Submission, 'job' | 'evaluation'>,
+  flags: { readonly detach: boolean; readonly verbose: boolean; readonly purge?: boolean },
   detached: string,
 ): Promise<number> | number {
-  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose: flags.verbose });
+  const { verbose, purge: mayVanish = false } = flags;
+  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, mayVanish });
   say(context, detached);
   return exitCodes.ok;
 }

@@ -138,12 +138,6 @@ export async function versionDiff(before: Stored<JobVersion>, after: Stored<JobV
   return formatJobDiff(diffJobs(jobOf(before), jobOf(after)), { verbose: false });
 }
 
-/** What is allowed in a job and probably not meant; undefined when there is nothing. */
-export async function warnings(job: Job): Promise<string | undefined> {
-  const { jobWarnings } = await jobspec();
-  return jobWarnings(job);
-}
-
 /** When a periodic job runs next. */
 export async function nextLaunch(job: Job, after: number): Promise<number | undefined> {
   const { periodic } = job.spec;

@@ -12,6 +12,8 @@ import { monitorLines, type Lines } from './lines.ts';
 export interface MonitorOptions {
   readonly namespace: string;
   readonly verbose: boolean;
+  /** What is followed goes away with its job, which is no failure. */
+  readonly mayVanish?: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ async function follow(context: ClusterContext, name: string, options: MonitorOpt
   const lines = monitorLines(context);
   lines.headline(`Monitoring evaluation "${id(options, name)}"`);
   const ended = await followOne(context, name, options, lines, signal);
-  if (ended === undefined) return exitCodes.failed;
+  if (ended === undefined) return options.mayVanish === true ? exitCodes.ok : exitCodes.failed;
 
   const failed = Object.entries(ended.status?.failedPlacements ?? {}).sort(by(([group]) => group));
   const finished = `Evaluation "${id(options, name)}" finished with status "${ended.status?.phase}"`;
@@ -53,8 +55,13 @@ async function follow(context: ClusterContext, name: string, options: MonitorOpt
   const next = ended.status?.nextEvaluation;
   if (next !== undefined && ended.status?.phase === 'failed') return follow(context, next, options, signal);
   const deployment = ended.status?.deployment;
+  if (failed.length > 0) {
+    // Until somebody makes room, a rollout cannot end: whoever waits for this command must not wait for that.
+    if (deployment !== undefined)
+      lines.step(`Follow the deployment with: ${context.program} deployment status -monitor ${deployment.slice(0, 8)}`);
+    return exitCodes.notPlaced;
+  }
   const rolledOut = deployment === undefined ? exitCodes.ok : await followDeployment(context, deployment, options, lines, signal);
-  if (failed.length > 0) return exitCodes.notPlaced;
   return ended.status?.phase === 'failed' ? exitCodes.failed : rolledOut;
 }
 
@@ -77,6 +84,7 @@ async function followOne(
   const known = new Set<string>();
   try {
     for await (const now of watchOne(client, EvaluationKind, name, options.namespace, { clock, signal })) {
+      if (now === undefined && options.mayVanish === true) return undefined;
       if (now === undefined) throw new CommandError(`Evaluation "${id(options, name)}" was removed while it was watched`);
       if (before === undefined) {
         if (now.spec.nodeName !== undefined) lines.step(`Evaluation triggered by node "${id(options, now.spec.nodeName)}"`);

@@ -126,8 +126,11 @@ async function probe(options: CheckOptions, timeout: Duration, signal: AbortSign
   switch (check.type) {
     case 'tcp':
     case 'http':
-      if (address === undefined || port === undefined) return { outcome: 'critical', output: 'the check has no address: its service has no port' };
-      return check.type === 'tcp' ? probeTcp({ host: address, port }, timeout, signal) : probeHttp(check, { host: address, port }, timeout, signal);
+      if (address === undefined || port === undefined)
+        return { outcome: 'critical', output: 'the check has no address: its service has no port' };
+      return check.type === 'tcp'
+        ? probeTcp({ host: address, port }, timeout, signal)
+        : probeHttp(check, { host: address, port }, timeout, signal);
     case 'script':
       if (exec === undefined) return { outcome: 'critical', output: 'the check has no task to run in' };
       return probeScript(check, exec, timeout, signal);

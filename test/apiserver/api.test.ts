@@ -240,8 +240,8 @@ t.test('malformed and oversized input', async (t) => {
   t.match(await send('POST', POOLS, '{}', { 'content-type': 'text/plain' }), { status: 415 });
   t.match(await send('POST', POOLS, '{}', { 'content-type': 'application/vnd.kubernetes.protobuf' }), { status: 415 });
   t.match(await send('POST', POOLS, Buffer.alloc((3 << 20) + 1, 32)), { status: 413, json: { reason: 'RequestEntityTooLarge' } });
-  const deep = `{"metadata":{"name":"deep"},"spec":{"groups":[{"name":"g","tasks":[{"name":"t","config":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}]}]}}`;
-  t.match(await send('POST', JOBS, deep), { status: 400, json: { message: /nested too deeply/ } });
+  const deep = `{"metadata":{"name":"deep"},"spec":{"groups":[{"name":"g","tasks":[{"name":"t","driver":"raw_exec","config":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}]}]}}`;
+  t.match(await send('POST', JOBS, deep), { status: 422, json: { message: /nested deeper than 64 levels/ } });
   const yaml = 'metadata:\n  name: yaml\nspec:\n  description: from yaml\n';
   t.match(await send('POST', POOLS, yaml, { 'content-type': 'application/yaml' }), {
     status: 201,
@@ -356,6 +356,39 @@ t.test('finalizers hold up a deletion', async (t) => {
   t.ok(Number(event!.object.metadata.resourceVersion) > Number(deleted.json.metadata.resourceVersion));
   t.match(await send('GET', `${JOBS}/final`), { status: 404 });
   watching.close();
+});
+
+t.test('jobs are stored in their canonical form', async (t) => {
+  const { client, send } = server;
+  const made = await client.create(JobKind, job('canonical', { type: 'batch' }));
+  t.match(made.spec, {
+    priority: 50,
+    nodePool: 'default',
+    id: 'canonical',
+    groups: [{ count: 1, tasks: [{ resources: { cpu: 100, memory: 300 } }] }],
+  });
+  const again = await client.update(JobKind, {
+    ...job('canonical', { type: 'batch' }),
+    metadata: { ...made.metadata, resourceVersion: '' },
+  });
+  t.equal(again.metadata.resourceVersion, made.metadata.resourceVersion, 'submitting it again changes nothing');
+  t.match(await send('PATCH', `${JOBS}/canonical`, { spec: { type: 'service' } }, merge), { status: 422, json: { message: /the type of a job cannot change/ } }); // prettier-ignore
+  const bad = await send('POST', JOBS, { metadata: { name: 'rules' }, spec: { type: 'servce', priority: 500, groups: [{ name: 'g', count: -1, tasks: [{ name: 't' }] }] } }); // prettier-ignore
+  t.equal(bad.status, 422);
+  const fields = bad.json.details.causes.map((cause: { field: string }) => cause.field);
+  t.ok(['spec.type', 'spec.priority', 'spec.groups[0].count', 'spec.groups[0].tasks[0].driver'].every((field) => fields.includes(field)), fields.join()); // prettier-ignore
+
+  const evaluations = '/apis/orch.dev/v1/namespaces/default/evaluations';
+  const plan = (spec: Job['spec']) => ({
+    metadata: { name: derivedUuid(JSON.stringify(spec)) },
+    spec: { jobName: 'dry', trigger: 'job-register', dryRun: { job: spec } },
+  });
+  t.match(await send('POST', evaluations, plan(job('dry').spec)), {
+    status: 201,
+    json: { spec: { dryRun: { job: { priority: 50, id: 'dry' } } } },
+  });
+  const refused = await send('POST', evaluations, plan({ groups: [{ name: 'g', tasks: [{ name: 't' }] }] }));
+  t.match(refused, { status: 422, json: { details: { causes: [{ field: 'spec.dryRun.job.groups[0].tasks[0].driver' }] } } });
 });
 
 t.test('job versions never change', async (t) => {

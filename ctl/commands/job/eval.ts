@@ -29,8 +29,12 @@ export const jobEval = defineClusterCommand({
     const trigger = flags.forceReschedule ? 'retry-failed-alloc' : 'job-register';
     const evaluation = await submitting(context, 'Error evaluating job', () => createEvaluation(context, job, { trigger }));
     const { name } = evaluation.metadata;
-    const submission = { job, outcome: 'unchanged', evaluation: name } as const;
-    return followSubmission(context, submission, flags, `Created eval ID: "${flags.verbose ? name : shortId(name)}" `);
+    return followSubmission(
+      context,
+      { job, evaluation: name },
+      flags,
+      `Created eval ID: "${flags.verbose ? name : shortId(name)}"`,
+    );
   },
 });
 
