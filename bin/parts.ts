@@ -53,7 +53,7 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
     identity: `${identity}/${uuid()}`,
     clock,
     log: log.child('controllers'),
-    config: { node: { heartbeatGraceMs: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
+    config: { node: { heartbeatGrace: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
   });
   const member = await joinCluster({
     client,

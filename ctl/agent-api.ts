@@ -1,5 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import { AllocationKind, JobVersionKind, NodeKind, objectPath, type Allocation, type JobSpec, type Node, type Stored } from '../openapi/index.ts';
+import {
+  AllocationKind,
+  JobVersionKind,
+  NodeKind,
+  objectPath,
+  type Allocation,
+  type JobSpec,
+  type Node,
+  type Stored,
+} from '../openapi/index.ts';
 import type { ClusterContext } from './command.ts';
 import { explain } from './errors.ts';
 import { namespaceOf } from './lookup.ts';
@@ -16,11 +25,19 @@ export const allocationPath = (allocation: Stored<Allocation>, verb: AllocationV
 
 type Query = Record<string, string | number | boolean | undefined>;
 
-export const askAgent = <R>(context: ClusterContext, allocation: Stored<Allocation>, verb: AllocationVerb, query: Query = {}): Promise<R> =>
-  context.client.json<R>('GET', allocationPath(allocation, verb), { query });
+export const askAgent = <R>(
+  context: ClusterContext,
+  allocation: Stored<Allocation>,
+  verb: AllocationVerb,
+  query: Query = {},
+): Promise<R> => context.client.json<R>('GET', allocationPath(allocation, verb), { query });
 
-export const tellAgent = (context: ClusterContext, allocation: Stored<Allocation>, verb: AllocationVerb, body: unknown): Promise<unknown> =>
-  context.client.json('POST', allocationPath(allocation, verb), { body });
+export const tellAgent = (
+  context: ClusterContext,
+  allocation: Stored<Allocation>,
+  verb: AllocationVerb,
+  body: unknown,
+): Promise<unknown> => context.client.json('POST', allocationPath(allocation, verb), { body });
 
 export const streamFromAgent = (
   context: ClusterContext,
@@ -50,7 +67,10 @@ export async function allocationStats(
 }
 
 /** What the machine of a node uses, or the sentence why that is not known. */
-export async function nodeStats(context: ClusterContext, node: Stored<Node>): Promise<{ stats?: NodeStats; statsProblem?: string }> {
+export async function nodeStats(
+  context: ClusterContext,
+  node: Stored<Node>,
+): Promise<{ stats?: NodeStats; statsProblem?: string }> {
   if (node.status?.phase !== 'ready') return {};
   try {
     return { stats: await context.client.json<NodeStats>('GET', `${objectPath(NodeKind, node.metadata.name)}/stats`) };

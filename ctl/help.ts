@@ -15,7 +15,9 @@ export function commandHelp(command: Command, program: string, style: Style): st
     );
   const own = flagList(command.flags);
   if (own !== '') parts.push(`${style.bold('Options:')}\n\n${own}`);
-  parts.push(`${style.bold('General options:')}\n\n${flagList({ ...(command.usesCluster ? clusterFlags : {}), ...commonFlags }, command.flags)}`);
+  parts.push(
+    `${style.bold('General options:')}\n\n${flagList({ ...(command.usesCluster ? clusterFlags : {}), ...commonFlags }, command.flags)}`,
+  );
   return parts.join('\n\n');
 }
 
@@ -33,7 +35,12 @@ export function groupHelp(words: string, commands: readonly Command[], program: 
 const common = ['job run', 'job plan', 'job status', 'job stop', 'alloc logs', 'job init', 'get', 'apply', 'status'];
 
 /** The help of the program itself. */
-export function programHelp(commands: readonly Command[], groups: Readonly<Record<string, string>>, program: string, style: Style): string {
+export function programHelp(
+  commands: readonly Command[],
+  groups: Readonly<Record<string, string>>,
+  program: string,
+  style: Style,
+): string {
   const shown = commands.filter((command) => command.hidden !== true);
   const first = common.flatMap((name) => {
     const command = shown.find((one) => one.name === name);

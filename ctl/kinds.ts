@@ -26,7 +26,10 @@ export async function findKind(context: ClusterContext, word: string): Promise<K
   const served = await servedKinds(context);
   const found = served.find((kind) => wordsOf(kind).includes(wanted));
   if (found !== undefined) return found;
-  const meant = nearest(wanted, [...builtInKinds, ...served].flatMap((kind) => [kind.plural, kind.singular]));
+  const meant = nearest(
+    wanted,
+    [...builtInKinds, ...served].flatMap((kind) => [kind.plural, kind.singular]),
+  );
   throw new CommandError(`The server has no kind "${word}"${meant === undefined ? '' : `\nDid you mean "${meant}"?`}`);
 }
 
@@ -54,13 +57,19 @@ interface ResourceList {
 /** Everything that the server serves, by its discovery documents. */
 async function servedKinds({ client }: ClusterContext): Promise<Kind[]> {
   const { groups } = await client.json<{ groups: readonly { preferredVersion?: { groupVersion: string } }[] }>('GET', '/apis');
-  const paths = ['/api/v1', ...groups.flatMap(({ preferredVersion }) => (preferredVersion === undefined ? [] : [`/apis/${preferredVersion.groupVersion}`]))];
+  const paths = [
+    '/api/v1',
+    ...groups.flatMap(({ preferredVersion }) =>
+      preferredVersion === undefined ? [] : [`/apis/${preferredVersion.groupVersion}`],
+    ),
+  ];
   const lists = await Promise.all(paths.map((path) => client.json<ResourceList>('GET', path)));
   return lists.flatMap(({ groupVersion, resources }) => {
     const [group, version] = groupVersion.includes('/') ? (groupVersion.split('/') as [string, string]) : ['', groupVersion];
     return resources
       .filter(({ name }) => !name.includes('/'))
-      .map(({ name, singularName, namespaced, kind, shortNames = [] }) =>
+      .map(
+        ({ name, singularName, namespaced, kind, shortNames = [] }) =>
         openapi.defineKind({ group, version, kind, listKind: `${kind}List`, plural: name, singular: singularName || kind.toLowerCase(), shortNames, namespaced }), // prettier-ignore
       );
   });
@@ -76,8 +85,12 @@ export async function findObject(context: ClusterContext, kind: Kind, name: stri
     : [];
   if (matches.length === 1) return matches[0]!;
   if (matches.length > 1)
-    throw new CommandError(`Prefix matched multiple ${kind.plural}\n\n${matches.map(({ metadata }) => metadata.name).join('\n')}`);
-  throw new CommandError(`${resourceName(kind)} "${name}" not found${namespace === undefined ? '' : ` in namespace "${namespace}"`}`);
+    throw new CommandError(
+      `Prefix matched multiple ${kind.plural}\n\n${matches.map(({ metadata }) => metadata.name).join('\n')}`,
+    );
+  throw new CommandError(
+    `${resourceName(kind)} "${name}" not found${namespace === undefined ? '' : ` in namespace "${namespace}"`}`,
+  );
 }
 
 /** `job.orch.dev`, as results name what they are about. */
@@ -90,7 +103,8 @@ export function parseTargets(args: readonly string[]): { readonly kind: string; 
   if (args.some((arg) => arg.includes('/'))) {
     return args.map((arg) => {
       const [kind, name, ...more] = arg.split('/');
-      if (!kind || !name || more.length > 0) throw new CommandError(`"${arg}" should look like kind/name: the two forms cannot be mixed`);
+      if (!kind || !name || more.length > 0)
+        throw new CommandError(`"${arg}" should look like kind/name: the two forms cannot be mixed`);
       return { kind, name };
     });
   }

@@ -130,6 +130,7 @@ export async function listAll<T extends AnyObject>(
 /** The namespace of a stored object of a namespaced kind. */
 export function namespaceOf(object: Stored<AnyObject>): string {
   const { namespace } = object.metadata;
-  if (namespace === undefined) throw new ApiError('InternalError', `the server sent ${object.kind} "${object.metadata.name}" without a namespace`);
+  if (namespace === undefined)
+    throw new ApiError('InternalError', `the server sent ${object.kind} "${object.metadata.name}" without a namespace`);
   return namespace;
 }

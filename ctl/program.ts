@@ -178,7 +178,12 @@ async function connect(context: Context, values: Record<string, unknown>): Promi
     ...(connection.token !== undefined && { token: connection.token }),
   });
   const all = connection.namespace === '*';
-  return { ...context, client, namespace: all ? 'default' : connection.namespace, listNamespace: all ? undefined : connection.namespace };
+  return {
+    ...context,
+    client,
+    namespace: all ? 'default' : connection.namespace,
+    listNamespace: all ? undefined : connection.namespace,
+  };
 }
 
 /** Switches that were not given are false; those that need to tell look at undefined through `flag.tristate`. */

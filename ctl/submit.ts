@@ -1,10 +1,20 @@
 import { derivedUuid, isReason, uuid } from '../base/index.ts';
-import { EvaluationKind, JobKind, JobVersionKind, type Evaluation, type Job, type JobSpec, type JobVersion, type Stored } from '../openapi/index.ts';
+import {
+  EvaluationKind,
+  JobKind,
+  JobVersionKind,
+  type Evaluation,
+  type Job,
+  type JobSpec,
+  type JobVersion,
+  type Stored,
+} from '../openapi/index.ts';
 import type { ClusterContext } from './command.ts';
 import { CommandError, exitCodes, explain } from './errors.ts';
 import { say } from './io/streams.ts';
 import { namespaceOf } from './lookup.ts';
 import { monitorEvaluation } from './monitor/evaluation.ts';
+import { create, update, type Written } from './write.ts';
 
 /** What came of writing a job. */
 export interface Submission {
@@ -12,6 +22,7 @@ export interface Submission {
   readonly outcome: 'created' | 'configured' | 'unchanged';
   /** The evaluation that acts on it. */
   readonly evaluation: string;
+  readonly warnings: readonly string[];
 }
 
 /** A check-index that does not hold; nothing was written. */
@@ -42,11 +53,14 @@ export async function submitJob(context: ClusterContext, wanted: Job, options: S
     checkIndex(existing, options.checkIndex);
     try {
       if (existing === undefined) {
-        const job = await client.create(JobKind, { ...wanted, metadata: { ...wanted.metadata, namespace } });
-        return { job, outcome: 'created', evaluation: registerEvaluation(job) };
+        const { object: job, warnings } = await create(context, JobKind, {
+          ...wanted,
+          metadata: { ...wanted.metadata, namespace },
+        });
+        return { job, outcome: 'created', evaluation: registerEvaluation(job), warnings };
       }
-      const job = await client.update(JobKind, { ...wanted, metadata: mergeMetadata(existing, wanted) });
-      return await submitted(context, existing, job, options.evaluateUnchanged);
+      const written = await update(context, JobKind, { ...wanted, metadata: mergeMetadata(existing, wanted) });
+      return await submitted(context, existing, written, options.evaluateUnchanged);
     } catch (error) {
       if (!isReason(error, 'Conflict', 'AlreadyExists') || attempt === attempts) throw error;
     }
@@ -54,13 +68,17 @@ export async function submitJob(context: ClusterContext, wanted: Job, options: S
 }
 
 /** Changes the spec of a job, looking again when somebody else was faster. */
-export async function changeJob(context: ClusterContext, job: Stored<Job>, change: (spec: JobSpec) => JobSpec): Promise<Submission> {
+export async function changeJob(
+  context: ClusterContext,
+  job: Stored<Job>,
+  change: (spec: JobSpec) => JobSpec,
+): Promise<Submission> {
   const { client } = context;
   let existing = job;
   for (let attempt = 1; ; attempt++) {
     try {
-      const changed = await client.update(JobKind, { metadata: existing.metadata, spec: change(existing.spec) });
-      return await submitted(context, existing, changed);
+      const written = await update(context, JobKind, { metadata: existing.metadata, spec: change(existing.spec) });
+      return await submitted(context, existing, written);
     } catch (error) {
       if (!isReason(error, 'Conflict') || attempt === attempts) throw error;
       existing = await client.get(JobKind, existing.metadata.name, namespaceOf(existing));
@@ -72,15 +90,15 @@ export async function changeJob(context: ClusterContext, job: Stored<Job>, chang
 async function submitted(
   context: ClusterContext,
   before: Stored<Job>,
-  job: Stored<Job>,
+  { object: job, warnings }: Written<Job>,
   evaluateUnchanged = true,
 ): Promise<Submission> {
   if (job.metadata.generation !== before.metadata.generation)
-    return { job, outcome: 'configured', evaluation: registerEvaluation(job) };
-  if (!evaluateUnchanged) return { job, outcome: 'unchanged', evaluation: '' };
+    return { job, outcome: 'configured', evaluation: registerEvaluation(job), warnings };
+  if (!evaluateUnchanged) return { job, outcome: 'unchanged', evaluation: '', warnings };
   const trigger = job.spec.stop === true ? 'job-deregister' : 'job-register';
   const { metadata } = await createEvaluation(context, job, { trigger });
-  return { job, outcome: 'unchanged', evaluation: metadata.name };
+  return { job, outcome: 'unchanged', evaluation: metadata.name, warnings };
 }
 
 /** The name of the evaluation that the job controller makes for this generation of the job. */
@@ -128,17 +146,23 @@ function mergeMetadata(existing: Stored<Job>, wanted: Job): Stored<Job>['metadat
 /** What users see after a write: the evaluation's ID with -detach, else its progress to the end. */
 export function followSubmission(
   context: ClusterContext,
-  { job, evaluation }: Submission,
-  flags: { readonly detach: boolean; readonly verbose: boolean },
+  { job, evaluation }: Pick<Submission, 'job' | 'evaluation'>,
+  flags: { readonly detach: boolean; readonly verbose: boolean; readonly purge?: boolean },
   detached: string,
 ): Promise<number> | number {
-  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose: flags.verbose });
+  const { verbose, purge: mayVanish = false } = flags;
+  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, mayVanish });
   say(context, detached);
   return exitCodes.ok;
 }
 
 /** Turns what the server says against a job into `Error submitting job: …`. */
-export async function submitting<R>(context: ClusterContext, what: string, work: () => Promise<R>, exitCode?: number): Promise<R> {
+export async function submitting<R>(
+  context: ClusterContext,
+  what: string,
+  work: () => Promise<R>,
+  exitCode?: number,
+): Promise<R> {
   try {
     return await work();
   } catch (error) {

@@ -18,7 +18,7 @@ import { AllocationRunner, type AllocationHost } from './allocation/runner.ts';
 import type { AgentConfig } from './config.ts';
 import type { Driver } from './drivers/driver.ts';
 import { collectable } from './gc/decide.ts';
-import { AgentServer, type ReadLog } from './http/server.ts';
+import { AgentServer } from './http/server.ts';
 import { fingerprint, readMachine, type Fingerprint } from './node/fingerprint.ts';
 import { nodeIdentity } from './node/identity.ts';
 import { nodeFacts, nodeStatus, withUpdateTime } from './node/node-object.ts';
@@ -40,7 +40,6 @@ export interface AgentOptions {
   readonly log: Logger;
   readonly drivers: readonly Driver[];
   readonly startCheck: StartCheck;
-  readonly readLog: ReadLog;
   readonly random: () => number;
 }
 
@@ -76,6 +75,7 @@ export class Agent {
   #server: AgentServer | undefined;
   #syncing = false;
   #swept = false;
+  #collecting = false;
 
   private constructor(options: AgentOptions, nodeId: string, found: Fingerprint, release: () => Promise<void>) {
     const { client, config, clock, log } = options;
@@ -94,7 +94,7 @@ export class Agent {
       send: (operations, signal) => client.batch(operations, { mode: 'independent', signal }),
     });
     this.#services = new ServiceBook(this.#outbox);
-    this.#mounts = new SecretMounts(log);
+    this.#mounts = new SecretMounts(log, clock);
   }
 
   static async open(options: AgentOptions): Promise<Agent> {
@@ -115,7 +115,7 @@ export class Agent {
 
   /** Restores what runs here first, without the server; then makes the node known and follows what is wanted of it. */
   async #start(): Promise<void> {
-    const { client, config, clock, log, random, readLog } = this.#options;
+    const { client, config, clock, log, random } = this.#options;
     const token = randomBytes(32).toString('hex');
     this.#server = await AgentServer.listen({
       host: config.bindAddr,
@@ -124,7 +124,6 @@ export class Agent {
       log: log.child('http'),
       allocation: (id) => this.#runners.get(id),
       nodeStats: () => this.#nodeStats(),
-      readLog,
     });
     await Promise.all(this.#options.drivers.map((driver) => this.#fingerprintDriver(driver)));
     await this.#restore();
@@ -166,6 +165,14 @@ export class Agent {
     );
   }
 
+  get port(): number {
+    return this.#server!.port;
+  }
+
+  get registered(): Promise<void> {
+    return this.#registrar!.registered;
+  }
+
   /** Ends the agent. Tasks go on and the next agent finds them, unless `stopTasks`. */
   async close({ stopTasks }: { stopTasks: boolean }): Promise<void> {
     if (this.#closing.signal.aborted) return;
@@ -173,11 +180,11 @@ export class Agent {
     await this.#allocations?.close();
     if (stopTasks) await this.#stopAll();
     await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
+    await Promise.all(this.#background);
     if (stopTasks) await this.#mounts.unmountBelow(join(this.#options.config.dataDir, 'alloc'));
     await this.#registrar?.close(stopTasks);
     await this.#server?.close();
     await this.#outbox.close();
-    await Promise.all(this.#background);
     await this.#release();
   }
 
@@ -385,26 +392,33 @@ export class Agent {
 
   /** Makes room: when an allocation begins or ends, not by the clock. */
   #collect(): void {
-    this.#run(
-      (async () => {
-        const finished = [...this.#runners.values()].filter((r) => r.finishedAt !== undefined);
-        if (finished.length === 0) return;
-        const disk = await statfs(this.#options.config.dataDir);
-        const used = (1 - disk.bavail / Math.max(1, disk.blocks - disk.bfree + disk.bavail)) * 100;
-        const known = (r: AllocationRunner): boolean =>
-          this.#allocations?.isSynced !== true ||
-          this.#allocations.get(`${r.allocation.metadata.namespace ?? 'default'}/${r.id}`) !== undefined;
-        const candidates = finished.map((r) => ({
-          id: r.id,
-          finishedAt: r.finishedAt!,
-          known: known(r),
-          reported: r.isReported,
-        }));
-        const live = this.#runners.size - finished.length;
-        for (const { id, because } of collectable(candidates, live, used, this.#options.config.gc))
-          await this.#forget(id, because);
-      })(),
-    );
+    if (this.#collecting || !this.#swept || this.#closing.signal.aborted) return;
+    this.#collecting = true;
+    this.#run(this.#collectNow().finally(() => (this.#collecting = false)));
+  }
+
+  async #collectNow(): Promise<void> {
+    for (;;) {
+      const finished = [...this.#runners.values()].filter((r) => r.finishedAt !== undefined);
+      if (finished.length === 0) return;
+      const { config } = this.#options;
+      const disk = await statfs(config.dataDir);
+      const used = (1 - disk.bavail / Math.max(1, disk.blocks - disk.bfree + disk.bavail)) * 100;
+      const candidates = finished.map((r) => ({ id: r.id, finishedAt: r.finishedAt!, known: this.#isKnown(r), reported: r.isReported })); // prettier-ignore
+      const chosen = collectable(candidates, this.#runners.size - finished.length, used, config.gc);
+      if (chosen.length === 0) return;
+      for (const { id, because } of chosen) {
+        if (this.#closing.signal.aborted) return;
+        await this.#forget(id, because);
+      }
+      // A full disk is looked at again when something changes: what else fills it cannot be mended from here.
+      if (used >= config.gc.diskUsagePercent) return;
+    }
+  }
+
+  #isKnown(runner: AllocationRunner): boolean {
+    const key = `${runner.allocation.metadata.namespace ?? 'default'}/${runner.id}`;
+    return this.#allocations?.isSynced !== true || this.#allocations.get(key) !== undefined;
   }
 
   /** `disconnect { stop_on_client_after }`: what must not go on while nobody can say whether it was replaced. */
@@ -493,7 +507,7 @@ export class Agent {
       dirs: (id) => this.#dirs(id),
       finished: () => {
         this.#sync();
-        if (this.#swept) this.#collect();
+        this.#collect();
       },
     };
   }

@@ -3,20 +3,65 @@
  * entry per kind (`chain.ts`). The rules of a Job fill a folder of their own (`job/`).
  */
 import equal from 'fast-deep-equal';
-import { forbiddenField } from '../registry/errors.ts';
+import type { EvaluationSpec, JobSpec } from '../../openapi/index.ts';
+import { forbiddenField, invalidValue } from '../registry/errors.ts';
 import { TTL_ANNOTATION } from '../registry/metadata.ts';
 import { valueAt, type ApiObject } from '../registry/object.ts';
-import type { Admission, AdmissionChain } from './chain.ts';
+import type { Admission, AdmissionChain, AdmissionRequest } from './chain.ts';
+import { defaultJob, jobWarnings, unsupportedFeatures, validateJob, type JobMeta } from './job/index.ts';
 
 export * from './chain.ts';
 
 /** How long an Event is kept that does not say so itself. */
 const EVENT_TTL = '1h';
 
+const specOf = (object: ApiObject): JobSpec => object['spec'] as JobSpec;
+const metaOf = ({ metadata }: ApiObject): JobMeta => ({ name: metadata.name, namespace: metadata.namespace ?? '' });
+
 const job: Admission = {
   names: 'segment',
   finalizers: ['orch.dev/job'],
+  default: ({ object }) => ({ ...object, spec: defaultJob(specOf(object), metaOf(object)) }),
+  validate: ({ object, old }) => {
+    // What was accepted once stays acceptable: a job must be able to lose its finalizer whatever the rules have become.
+    if (old !== undefined && equal(object['spec'], old['spec'])) return [];
+    const [type, before] = [specOf(object).type, old && specOf(old).type];
+    const changed = before !== undefined && type !== before;
+    return [
+      ...(changed ? [invalidValue('spec.type', type, `the type of a job cannot change (it is ${JSON.stringify(before)}): stop and purge the job first`)] : []), // prettier-ignore
+      ...validateJob(specOf(object), metaOf(object)),
+      ...unsupportedFeatures(specOf(object)),
+    ];
+  },
+  warnings: ({ object }) => jobWarnings(specOf(object)),
 };
+
+/** The job that a dry run is about is treated as if it were submitted. */
+const evaluation: Admission = {
+  default: (request) => {
+    const dry = dryRunOf(request);
+    if (dry === undefined) return request.object;
+    return { ...request.object, spec: { ...dry.spec, dryRun: { ...dry.spec.dryRun, job: defaultJob(dry.job, dry.meta) } } };
+  },
+  validate: (request) => {
+    const dry = dryRunOf(request);
+    if (dry === undefined || request.old !== undefined) return [];
+    return [...validateJob(dry.job, dry.meta), ...unsupportedFeatures(dry.job)].map((cause) => ({
+      ...cause,
+      field: cause.field?.replace(/^spec\b/, 'spec.dryRun.job') ?? 'spec.dryRun.job',
+    }));
+  },
+  warnings: (request) => {
+    const dry = dryRunOf(request);
+    return dry === undefined ? [] : jobWarnings(dry.job);
+  },
+};
+
+function dryRunOf({ object }: AdmissionRequest): { spec: EvaluationSpec; job: JobSpec; meta: JobMeta } | undefined {
+  const spec = object['spec'] as EvaluationSpec;
+  if (spec.dryRun === undefined) return undefined;
+  return { spec, job: spec.dryRun.job, meta: { name: spec.jobName, namespace: object.metadata.namespace ?? '' } };
+}
 
 const jobVersion: Admission = {
   names: 'segment',
@@ -38,6 +83,7 @@ const namespace: Admission = { names: 'label' };
 export const builtinAdmission: AdmissionChain = new Map<string, Admission>([
   ['orch.dev/v1/Job', job],
   ['orch.dev/v1/JobVersion', jobVersion],
+  ['orch.dev/v1/Evaluation', evaluation],
   ['v1/Event', event],
   ['v1/Namespace', namespace],
 ]);

@@ -301,7 +301,7 @@ export class Registry {
   ): Promise<ListResult> {
     const { start, end } = scope(kind, selection.namespace);
     const versions: Version[] = [];
-    let from = after === undefined ? start : `${after}\0`;
+    let from = after === undefined ? start : behind(after);
     const step = limit === 0 ? 1_000 : Math.max(limit, takesAll(selection) ? 0 : 500);
     try {
       for (;;) {
@@ -318,7 +318,7 @@ export class Registry {
           }
         }
         if (items.length < step) return { revision, versions };
-        from = `${items.at(-1)!.key}\0`;
+        from = behind(items.at(-1)!.key);
       }
     } catch (error) {
       if (error instanceof CompactedError) {
@@ -454,6 +454,9 @@ function scope(kind: ApiKind, namespace: string | undefined): { start: string; e
   return prefixRange(kind.namespaced && namespace !== undefined ? `${kind.prefix}${namespace}/` : kind.prefix);
 }
 
+/** The least key that can follow a key: none holds control characters. */
+const behind = (key: string): string => `${key}\u0001`;
+
 /** A page of a snapshot. */
 function page(
   kind: ApiKind,
@@ -465,7 +468,7 @@ function page(
 ): ListResult {
   const { start, end } = scope(kind, selection.namespace);
   const whole = selection.namespace === undefined || !kind.namespaced;
-  const first = after !== undefined ? lowerBound(all, `${after}\0`) : whole ? 0 : lowerBound(all, start);
+  const first = after !== undefined ? lowerBound(all, behind(after)) : whole ? 0 : lowerBound(all, start);
   const last = whole ? all.length : lowerBound(all, end!);
   if (takesAll(selection)) {
     const stop = limit > 0 ? Math.min(last, first + limit) : last;

@@ -103,11 +103,13 @@ export class SchemaSet {
     if (schema.properties !== undefined || schema.additionalProperties !== undefined) return this.#object(schema, false);
     return schema.type === 'object' && schema['x-kubernetes-preserve-unknown-fields'] !== true
       ? this.#object({ ...schema, properties: {} }, false)
-      : keep;
+      : schema.type === undefined || schema.type === 'object' || schema.type === 'array'
+        ? bounded
+        : keep;
   }
 
   #object(schema: JsonSchema, top: boolean): Cleaner {
-    if (schema['x-kubernetes-preserve-unknown-fields'] === true && schema.properties === undefined) return keep;
+    if (schema['x-kubernetes-preserve-unknown-fields'] === true && schema.properties === undefined) return bounded;
     const keepUnknown = schema['x-kubernetes-preserve-unknown-fields'] === true || schema.additionalProperties === true;
     const rest = isObject(schema.additionalProperties) ? this.#cleaner(schema.additionalProperties) : undefined;
     const nullableRest = isObject(schema.additionalProperties) && schema.additionalProperties['nullable'] === true;
@@ -121,7 +123,7 @@ export class SchemaSet {
     return (value, path, findings) => {
       if (!isObject(value)) return value;
       if (path.length > MAX_DEPTH) {
-        findings.causes.push(invalidValue(formatPath(path), '...', `nested deeper than ${MAX_DEPTH} levels`));
+        findings.causes.push(tooDeep(path));
         return {};
       }
       let out: JsonObject | undefined;
@@ -138,6 +140,7 @@ export class SchemaSet {
         else if (item === null && field === undefined && rest !== undefined && !nullableRest) next = undefined;
         else if (field !== undefined) next = field.clean(item, path, findings);
         else if (rest !== undefined) next = rest(item, path, findings);
+        else next = bounded(item, path, findings);
         path.pop();
         if (next !== item) {
           out ??= { ...value };
@@ -180,10 +183,27 @@ export class SchemaSet {
 
 type Cleaner = (value: unknown, path: (string | number)[], findings: Findings) => unknown;
 const keep: Cleaner = (value) => value;
+/** Takes anything, but not at any depth. */
+const bounded: Cleaner = (value, path, findings) => {
+  if (isWithin(value, MAX_DEPTH - path.length)) return value;
+  findings.causes.push(tooDeep(path));
+  return undefined;
+};
 const ENVELOPE = new Set(['apiVersion', 'kind', 'metadata']);
 // The package is CommonJS: under some loaders the function is the module's `default`.
 const addFormats = ((addFormatsModule as unknown as { default?: unknown }).default ??
   addFormatsModule) as unknown as typeof import('ajv-formats').default;
+
+function isWithin(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth < 0) return false;
+  for (const item of Array.isArray(value) ? (value as unknown[]) : Object.values(value))
+    if (!isWithin(item, depth - 1)) return false;
+  return true;
+}
+
+const tooDeep = (path: readonly (string | number)[]): StatusCause =>
+  invalidValue(formatPath(path), '...', `nested deeper than ${MAX_DEPTH} levels`);
 
 /** The schema with references that the validator can follow. */
 function relative(schema: JsonSchema): JsonSchema {

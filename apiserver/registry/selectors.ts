@@ -76,7 +76,7 @@ export function parseLabelSelector(text: string): LabelTerm[] {
   let rest = text.trim();
   if (rest === '') return terms;
   for (;;) {
-    const match = /^(!?)\s*([^\s=!,()<>]+)\s*(?:(==|=|!=)\s*([^\s=!,()]*)|\s(in|notin)\s*\(([^()]*)\))?\s*/.exec(rest);
+    const match = /^(!?)\s*([^\s=!,()<>]+)\s*(?:(==|=|!=)\s*([^\s=!,()]*)|(?<=\s)(in|notin)\s*\(([^()]*)\))?\s*/.exec(rest);
     if (match === null) return fail(`expected a key at ${JSON.stringify(rest)}`);
     const [whole, not, key, sign, value, set, list] = match;
     if (!isLabelKey(key!)) fail(`${JSON.stringify(key)} is not a label key`);

@@ -160,8 +160,10 @@ export const mayGo = (object: ApiObject): boolean =>
 
 /** Whether only the renewal time of a Lease differs. */
 export function onlyRenewed(kind: ApiKind, next: ApiObject, old: ApiObject): boolean {
-  if (kind.kind !== 'Lease' || !isObject(next['spec']) || !isObject(old['spec'])) return false;
-  return unchanged({ ...next, spec: { ...next['spec'], renewTime: old['spec']['renewTime'] } }, old);
+  const [to, from] = [next['spec'], old['spec']];
+  if (kind.kind !== 'Lease' || !isObject(to) || !isObject(from)) return false;
+  const metadata = { ...next.metadata, generation: old.metadata.generation };
+  return unchanged({ ...next, metadata, spec: { ...to, renewTime: from['renewTime'] } }, old);
 }
 
 function admit(

@@ -82,6 +82,11 @@ export class Feed {
     for (const watcher of this.#watchers) watcher.wake();
   }
 
+  /** Whether a watcher is behind the ring. */
+  get replaying(): boolean {
+    return [...this.#watchers].some((watcher) => watcher.replaying);
+  }
+
   requestProgress(): void {
     for (const watcher of this.#watchers) watcher.requestProgress();
   }
@@ -138,6 +143,7 @@ export class Watcher implements AsyncIterableIterator<WatchBatch> {
   readonly #abort = (): void => this.close();
   #next: Revision;
   #history: { readonly batches: AsyncIterator<WatchBatch, undefined>; readonly abort: AbortController } | undefined;
+  #began = false;
   #closed = false;
   #progress = false;
   #wake: (() => void) | undefined;
@@ -166,12 +172,14 @@ export class Watcher implements AsyncIterableIterator<WatchBatch> {
     for (;;) {
       if (this.#closed) return { done: true, value: undefined };
       if (this.#next <= this.#feed.revision) {
-        if (this.#next < this.#feed.compacted) {
+        // Who is on his way may go on as long as the ring has what he needs; nobody begins below the compacted revision.
+        const recent = this.#began || this.#next >= this.#feed.compacted ? this.#feed.recent(this.#range, this.#next) : undefined;
+        if (recent !== undefined) this.#leaveHistory();
+        else if (this.#next < this.#feed.compacted) {
           this.close();
           throw new CompactedError(this.#feed.compacted);
         }
-        const recent = this.#feed.recent(this.#range, this.#next);
-        if (recent !== undefined) this.#leaveHistory();
+        this.#began = true;
         const batch = recent ?? (await this.#fromHistory());
         if (batch === undefined) continue;
         this.#next = Math.max(this.#next, batch.revision + 1);
@@ -207,6 +215,10 @@ export class Watcher implements AsyncIterableIterator<WatchBatch> {
   #leaveHistory(): void {
     this.#history?.abort.abort();
     this.#history = undefined;
+  }
+
+  get replaying(): boolean {
+    return this.#history !== undefined;
   }
 
   return(): Promise<IteratorResult<WatchBatch, undefined>> {

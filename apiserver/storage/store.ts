@@ -80,7 +80,7 @@ export interface Store {
   range(range: KeyRange, options?: RangeOptions): Promise<RangeResult>;
   /**
    * Applies all writes in one revision when every compare holds. Resolved means durable. No key may be written twice; to delete an
-   * absent key is no write. Throws LeaseNotFoundError, TransactionTooLargeError.
+   * absent key is no event. Throws LeaseNotFoundError, TransactionTooLargeError.
    */
   txn(compares: readonly Compare[], writes: readonly Write[]): Promise<TxnResult>;
   /**

@@ -34,12 +34,7 @@ export interface ServerOptions {
   /** How long after its Lease has expired a node counts as down, in seconds. */
   readonly heartbeatGraceSeconds: number;
   /** How long finished objects are kept, in milliseconds; absent means the default of the collector. */
-  readonly gc: {
-    readonly nodeMs?: number;
-    readonly jobMs?: number;
-    readonly evaluationMs?: number;
-    readonly deploymentMs?: number;
-  };
+  readonly gc: { readonly node?: number; readonly job?: number; readonly evaluation?: number; readonly deployment?: number };
 }
 
 export interface ClientOptions {

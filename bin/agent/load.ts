@@ -2,7 +2,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describeError } from '../../base/index.ts';
-import { Diagnostics, evaluate, formatDiagnostic, formatPosition, parseHclBody, Source, toPlain, type HclBody } from '../../jobspec/hcl/index.ts';
+import type { Body as HclBody } from '../../jobspec/hcl/ast.ts';
+import { Diagnostics, formatDiagnostic } from '../../jobspec/hcl/diagnostic.ts';
+import { evaluate, type Scope } from '../../jobspec/hcl/evaluate.ts';
+import { parseHclBody } from '../../jobspec/hcl/parser.ts';
+import { Source, type Range } from '../../jobspec/hcl/source.ts';
+import { toPlain } from '../../jobspec/hcl/value.ts';
 import { decode, jsonBody, type Body, type Entry } from './decode.ts';
 import type { AgentConfigFile } from './options.ts';
 import { agentSchema } from './schema.ts';
@@ -52,7 +57,8 @@ async function filesOf(path: string, cwd: string): Promise<string[]> {
 function parse(text: string, file: string): { body?: Body; problems: string[] } {
   if (file.endsWith('.json')) {
     const value = JSON.parse(text) as unknown;
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return { problems: [`${file}: must be one JSON object`] };
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return { problems: [`${file}: must be one JSON object`] };
     return { body: jsonBody(value, agentSchema, file), problems: [] };
   }
   const parsed = parseHclBody(new Source(text, file));
@@ -62,16 +68,34 @@ function parse(text: string, file: string): { body?: Body; problems: string[] } 
   return diagnostics.failed ? { problems: diagnostics.list.map(formatDiagnostic) } : { body, problems: [] };
 }
 
-/** Evaluates every expression: a configuration has no variables and no functions of its own. */
+/** A configuration has no variables and no functions of its own. */
+const scope: Scope = { variable: () => undefined, names: () => [], functions: new Map() };
+
+function formatPosition({ source, start }: Range): string {
+  const { line, column } = source.position(start);
+  return `${source.filename}:${line},${column}`;
+}
+
+/** Evaluates every expression. */
 function hclBody(body: HclBody, diagnostics: Diagnostics): Body {
-  const scope = { variables: new Map(), functions: new Map() };
   const values = [...body.attributes.values()].map((attribute): [number, Entry] => [
     attribute.range.start,
-    { key: attribute.name, at: formatPosition(attribute.nameRange), type: 'value', value: toPlain(evaluate(attribute.expression, scope, diagnostics)) },
+    {
+      key: attribute.name,
+      at: formatPosition(attribute.nameRange),
+      type: 'value',
+      value: toPlain(evaluate(attribute.expression, scope, diagnostics)),
+    },
   ]);
   const blocks = body.blocks.map((block): [number, Entry] => [
     block.typeRange.start,
-    { key: block.type, at: formatPosition(block.typeRange), type: 'block', labels: block.labels.map((l) => l.value), body: hclBody(block.body, diagnostics) },
+    {
+      key: block.type,
+      at: formatPosition(block.typeRange),
+      type: 'block',
+      labels: block.labels.map((l) => l.value),
+      body: hclBody(block.body, diagnostics),
+    },
   ]);
   return { entries: [...values, ...blocks].sort(([a], [b]) => a - b).map(([, entry]) => entry) };
 }

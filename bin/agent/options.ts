@@ -134,10 +134,10 @@ export function agentOptions(
           etcdPrefix: c.server?.etcd_prefix ?? '/orch',
           heartbeatGraceSeconds: (c.server?.heartbeat_grace ?? defaults.heartbeatGraceSeconds * 1000) / 1000,
           gc: {
-            ...(c.server?.node_gc_threshold !== undefined && { nodeMs: c.server.node_gc_threshold }),
-            ...(c.server?.job_gc_threshold !== undefined && { jobMs: c.server.job_gc_threshold }),
-            ...(c.server?.eval_gc_threshold !== undefined && { evaluationMs: c.server.eval_gc_threshold }),
-            ...(c.server?.deployment_gc_threshold !== undefined && { deploymentMs: c.server.deployment_gc_threshold }),
+            ...(c.server?.node_gc_threshold !== undefined && { node: c.server.node_gc_threshold }),
+            ...(c.server?.job_gc_threshold !== undefined && { job: c.server.job_gc_threshold }),
+            ...(c.server?.eval_gc_threshold !== undefined && { evaluation: c.server.eval_gc_threshold }),
+            ...(c.server?.deployment_gc_threshold !== undefined && { deployment: c.server.deployment_gc_threshold }),
           },
         }
       : undefined,

@@ -10,6 +10,7 @@
  * when `ttl` has passed, by its own timers, since it *sent* the last renewal that succeeded, which is never later than the store
  * does. And should it be late (a stopped process), its writes are refused all the same: they carry the Lease's uid as a fence.
  */
+import { setMaxListeners } from 'node:events';
 import { backoff, describeError, formatDuration, isReason, sleep, toTimestamp, uuid } from '../../base/index.ts';
 import type { Clock, Duration, Logger, Timer } from '../../base/index.ts';
 import { LeaseKind, type Lease, type Stored } from '../../openapi/index.ts';
@@ -142,6 +143,8 @@ async function goneFromServer(options: ElectionOptions, signal: AbortSignal): Pr
 function lead(options: ElectionOptions, lease: Stored<Lease>, lifetime: Lifetime): Term {
   const { client, log, name, namespace = SYSTEM_NAMESPACE } = options;
   const over = new AbortController();
+  // Everything that is under way during the term listens.
+  setMaxListeners(0, over.signal);
   const fence: Fence = { namespace, name, uid: lease.metadata.uid };
   lifetime.onEnd(() => over.abort(new Error(`leadership of ${name} is lost: not renewed in time`)));
   const renewing = renewalLoop(options, lease, lifetime, over);

@@ -17,9 +17,11 @@ export interface GroupProgress {
 }
 
 /** Canaries are wanted and nobody has promoted them. */
-export const awaitsPromotion = ({ spec, status }: GroupProgress): boolean => (spec.desiredCanaries ?? 0) > 0 && status.promoted !== true;
+export const awaitsPromotion = ({ spec, status }: GroupProgress): boolean =>
+  (spec.desiredCanaries ?? 0) > 0 && status.promoted !== true;
 
-export const canariesAreHealthy = ({ spec, healthyCanaries }: GroupProgress): boolean => healthyCanaries >= (spec.desiredCanaries ?? 0);
+export const canariesAreHealthy = ({ spec, healthyCanaries }: GroupProgress): boolean =>
+  healthyCanaries >= (spec.desiredCanaries ?? 0);
 
 /** Nothing is left to become healthy, for the time being: all of the group, or all of its canaries before promotion. */
 export const isSatisfied = (group: GroupProgress): boolean =>
@@ -57,7 +59,9 @@ export function countGroups({ deployment, allocations }: Observed, now: Instant)
       newlyHealthy,
       healthyNow: healthy.filter((a) => !isTerminal(a)).length,
       healthyCanaries: canaries.filter((a) => healthOf(a) === 'healthy' && !isTerminal(a)).length,
-      unanswered: unhealthy.filter((a) => a.spec.desired === 'run' && a.spec.nextAllocation === undefined && !a.spec.desiredTransition?.reschedule),
+      unanswered: unhealthy.filter(
+        (a) => a.spec.desired === 'run' && a.spec.nextAllocation === undefined && !a.spec.desiredTransition?.reschedule,
+      ),
     };
   });
 }
@@ -65,7 +69,10 @@ export function countGroups({ deployment, allocations }: Observed, now: Instant)
 /** The group with its deadline started anew, as after a promotion or a pause. */
 export function restarted(group: GroupProgress, now: Instant): GroupProgress {
   if (group.status.requireProgressBy === undefined) return group;
-  return { ...group, status: { ...group.status, requireProgressBy: deadlineFrom(group.spec, now) ?? group.status.requireProgressBy } };
+  return {
+    ...group,
+    status: { ...group.status, requireProgressBy: deadlineFrom(group.spec, now) ?? group.status.requireProgressBy },
+  };
 }
 
 /** Whether an unhealthy allocation is replaced until the deadline; otherwise the first one fails the deployment. */

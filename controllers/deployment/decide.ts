@@ -3,7 +3,16 @@ import { derivedUuid, toTimestamp, type Instant } from '../../base/index.ts';
 import type { Allocation, Deployment, DeploymentStatus, Evaluation, JobVersion, Stored } from '../../openapi/index.ts';
 import { isDeleted, jobRef, newEvaluation, type JobRef } from '../objects/index.ts';
 import { withConditions, type Observation } from '../runtime/index.ts';
-import { awaitsPromotion, canariesAreHealthy, countGroups, deadlineOf, hasDeadline, isComplete, restarted, type GroupProgress } from './count.ts';
+import {
+  awaitsPromotion,
+  canariesAreHealthy,
+  countGroups,
+  deadlineOf,
+  hasDeadline,
+  isComplete,
+  restarted,
+  type GroupProgress,
+} from './count.ts';
 import { description, noStableVersion, rollingBack, sameSpecification } from './descriptions.ts';
 import type { Observed } from './observe.ts';
 
@@ -87,7 +96,8 @@ function fail(observed: Observed, groups: readonly GroupProgress[], { reason, gr
   const stable = observed.versions.filter((v) => v.spec.stable === true && v !== current).at(-1);
   if (stable === undefined) return end(observed, groups, 'failed', noStableVersion(reason), now);
   const { version } = stable.spec;
-  if (current !== undefined && equal(current.spec.job, stable.spec.job)) return end(observed, groups, 'failed', sameSpecification(reason, version), now);
+  if (current !== undefined && equal(current.spec.job, stable.spec.job))
+    return end(observed, groups, 'failed', sameSpecification(reason, version), now);
   return { ...end(observed, groups, 'failed', rollingBack(reason, version), now), revertTo: stable };
 }
 
@@ -126,7 +136,13 @@ function runningDescription(groups: readonly GroupProgress[]): string {
   return waiting.every((group) => group.spec.autoPromote === true) ? description.autoPromotion : description.needsPromotion;
 }
 
-function statusOf({ deployment }: Observed, groups: readonly GroupProgress[], phase: Phase, text: string, now: Instant): DeploymentStatus {
+function statusOf(
+  { deployment }: Observed,
+  groups: readonly GroupProgress[],
+  phase: Phase,
+  text: string,
+  now: Instant,
+): DeploymentStatus {
   const { status: before = {} } = deployment;
   const same = before.phase === phase && before.description === text;
   const observations = wishes(deployment, groups);
@@ -145,7 +161,9 @@ function wishes({ spec }: Stored<Deployment>, groups: readonly GroupProgress[]):
   if (spec.promote === undefined) return [];
   const { all = false, groups: named = [] } = spec.promote;
   const unready = groups.filter((group) => (all || named.includes(group.spec.name)) && awaitsPromotion(group));
-  const message = unready.map((g) => `Task group "${g.spec.name}" has ${g.healthyCanaries}/${g.spec.desiredCanaries ?? 0} healthy allocations`).join('; ');
+  const message = unready
+    .map((g) => `Task group "${g.spec.name}" has ${g.healthyCanaries}/${g.spec.desiredCanaries ?? 0} healthy allocations`)
+    .join('; ');
   return [
     unready.length > 0
       ? { type: 'Promoted', status: 'False', reason: 'CanariesNotHealthy', message }
@@ -156,7 +174,12 @@ function wishes({ spec }: Stored<Deployment>, groups: readonly GroupProgress[]):
 /** Named after the version of the deployment that was looked at: only one reaction to it can be written. */
 function evaluate({ deployment, job }: Observed): { evaluation: Evaluation } {
   const { metadata, spec } = deployment;
-  const of: JobRef = job !== undefined ? jobRef(job) : { ...(metadata.namespace && { namespace: metadata.namespace }), name: spec.jobName, uid: spec.jobUID };
+  const of: JobRef =
+    job !== undefined
+      ? jobRef(job)
+      : { ...(metadata.namespace && { namespace: metadata.namespace }), name: spec.jobName, uid: spec.jobUID };
   const name = derivedUuid(metadata.uid, 'deployment-watcher', metadata.resourceVersion);
-  return { evaluation: newEvaluation(name, of, 'deployment-watcher', { deployment: metadata.name, jobVersion: spec.jobVersion }) };
+  return {
+    evaluation: newEvaluation(name, of, 'deployment-watcher', { deployment: metadata.name, jobVersion: spec.jobVersion }),
+  };
 }

@@ -25,9 +25,13 @@ export const deploymentController = defineController({
   name: 'deployment',
   primary: DeploymentKind,
   reads: [
-    watch(AllocationKind, ({ spec, metadata }) => (spec.deployment === undefined ? [] : [objectKey(spec.deployment, metadata.namespace)]), {
-      delay: 20,
-    }),
+    watch(
+      AllocationKind,
+      ({ spec, metadata }) => (spec.deployment === undefined ? [] : [objectKey(spec.deployment, metadata.namespace)]),
+      {
+        delay: 20,
+      },
+    ),
     watch(JobKind, (job, read) => deploymentsOf(job.metadata.uid, read)),
     watch(JobVersionKind, (version, read) => deploymentsOf(version.spec.jobUID, read)),
   ],

@@ -1,5 +1,13 @@
 import { objectKey, type Client } from '../../client/index.ts';
-import { DeploymentKind, JobKind, type Allocation, type Deployment, type Job, type JobVersion, type Stored } from '../../openapi/index.ts';
+import {
+  DeploymentKind,
+  JobKind,
+  type Allocation,
+  type Deployment,
+  type Job,
+  type JobVersion,
+  type Stored,
+} from '../../openapi/index.ts';
 import { allocationsByDeployment, versionsByJob } from '../objects/index.ts';
 import type { Reader } from '../runtime/index.ts';
 

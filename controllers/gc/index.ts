@@ -23,11 +23,38 @@ import {
   type Kind,
   type Stored,
 } from '../../openapi/index.ts';
-import { allocationsByDeployment, allocationsByEvaluation, allocationsByJob, allocationsByNode, deploymentsByJob, jobsByUid, versionsByJob } from '../objects/index.ts';
-import { defineController, lookUp, settled, wakeAt, watch, type Controller, type Index, type Reader, type Watch } from '../runtime/index.ts';
+import {
+  allocationsByDeployment,
+  allocationsByEvaluation,
+  allocationsByJob,
+  allocationsByNode,
+  deploymentsByJob,
+  jobsByUid,
+  versionsByJob,
+} from '../objects/index.ts';
+import {
+  defineController,
+  lookUp,
+  settled,
+  wakeAt,
+  watch,
+  type Controller,
+  type Index,
+  type Reader,
+  type Watch,
+} from '../runtime/index.ts';
 import { Deleter } from './deleter.ts';
 import { dependentsOf, ownerIndex, ownersAreGone, uidIndex } from './owners.ts';
-import { allocationRule, deploymentRule, evaluationRule, jobRule, jobVersionRule, keep, nodeRule, type Verdict } from './rules.ts';
+import {
+  allocationRule,
+  deploymentRule,
+  evaluationRule,
+  jobRule,
+  jobVersionRule,
+  keep,
+  nodeRule,
+  type Verdict,
+} from './rules.ts';
 
 export interface GcConfig {
   /** How long finished evaluations are kept. */
@@ -97,7 +124,9 @@ function collector(kind: Kind, { reads = [], indexes = [], rule }: Collection, c
       const object = read.get(kind, key);
       if (object === undefined || object.metadata.deletionTimestamp !== undefined) return settled;
       const orphaned = await ownersAreGone(object, kinds, read, write);
-      const verdict = orphaned ? ({ type: 'collect', at: 0, because: 'its owners are gone' } as const) : (rule?.(object, read, config) ?? keep);
+      const verdict = orphaned
+        ? ({ type: 'collect', at: 0, because: 'its owners are gone' } as const)
+        : (rule?.(object, read, config) ?? keep);
       if (verdict.type === 'keep') return settled;
       if (verdict.at > clock.now()) return wakeAt(verdict.at);
       if (verdict.type === 'lookAgain') return wakeAt(clock.now() + HOUR);
@@ -108,25 +137,32 @@ function collector(kind: Kind, { reads = [], indexes = [], rule }: Collection, c
   });
 }
 
-const namespaced = (name: string | undefined, of: Stored<AnyObject>): string[] => (name === undefined ? [] : [objectKey(name, of.metadata.namespace)]);
+const namespaced = (name: string | undefined, of: Stored<AnyObject>): string[] =>
+  name === undefined ? [] : [objectKey(name, of.metadata.namespace)];
 
 const collection = <T extends AnyObject>(
   _: Kind<T>,
-  of: { reads?: readonly Watch[]; indexes?: readonly Index[]; rule: (object: Stored<T>, read: Reader, config: GcConfig) => Verdict },
-): Collection => of as unknown as Collection;
+  of: {
+    reads?: readonly Watch[];
+    indexes?: readonly Index[];
+    rule: (object: Stored<T>, read: Reader, config: GcConfig) => Verdict;
+  },
+): Collection => of;
 
 const collections: Readonly<Record<string, Collection>> = {
   Evaluation: collection(EvaluationKind, {
     reads: [watch(AllocationKind, (a) => namespaced(a.spec.evaluation, a), { delay: 1000 })],
-    indexes: [allocationsByEvaluation] as unknown as Index[],
+    indexes: [allocationsByEvaluation],
     rule: evaluationRule,
   }),
   Allocation: collection(AllocationKind, {
     reads: [
-      watch(EvaluationKind, (evaluation, read) => read.by(allocationsByEvaluation, keyOf(evaluation)).map(keyOf), { delay: 1000 }),
+      watch(EvaluationKind, (evaluation, read) => read.by(allocationsByEvaluation, keyOf(evaluation)).map(keyOf), {
+        delay: 1000,
+      }),
       watch(JobKind, (job, read) => read.by(allocationsByJob, job.metadata.uid).map(keyOf), { on: 'delete' }),
     ],
-    indexes: [allocationsByEvaluation, allocationsByJob, jobsByUid] as unknown as Index[],
+    indexes: [allocationsByEvaluation, allocationsByJob, jobsByUid],
     rule: allocationRule,
   }),
   Deployment: collection(DeploymentKind, {
@@ -134,7 +170,7 @@ const collections: Readonly<Record<string, Collection>> = {
       watch(DeploymentKind, (deployment, read) => read.by(deploymentsByJob, deployment.spec.jobUID).map(keyOf)),
       watch(AllocationKind, (a) => namespaced(a.spec.deployment, a), { delay: 1000 }),
     ],
-    indexes: [deploymentsByJob, allocationsByDeployment] as unknown as Index[],
+    indexes: [deploymentsByJob, allocationsByDeployment],
     rule: deploymentRule,
   }),
   Job: collection(JobKind, { rule: jobRule }),
@@ -143,12 +179,12 @@ const collections: Readonly<Record<string, Collection>> = {
       watch(JobVersionKind, (version, read) => read.by(versionsByJob, version.spec.jobUID).map(keyOf)),
       watch(AllocationKind, (a, read) => read.by(versionsByJob, a.spec.jobUID).map(keyOf), { on: 'delete', delay: 1000 }),
     ],
-    indexes: [versionsByJob, allocationsByJob] as unknown as Index[],
+    indexes: [versionsByJob, allocationsByJob],
     rule: jobVersionRule,
   }),
   Node: collection(NodeKind, {
     reads: [watch(AllocationKind, (a) => [a.spec.nodeName], { on: 'delete', delay: 1000 }), lookUp(AllocationKind)],
-    indexes: [allocationsByNode] as unknown as Index[],
+    indexes: [allocationsByNode],
     rule: nodeRule,
   }),
 };

@@ -10,13 +10,19 @@ export const ownerIndex = (kind: Kind): Index =>
 export const uidIndex = (kind: Kind): Index => defineIndex(kind, 'uid', ({ metadata }) => [metadata.uid]);
 
 /** The keys of the objects in `index` that `owner` owns. */
-export const dependentsOf = (owner: Stored<AnyObject>, index: Index, read: Reader): string[] => read.by(index, owner.metadata.uid).map(keyOf);
+export const dependentsOf = (owner: Stored<AnyObject>, index: Index, read: Reader): string[] =>
+  read.by(index, owner.metadata.uid).map(keyOf);
 
 /**
  * Whether an object has owners and none of them exists. The cache may not have an owner yet, so whom it lacks the server is asked
  * about. An owner of a kind that we do not know is taken to exist.
  */
-export async function ownersAreGone(object: Stored<AnyObject>, kinds: readonly Kind[], read: Reader, client: Client): Promise<boolean> {
+export async function ownersAreGone(
+  object: Stored<AnyObject>,
+  kinds: readonly Kind[],
+  read: Reader,
+  client: Client,
+): Promise<boolean> {
   const owners = object.metadata.ownerReferences ?? [];
   if (owners.length === 0) return false;
   const named = owners.map((owner) => ({ owner, kind: kindOf(owner, kinds) }));

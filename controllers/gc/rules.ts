@@ -1,7 +1,17 @@
 /** When an object of a kind has outlived its use. Pure but for reading what the object depends on. */
 import { parseTimestamp, type Duration, type Instant } from '../../base/index.ts';
 import { keyOf, objectKey } from '../../client/index.ts';
-import { AllocationKind, EvaluationKind, type Allocation, type Deployment, type Evaluation, type Job, type JobVersion, type Node, type Stored } from '../../openapi/index.ts';
+import {
+  AllocationKind,
+  EvaluationKind,
+  type Allocation,
+  type Deployment,
+  type Evaluation,
+  type Job,
+  type JobVersion,
+  type Node,
+  type Stored,
+} from '../../openapi/index.ts';
 import {
   allocationsByDeployment,
   allocationsByEvaluation,
@@ -42,7 +52,8 @@ export function evaluationRule(evaluation: Stored<Evaluation>, read: Facts, conf
   const { namespace } = evaluation.metadata;
   const listed = allocationsOf(evaluation).map((name) => read.get(AllocationKind, objectKey(name, namespace)));
   // It is the record that somebody was asked about these; without it they would be asked about again.
-  if (listed.some((a) => a !== undefined && (!isClientTerminal(a) || isUnanswered(a)))) return lookAgain(changedAt, config.evaluation);
+  if (listed.some((a) => a !== undefined && (!isClientTerminal(a) || isUnanswered(a))))
+    return lookAgain(changedAt, config.evaluation);
   return collect(changedAt, config.evaluation, 'it is finished');
 }
 
@@ -54,9 +65,14 @@ const isUnanswered = ({ spec }: Stored<Allocation>): boolean =>
 export function allocationRule(allocation: Stored<Allocation>, read: Facts, config: GcConfig): Verdict {
   if (!isClientTerminal(allocation)) return keep;
   const { spec, status, metadata } = allocation;
-  const endedAt = Math.max(parseTimestamp(status?.modifiedAt) ?? 0, parseTimestamp(spec.desiredChangedAt) ?? 0, createdAt(allocation));
+  const endedAt = Math.max(
+    parseTimestamp(status?.modifiedAt) ?? 0,
+    parseTimestamp(spec.desiredChangedAt) ?? 0,
+    createdAt(allocation),
+  );
   if (read.by(jobsByUid, spec.jobUID).length === 0) return collect(endedAt, 60_000, 'its job is gone');
-  const evaluation = spec.evaluation === undefined ? undefined : read.get(EvaluationKind, objectKey(spec.evaluation, metadata.namespace));
+  const evaluation =
+    spec.evaluation === undefined ? undefined : read.get(EvaluationKind, objectKey(spec.evaluation, metadata.namespace));
   if (evaluation !== undefined && !isFinished(evaluation)) return keep;
   // A batch job knows by its allocations what ran already; a service allocation without a successor is still to get one.
   if (isBatch(spec.jobType) ? spec.desired === 'run' : isUnanswered(allocation)) return keep;
@@ -97,8 +113,10 @@ export function jobVersionRule(version: Stored<JobVersion>, read: Facts, config:
 /** Down for a day, with nothing left to replace. */
 export function nodeRule(node: Stored<Node>, read: Facts, config: GcConfig): Verdict {
   if (node.status?.phase !== 'down') return keep;
-  if (read.by(allocationsByNode, node.metadata.name).some((a) => !isClientTerminal(a))) return lookAgain(Date.parse(node.status.phaseChangedAt ?? '') || 0, config.node);
+  if (read.by(allocationsByNode, node.metadata.name).some((a) => !isClientTerminal(a)))
+    return lookAgain(Date.parse(node.status.phaseChangedAt ?? '') || 0, config.node);
   return collect(parseTimestamp(node.status.phaseChangedAt) ?? createdAt(node), config.node, 'it is down');
 }
 
-const createdAt = (object: { metadata: { creationTimestamp: string } }): Instant => parseTimestamp(object.metadata.creationTimestamp) ?? 0;
+const createdAt = (object: { metadata: { creationTimestamp: string } }): Instant =>
+  parseTimestamp(object.metadata.creationTimestamp) ?? 0;

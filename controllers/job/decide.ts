@@ -35,11 +35,13 @@ export function decide(observed: Observed, now: Instant): Plan {
   const version = versionOfSpec(observed, now);
   const evaluations = [...register(observed, version.number), ...answerFailures(observed)];
   const status = summarise(observed, version.number, evaluations.length > 0, now);
+  const stable = markStable(observed);
+  const isStable = version.status.stable === true || stable.some((change) => change.version.spec.version === version.number);
   const changes: Change[] = [
     ...version.changes,
     ...evaluations,
-    ...markStable(observed),
-    { type: 'setStatus', status: { ...status, ...version.status } },
+    ...stable,
+    { type: 'setStatus', status: { ...status, ...version.status, stable: isStable } },
   ];
   if (!isDeleted(job)) return { changes };
 
@@ -63,7 +65,11 @@ function versionOfSpec(
   // Registered, but its version is not in sight: removed by hand, or our cache is behind. Never make it twice.
   if (isRegistered(job, generation) && job.status?.version !== undefined) {
     const { submittedAt, stable } = job.status;
-    return { number: job.status.version, status: { ...(submittedAt && { submittedAt }), ...(stable !== undefined && { stable }) }, changes: [] };
+    return {
+      number: job.status.version,
+      status: { ...(submittedAt && { submittedAt }), ...(stable !== undefined && { stable }) },
+      changes: [],
+    };
   }
   const number = Math.max(-1, job.status?.version ?? -1, ...versions.map((v) => v.spec.version)) + 1;
   const submittedAt = toTimestamp(now);
@@ -84,7 +90,11 @@ function versionOfSpec(
       job: job.spec,
     },
   };
-  return { number, status: { submittedAt, stable: false }, changes: [{ type: 'createVersion', version, because: `generation ${generation} is new` }] };
+  return {
+    number,
+    status: { submittedAt, stable: false },
+    changes: [{ type: 'createVersion', version, because: `generation ${generation} is new` }],
+  };
 }
 
 /** The generation that last changed the spec; asking for deletion raises the generation once more. */
@@ -108,7 +118,13 @@ function register({ job, evaluations }: Observed, version: number): Change[] {
   // A template has nothing to place; its children are registered in its stead.
   if (isTemplate(job.spec)) return [];
   const trigger = isStopped(job) || isDeleted(job) ? 'job-deregister' : 'job-register';
-  return [{ type: 'createEvaluation', evaluation: newEvaluation(name, jobRef(job), trigger, { jobVersion: version }), because: trigger }];
+  return [
+    {
+      type: 'createEvaluation',
+      evaluation: newEvaluation(name, jobRef(job), trigger, { jobVersion: version }),
+      because: trigger,
+    },
+  ];
 }
 
 const isStopped = (job: Stored<Job>): boolean => job.spec.stop === true;
@@ -125,7 +141,13 @@ function answerFailures({ job, allocations, evaluations }: Observed): Change[] {
   const answered = new Set(failures.flatMap(allocationsOf));
   const open = failed.filter((name) => !answered.has(name)).sort().slice(0, FAILURES_AT_ONCE); // prettier-ignore
   if (open.length === 0) return [];
-  const evaluation = newEvaluation(derivedUuid(job.metadata.uid, 'alloc-failure', ...open), jobRef(job), 'alloc-failure', {}, open);
+  const evaluation = newEvaluation(
+    derivedUuid(job.metadata.uid, 'alloc-failure', ...open),
+    jobRef(job),
+    'alloc-failure',
+    {},
+    open,
+  );
   return [{ type: 'createEvaluation', evaluation, because: `${open.length} allocations failed` }];
 }
 
@@ -135,7 +157,7 @@ function needsAnswer({ spec, status }: Stored<Allocation>, job: Stored<Job>): bo
   return status?.phase === 'failed' || (status?.phase === 'complete' && job.spec.type === 'service');
 }
 
-function markStable({ versions, deployments }: Observed): Change[] {
+function markStable({ versions, deployments }: Observed): Extract<Change, { type: 'markStable' }>[] {
   const succeeded = new Set(deployments.filter((d) => d.status?.phase === 'successful').map((d) => d.spec.jobVersion));
   return versions
     .filter((version) => version.spec.stable !== true && succeeded.has(version.spec.version))
@@ -145,7 +167,8 @@ function markStable({ versions, deployments }: Observed): Change[] {
 /** What a deleted job waits for: first that the scheduler has stopped it, then that the nodes have. */
 function unfinished({ job, allocations, evaluations }: Observed): string | undefined {
   if (!isRegistered(job, job.metadata.generation)) return 'its deregistration';
-  if (evaluations.some((e) => e.spec.trigger === 'job-deregister' && !isFinished(e))) return 'the scheduler to stop its allocations';
+  if (evaluations.some((e) => e.spec.trigger === 'job-deregister' && !isFinished(e)))
+    return 'the scheduler to stop its allocations';
   const running = allocations.filter((a) => !isClientTerminal(a)).length;
   return running > 0 ? `${running} allocations to end` : undefined;
 }

@@ -26,8 +26,12 @@ export const jobController = defineController({
   primary: JobKind,
   reads: [
     watch(JobVersionKind, (version) => [objectKey(version.spec.jobName, version.metadata.namespace)]),
-    watch(AllocationKind, (allocation) => [objectKey(allocation.spec.jobName, allocation.metadata.namespace)], { delay: SUMMARY_DELAY }),
-    watch(EvaluationKind, (evaluation) => [objectKey(evaluation.spec.jobName, evaluation.metadata.namespace)], { delay: SUMMARY_DELAY }),
+    watch(AllocationKind, (allocation) => [objectKey(allocation.spec.jobName, allocation.metadata.namespace)], {
+      delay: SUMMARY_DELAY,
+    }),
+    watch(EvaluationKind, (evaluation) => [objectKey(evaluation.spec.jobName, evaluation.metadata.namespace)], {
+      delay: SUMMARY_DELAY,
+    }),
     watch(DeploymentKind, (deployment) => [objectKey(deployment.spec.jobName, deployment.metadata.namespace)]),
   ],
   writes: [JobKind, JobVersionKind, EvaluationKind],

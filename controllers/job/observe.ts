@@ -1,4 +1,12 @@
-import { JobKind, type Allocation, type Deployment, type Evaluation, type Job, type JobVersion, type Stored } from '../../openapi/index.ts';
+import {
+  JobKind,
+  type Allocation,
+  type Deployment,
+  type Evaluation,
+  type Job,
+  type JobVersion,
+  type Stored,
+} from '../../openapi/index.ts';
 import { allocationsByJob, deploymentsByJob, evaluationsByJob, versionsByJob } from '../objects/index.ts';
 import type { Reader } from '../runtime/index.ts';
 

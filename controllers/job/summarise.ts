@@ -1,6 +1,14 @@
 import type { Instant } from '../../base/index.ts';
 import type { Evaluation, GroupSummary, JobStatus, Stored } from '../../openapi/index.ts';
-import { clientPhase, evaluationPhase, isDeleted, isFinished, isTemplate, isTerminal, type ClientPhase } from '../objects/index.ts';
+import {
+  clientPhase,
+  evaluationPhase,
+  isDeleted,
+  isFinished,
+  isTemplate,
+  isTerminal,
+  type ClientPhase,
+} from '../objects/index.ts';
 import { withConditions, type Observation } from '../runtime/index.ts';
 import type { Observed } from './observe.ts';
 
@@ -71,7 +79,10 @@ function groupsOf({ job, allocations }: Observed, queued: Readonly<Record<string
 function queuedByGroup({ job, evaluations }: Observed): Readonly<Record<string, number>> {
   if (job.spec.stop === true || isDeleted(job)) return {};
   const worked = evaluations.filter((e) => e.status?.queued !== undefined && evaluationPhase(e) !== 'cancelled');
-  return worked.reduce<Stored<Evaluation> | undefined>((a, b) => (a === undefined || revision(b) > revision(a) ? b : a), undefined)?.status?.queued ?? {};
+  return (
+    worked.reduce<Stored<Evaluation> | undefined>((a, b) => (a === undefined || revision(b) > revision(a) ? b : a), undefined)
+      ?.status?.queued ?? {}
+  );
 }
 
 function observations({ job }: Observed, phase: Phase, queued: Readonly<Record<string, number>>): Observation[] {

@@ -13,7 +13,8 @@ export function isClientTerminal(allocation: Stored<Allocation>): boolean {
 }
 
 /** It ended, or it is wanted to end. */
-export const isTerminal = (allocation: Stored<Allocation>): boolean => allocation.spec.desired !== 'run' || isClientTerminal(allocation);
+export const isTerminal = (allocation: Stored<Allocation>): boolean =>
+  allocation.spec.desired !== 'run' || isClientTerminal(allocation);
 
 /** The verdict of its node; an allocation that failed before there was one is not healthy. */
 export function healthOf(allocation: Stored<Allocation>): 'healthy' | 'unhealthy' | 'undecided' {

@@ -15,7 +15,8 @@ export function isFinished(evaluation: Stored<Evaluation>): boolean {
 /** Lists the allocations that the evaluation was made for, so that what happened to each of them is answered once. */
 export const ALLOCATIONS = 'orch.dev/allocations';
 
-export const allocationsOf = (evaluation: Stored<Evaluation>): readonly string[] => evaluation.metadata.annotations?.[ALLOCATIONS]?.split(',') ?? [];
+export const allocationsOf = (evaluation: Stored<Evaluation>): readonly string[] =>
+  evaluation.metadata.annotations?.[ALLOCATIONS]?.split(',') ?? [];
 
 export type Trigger = EvaluationSpec['trigger'];
 
@@ -50,4 +51,6 @@ export function newEvaluation(
 export const evaluationsByJob = defineIndex(EvaluationKind, 'job', (e) => [objectKey(e.spec.jobName, e.metadata.namespace)]);
 
 /** By the node whose change they answer. */
-export const evaluationsByNode = defineIndex(EvaluationKind, 'node', (e) => (e.spec.nodeName === undefined ? [] : [e.spec.nodeName]));
+export const evaluationsByNode = defineIndex(EvaluationKind, 'node', (e) =>
+  e.spec.nodeName === undefined ? [] : [e.spec.nodeName],
+);

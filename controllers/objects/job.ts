@@ -1,4 +1,14 @@
-import { DeploymentKind, JobKind, JobVersionKind, type Allocation, type EvaluationSpec, type Job, type JobSpec, type OwnerReference, type Stored } from '../../openapi/index.ts';
+import {
+  DeploymentKind,
+  JobKind,
+  JobVersionKind,
+  type Allocation,
+  type EvaluationSpec,
+  type Job,
+  type JobSpec,
+  type OwnerReference,
+  type Stored,
+} from '../../openapi/index.ts';
 import { defineIndex } from '../runtime/index.ts';
 
 /** What an evaluation needs to know of a job; taken from the job, or from one of its allocations when that is all we have. */
@@ -52,7 +62,8 @@ export const ownedBy = (job: Stored<Job>): OwnerReference => ({
 });
 
 /** A template that others are launched from: it has no allocations of its own. */
-export const isTemplate = (spec: JobSpec): boolean => (spec.periodic !== undefined && spec.periodic.enabled !== false) || spec.parameterized !== undefined;
+export const isTemplate = (spec: JobSpec): boolean =>
+  (spec.periodic !== undefined && spec.periodic.enabled !== false) || spec.parameterized !== undefined;
 
 export const isSystem = (type: string | undefined): boolean => type === 'system' || type === 'sysbatch';
 export const isBatch = (type: string | undefined): boolean => type === 'batch' || type === 'sysbatch';

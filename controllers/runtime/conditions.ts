@@ -1,10 +1,19 @@
 import { toTimestampSeconds, type Instant } from '../../base/index.ts';
 import type { Condition } from '../../openapi/index.ts';
 
-export type Observation = { readonly type: string; readonly status: 'True' | 'False' | 'Unknown'; readonly reason: string; readonly message: string };
+export type Observation = {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+};
 
 /** The conditions with these observations in them; the instant of a transition stays while its status stays. */
-export function withConditions(conditions: readonly Condition[] | undefined, observations: readonly Observation[], now: Instant): Condition[] {
+export function withConditions(
+  conditions: readonly Condition[] | undefined,
+  observations: readonly Observation[],
+  now: Instant,
+): Condition[] {
   const next = new Map((conditions ?? []).map((condition) => [condition.type, condition]));
   for (const observation of observations) {
     const known = next.get(observation.type);

@@ -52,7 +52,7 @@ export function watch<T extends AnyObject>(
   keysOf: (object: Stored<T>, read: Reader) => Iterable<string>,
   options: { delay?: Duration; on?: 'change' | 'delete' } = {},
 ): Watch {
-  return { kind: kind as Kind, keysOf: keysOf as Watch['keysOf'], delay: options.delay ?? 0, on: options.on ?? 'change' };
+  return { kind: kind, keysOf: keysOf as Watch['keysOf'], delay: options.delay ?? 0, on: options.on ?? 'change' };
 }
 
 /** Reads objects of the kind, but is not woken by them. */
@@ -110,13 +110,18 @@ export interface Controller {
   run(environment: Environment): Promise<void>;
 }
 
-export function defineController<T extends AnyObject, Memory = undefined>(definition: ControllerDefinition<T, Memory>): Controller {
+export function defineController<T extends AnyObject, Memory = undefined>(
+  definition: ControllerDefinition<T, Memory>,
+): Controller {
   const { name, reads, writes, indexes = [] } = definition;
   const primary = definition.primary as Kind;
   return { name, primary, reads, writes, indexes, run: (environment) => run(definition, environment) };
 }
 
-async function run<T extends AnyObject, Memory>(definition: ControllerDefinition<T, Memory>, environment: Environment): Promise<void> {
+async function run<T extends AnyObject, Memory>(
+  definition: ControllerDefinition<T, Memory>,
+  environment: Environment,
+): Promise<void> {
   const { informers, read, clock, metrics, stop } = environment;
   const queue = new WorkQueue({ clock });
   const memory = definition.memory?.() as Memory;
@@ -139,7 +144,9 @@ async function run<T extends AnyObject, Memory>(definition: ControllerDefinition
       }),
     ),
   ];
-  const workers = Array.from({ length: definition.concurrency ?? 4 }, () => reconcileLoop(definition, environment, queue, memory));
+  const workers = Array.from({ length: definition.concurrency ?? 4 }, () =>
+    reconcileLoop(definition, environment, queue, memory),
+  );
   if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
   for (const end of unsubscribe) end();
   await queue.shutdown();
@@ -172,7 +179,11 @@ async function reconcileLoop<T extends AnyObject, Memory>(
       if (!lost.aborted) {
         const failures = queue.failures(key);
         const retryInMs = Math.round(queue.addRateLimited(key));
-        log[conflict && failures < 8 ? 'debug' : 'warn']('reconcile failed, retrying', { error, failures: failures + 1, retryInMs });
+        log[conflict && failures < 8 ? 'debug' : 'warn']('reconcile failed, retrying', {
+          error,
+          failures: failures + 1,
+          retryInMs,
+        });
       }
     } finally {
       queue.done(key);

@@ -1,11 +1,13 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock, Duration, Logger } from '../../base/index.ts';
-import { electionLoop, EventRecorder, Informers, type Client, type Term } from '../../client/index.ts';
+import type { Informers } from '../../client/index.ts';
+import { electionLoop, EventRecorder, type Client, type Term } from '../../client/index.ts';
 import { type Controller, type ControllerMetrics } from './controller.ts';
 import { readerOf } from './reader.ts';
 
 /** What is led by one leader. */
 export interface Part {
-  /** Also the name of its Lease. */
+  /** The name of its Lease. */
   readonly lease: string;
   /** Who it is in Events. */
   readonly component: string;
@@ -28,11 +30,12 @@ export interface Host {
 
 /** Controllers that share a leader. */
 export function partOf(lease: string, controllers: readonly Controller[]): Part {
-  const kinds = new Set(controllers.flatMap(({ primary, reads, indexes }) => [primary, ...reads.map((r) => r.kind), ...indexes.map((i) => i.kind)]));
-  const component = lease;
+  const kinds = new Set(
+    controllers.flatMap(({ primary, reads, indexes }) => [primary, ...reads.map((r) => r.kind), ...indexes.map((i) => i.kind)]),
+  );
   return {
     lease,
-    component,
+    component: lease,
     prepare({ informers }) {
       for (const kind of kinds) informers.of(kind);
       for (const { indexes } of controllers) {
@@ -43,7 +46,7 @@ export function partOf(lease: string, controllers: readonly Controller[]): Part 
       const { informers, clock, log, metrics, identity } = host;
       await Promise.race([Promise.all([...kinds].map((kind) => informers.of(kind).synced)), aborted(stop)]);
       if (stop.aborted) return;
-      const events = new EventRecorder({ client: term.client, clock, log, component, instance: identity });
+      const events = new EventRecorder({ client: term.client, clock, log, component: lease, instance: identity });
       const read = readerOf(informers);
       const environment = { client: term.client, informers, read, clock, log, events, metrics, stop, lost: term.signal };
       await Promise.all(controllers.map((controller) => controller.run(environment)));
@@ -58,6 +61,7 @@ export class Manager {
   readonly #running: Promise<unknown>;
 
   constructor(host: Host, parts: readonly Part[]) {
+    setMaxListeners(0, this.#stop.signal);
     for (const part of parts) part.prepare(host);
     this.#running = Promise.all(parts.map((part) => this.#run(host, part)));
   }
@@ -73,8 +77,10 @@ export class Manager {
     const stopped = this.#stop.signal;
     await electionLoop({ client, clock, log, name: part.lease, identity, ttl }, stopped, async (term) => {
       metrics.leading(part.lease, true);
+      const stop = AbortSignal.any([stopped, term.signal]);
+      setMaxListeners(0, stop);
       try {
-        await part.lead(host, term, AbortSignal.any([stopped, term.signal]));
+        await part.lead(host, term, stop);
       } finally {
         metrics.leading(part.lease, false);
       }

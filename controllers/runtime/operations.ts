@@ -38,7 +38,9 @@ export function statusOperation<S extends object, T extends AnyObject & { status
   next: S,
 ): BatchOperation | undefined {
   const patch = mergePatch((object as unknown as { status?: S }).status ?? {}, next);
-  return patch === undefined ? undefined : patchOperation(kind, object, { status: patch }, { unchanged: true, subresource: 'status' });
+  return patch === undefined
+    ? undefined
+    : patchOperation(kind, object, { status: patch }, { unchanged: true, subresource: 'status' });
 }
 
 /** Everything or nothing (within a transaction). Undefined when there is nothing to do. Throws `Conflict`, `AlreadyExists` or `NotFound` when the world is not as we saw it. */
@@ -64,9 +66,13 @@ export function mergePatch(from: unknown, to: unknown): unknown {
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function target<T extends AnyObject>(kind: Kind<T>, { metadata }: Stored<T>): { apiVersion: string; kind: string; namespace?: string; name: string; uid: string } {
+function target<T extends AnyObject>(
+  kind: Kind<T>,
+  { metadata }: Stored<T>,
+): { apiVersion: string; kind: string; namespace?: string; name: string; uid: string } {
   return {
     apiVersion: kind.apiVersion,
     kind: kind.kind,

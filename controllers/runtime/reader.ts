@@ -9,7 +9,11 @@ export interface Index<T extends AnyObject = AnyObject> {
 }
 
 /** @example const allocationsByNode = defineIndex(AllocationKind, 'node', (a) => [a.spec.nodeName]); */
-export function defineIndex<T extends AnyObject>(kind: Kind<T>, name: string, valuesOf: (object: Stored<T>) => readonly string[]): Index<T> {
+export function defineIndex<T extends AnyObject>(
+  kind: Kind<T>,
+  name: string,
+  valuesOf: (object: Stored<T>) => readonly string[],
+): Index<T> {
   return { kind, name, valuesOf };
 }
 

@@ -54,7 +54,8 @@ export const completion = defineCommand({
   args: oneArgument('shell'),
   run({ args: [shell] }, context) {
     const script = scripts[shell!];
-    if (script === undefined) throw new CommandError(`There is no completion for "${shell}"; there is for ${Object.keys(scripts).join(', ')}`);
+    if (script === undefined)
+      throw new CommandError(`There is no completion for "${shell}"; there is for ${Object.keys(scripts).join(', ')}`);
     say(context, script.trimEnd());
     return Promise.resolve();
   },

@@ -1,4 +1,13 @@
-import { AllocationKind, DeploymentKind, EvaluationKind, JobKind, NodeKind, type AnyObject, type Kind, type Stored } from '../../openapi/index.ts';
+import {
+  AllocationKind,
+  DeploymentKind,
+  EvaluationKind,
+  JobKind,
+  NodeKind,
+  type AnyObject,
+  type Kind,
+  type Stored,
+} from '../../openapi/index.ts';
 import { defineClusterCommand, type ClusterContext } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { say } from '../io/streams.ts';
@@ -11,24 +20,52 @@ import { listJobs, showJob } from './job/status.ts';
 import { showNode } from './node/status.ts';
 import { allNamespaces, verbose } from './options.ts';
 
-/** The kinds that an ID is looked up in, with the words for a list of matches. */
-const kinds = [
-  { kind: AllocationKind, title: 'Allocs', show: showAllocation },
-  { kind: DeploymentKind, title: 'Deployments', show: (context, one, flags) => say(context, deploymentStatus(one, viewOf(context, flags))) },
-  { kind: EvaluationKind, title: 'Evals', show: (context, one, flags) => say(context, evaluationStatus(one, viewOf(context, flags))) },
-  { kind: JobKind, title: 'Jobs', show: showJob },
-  { kind: NodeKind, title: 'Nodes', show: showNode },
-] as const satisfies readonly Lookup<never>[];
-
 interface Flags {
   readonly verbose: boolean;
 }
 
-interface Lookup<T extends AnyObject> {
-  readonly kind: Kind<T>;
+/** One kind that an ID is looked up in. */
+interface Lookup {
   readonly title: string;
-  show(context: ClusterContext, object: Stored<T>, flags: Flags): void | Promise<void>;
+  find(context: ClusterContext, id: string): Promise<Match[]>;
 }
+
+interface Match {
+  readonly name: string;
+  readonly exact: boolean;
+  show(flags: Flags): void | Promise<void>;
+}
+
+function lookup<T extends AnyObject>(
+  title: string,
+  kind: Kind<T>,
+  show: (context: ClusterContext, object: Stored<T>, flags: Flags) => void | Promise<void>,
+  asName: (id: string) => string | undefined = (id) => (/^[0-9a-f][0-9a-f-]*$/.test(id) ? id : undefined),
+): Lookup {
+  return {
+    title,
+    async find(context, id) {
+      const prefix = asName(id);
+      if (prefix === undefined) return [];
+      const objects = await listAll(context, kind);
+      return objects
+        .filter(({ metadata }) => metadata.name.startsWith(prefix))
+        .map((object) => ({
+          name: object.metadata.name,
+          exact: object.metadata.name === prefix,
+          show: (flags) => show(context, object, flags),
+        }));
+    },
+  };
+}
+
+const lookups: readonly Lookup[] = [
+  lookup('Allocs', AllocationKind, showAllocation),
+  lookup('Deployments', DeploymentKind, (context, one, flags) => say(context, deploymentStatus(one, viewOf(context, flags)))),
+  lookup('Evals', EvaluationKind, (context, one, flags) => say(context, evaluationStatus(one, viewOf(context, flags)))),
+  lookup('Jobs', JobKind, showJob, jobName),
+  lookup('Nodes', NodeKind, showNode),
+];
 
 const viewOf = (context: ClusterContext, flags: Flags) => view(context.clock.now(), flags.verbose, context.style);
 
@@ -43,29 +80,15 @@ export const status = defineClusterCommand({
   flags: { verbose, allNamespaces },
   async run({ args: [id], flags }, context) {
     if (id === undefined) return listJobs(context, flags);
-    const everything = kinds as readonly Lookup<AnyObject>[];
-    const found = await Promise.all(
-      everything.map(async (lookup) => ({ lookup, matches: await matching(context, lookup.kind, id, lookup.title) })),
-    );
-    const exact = found.flatMap(({ lookup, matches }) =>
-      matches.filter(({ metadata }) => metadata.name === id || metadata.name === jobName(id)).map((object) => ({ lookup, object })),
-    );
-    const all = found.flatMap(({ lookup, matches }) => matches.map((object) => ({ lookup, object })));
-    const chosen = exact.length === 1 ? exact : all;
-    if (chosen.length === 0) throw new CommandError(`Unable to resolve ID: ${JSON.stringify(id)}`);
-    if (chosen.length > 1) {
-      const lists = found
-        .filter(({ matches }) => matches.length > 0)
-        .map(({ lookup, matches }) => `${lookup.title}:\n${matches.map(({ metadata }) => metadata.name).join(', ')}`);
-      throw new CommandError(`Multiple matches found for id ${JSON.stringify(id)}\n\n${lists.join('\n\n')}`);
-    }
-    return chosen[0]!.lookup.show(context, chosen[0]!.object, flags);
+    const found = await Promise.all(lookups.map(async ({ title, find }) => ({ title, matches: await find(context, id) })));
+    const all = found.flatMap(({ matches }) => matches);
+    const exact = all.filter((match) => match.exact);
+    const [chosen, ...more] = exact.length > 0 ? exact : all;
+    if (chosen === undefined) throw new CommandError(`Unable to resolve ID: ${JSON.stringify(id)}`);
+    if (more.length === 0) return chosen.show(flags);
+    const lists = found
+      .filter(({ matches }) => matches.length > 0)
+      .map(({ title, matches }) => `${title}:\n${matches.map(({ name }) => name).join(', ')}`);
+    throw new CommandError(`Multiple matches found for id ${JSON.stringify(id)}\n\n${lists.join('\n\n')}`);
   },
 });
-
-async function matching(context: ClusterContext, kind: Kind, id: string, title: string): Promise<Stored<AnyObject>[]> {
-  const prefix = title === 'Jobs' ? jobName(id) : id;
-  // Only hexadecimal digits begin the names of the others.
-  if (title !== 'Jobs' && !/^[0-9a-f][0-9a-f-]*$/.test(prefix)) return [];
-  return (await listAll(context, kind)).filter(({ metadata }) => metadata.name.startsWith(prefix));
-}

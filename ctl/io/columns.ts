@@ -9,17 +9,26 @@ export const none = '<none>';
 
 /** A table; empty cells read `<none>`. */
 export function table(rows: readonly Row[]): string {
-  return align(rows.map((row) => row.map((cell) => text(cell, none))), '  ');
+  return align(
+    rows.map((row) => row.map((cell) => text(cell, none))),
+    '  ',
+  );
 }
 
 /** A table whose empty cells stay empty. */
 export function sparseTable(rows: readonly Row[]): string {
-  return align(rows.map((row) => row.map((cell) => text(cell, ''))), '  ');
+  return align(
+    rows.map((row) => row.map((cell) => text(cell, ''))),
+    '  ',
+  );
 }
 
 /** `name = value` lines; an empty value reads `<none>`. */
 export function pairs(rows: readonly (readonly [string, string | number | boolean | undefined])[]): string {
-  return align(rows.map(([name, value]) => [name, text(value, none)]), ' = ');
+  return align(
+    rows.map(([name, value]) => [name, text(value, none)]),
+    ' = ',
+  );
 }
 
 const text = (cell: Row[number], empty: string): string => (cell === undefined || cell === '' ? empty : String(cell));
@@ -27,12 +36,10 @@ const text = (cell: Row[number], empty: string): string => (cell === undefined |
 function align(rows: readonly (readonly string[])[], glue: string): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, width(cell))));
-  return rows
-    .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : pad(cell, widths[i]!))).join(glue))
-    .join('\n');
+  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : pad(cell, widths[i]!))).join(glue)).join('\n');
 }
 
-// eslint-disable-next-line no-control-regex
+ 
 const escapes = /\x1b\[[0-9;]*m/g;
 
 /** How many columns a text takes on a terminal: without colour codes, by code point. */

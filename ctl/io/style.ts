@@ -2,6 +2,7 @@ import pc from 'picocolors';
 
 /** How text is set off; each is the identity where colour is not wanted. */
 export interface Style {
+  readonly colors: boolean;
   bold(text: string): string;
   dim(text: string): string;
   red(text: string): string;
@@ -13,6 +14,7 @@ export interface Style {
 const identity = (text: string): string => text;
 
 export const plainStyle: Style = {
+  colors: false,
   bold: identity,
   dim: identity,
   red: identity,
@@ -22,16 +24,13 @@ export const plainStyle: Style = {
 };
 
 /** Colour on a terminal, unless NO_COLOR (any value) or -no-color says otherwise; FORCE_COLOR forces it. */
-export function chooseStyle(
-  interactive: boolean,
-  env: Readonly<Record<string, string | undefined>>,
-  noColor: boolean,
-): Style {
+export function chooseStyle(interactive: boolean, env: Readonly<Record<string, string | undefined>>, noColor: boolean): Style {
   const off = noColor || (env.NO_COLOR ?? '') !== '' || (env.NOMAD_CLI_NO_COLOR ?? '') !== '' || env.TERM === 'dumb';
   const on = (env.FORCE_COLOR ?? '') !== '' && env.FORCE_COLOR !== '0';
   if (off || !(interactive || on)) return plainStyle;
   const colors = pc.createColors(true);
   return {
+    colors: true,
     bold: (text) => colors.bold(text),
     dim: (text) => colors.dim(text),
     red: (text) => colors.red(text),

@@ -8,9 +8,7 @@ export function localTime(at: Instant | string | null | undefined): string {
   const two = (n: number): string => String(n).padStart(2, '0');
   const offset = -date.getTimezoneOffset();
   const zone =
-    offset === 0
-      ? 'Z'
-      : `${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`;
+    offset === 0 ? 'Z' : `${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`;
   return (
     `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}` +
     `T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}${zone}`

@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import type { AnyObject, EvaluationPlan, Job, JobVersion, Stored } from '../../openapi/index.ts';
 import type { Context } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import { readStdin } from '../io/streams.ts';
+import type { Diagnostic, JobOptions } from '../../jobspec/index.ts';
+import { complain, readStdin } from '../io/streams.ts';
 
 /**
  * The files that commands take: job files (HCL), jobs as JSON, manifests. What is in them is the business of jobspec, which is
@@ -19,14 +20,17 @@ export interface FileFlags {
 
 interface Source {
   readonly text: string;
-  /** As users know it; `-` is standard input. */
+  /** As users know it. */
   readonly filename: string;
+  /** Where it is, unless it came on standard input. */
+  readonly path?: string;
 }
 
 async function readSource({ io }: Context, path: string): Promise<Source> {
   if (path === '-') return { text: await readStdin(io), filename: 'stdin' };
+  const full = resolve(io.cwd, path);
   try {
-    return { text: await readFile(resolve(io.cwd, path), 'utf8'), filename: path };
+    return { text: await readFile(full, 'utf8'), filename: path, path: full };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const because = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
@@ -36,21 +40,39 @@ async function readSource({ io }: Context, path: string): Promise<Source> {
 
 /** The one job of a file, whatever form it has. */
 export async function readJobFile(context: Context, path: string, flags: FileFlags): Promise<Job> {
-  return parseOne(context, await readSource(context, path), flags);
+  const source = await readSource(context, path);
+  const { parseJob } = await jobspec();
+  const result = parseJob(source, await parseOptions(context, source, flags));
+  await tell(context, result);
+  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
+  return result.job;
 }
 
-async function parseOne(context: Context, source: Source, flags: FileFlags): Promise<Job> {
-  const { parseJob, formatDiagnostics } = await jobspec();
-  const varFiles = await Promise.all((flags.varFile ?? []).map((path) => readSource(context, path)));
-  const result = parseJob(source, {
-    variables: flags.var ?? [],
-    varFiles,
+/** What may be read and said by a file beside its own text. */
+async function parseOptions(context: Context, source: Source, flags: FileFlags): Promise<JobOptions> {
+  const { filesBelow } = await jobspec();
+  const { cwd } = context.io;
+  return {
     env: context.env,
-    ...(flags.hcl1 === true && { hcl1: true }),
-  });
-  if (result.job === undefined)
-    throw new CommandError(`Error getting job struct: ${formatDiagnostics(result.diagnostics, { colors: context.style.bold('x') !== 'x' })}`);
-  return result.job;
+    variables: flags.var ?? [],
+    varFiles: await Promise.all((flags.varFile ?? []).map((path) => readSource(context, path))),
+    files: filesBelow(source.path === undefined ? cwd : dirname(source.path)),
+  };
+}
+
+/** Says on stderr what is odd about a file that can be used. */
+async function tell(context: Context, { ok, diagnostics }: Read): Promise<void> {
+  if (ok && diagnostics.length > 0) complain(context, await problems(context, diagnostics));
+}
+
+interface Read {
+  readonly ok: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+async function problems(context: Context, diagnostics: readonly Diagnostic[]): Promise<string> {
+  const { formatDiagnostics } = await jobspec();
+  return formatDiagnostics(diagnostics, { colors: context.style.colors });
 }
 
 export interface Manifest {
@@ -80,38 +102,17 @@ async function expand({ io }: Context, path: string): Promise<string[]> {
 }
 
 async function manifestsOf(context: Context, source: Source, flags: FileFlags): Promise<Manifest[]> {
-  const extension = extname(basename(source.filename));
-  const looksLikeHcl = jobFiles.has(extension) || (!manifestFiles.has(extension) && /^\s*(?:#.*|\/\/.*|\s)*(job|variable|locals)\b/.test(source.text));
-  if (looksLikeHcl) return [{ object: asObject(await parseOne(context, source, flags)), source: source.filename }];
-
-  const { parseAllDocuments } = await import('yaml');
-  const documents = parseAllDocuments(source.text);
-  const found: Manifest[] = [];
-  for (const [at, document] of (Array.isArray(documents) ? documents : []).entries()) {
-    const where = documents.length > 1 ? `${source.filename} (document ${at + 1})` : source.filename;
-    const [problem] = document.errors;
-    if (problem !== undefined) throw new CommandError(`${source.filename}: ${problem.message}`);
-    const value: unknown = document.toJS();
-    if (value === null || value === undefined) continue;
-    found.push(...(await unpack(context, value, where, source, flags)));
-  }
-  return found;
+  const { parseManifests } = await jobspec();
+  const result = parseManifests(source, await parseOptions(context, source, flags));
+  await tell(context, result);
+  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
+  return result.objects.map(({ object, range }) => {
+    const where = result.objects.length > 1 ? `${source.filename}:${range.source.position(range.start).line}` : source.filename;
+    const { metadata } = object as Partial<AnyObject>;
+    if (metadata?.name === undefined) throw new CommandError(`${where}: the object has no metadata.name`);
+    return { object: { ...object, metadata }, source: where };
+  });
 }
-
-/** An object, a list of them, or a job in Nomad's JSON. */
-async function unpack(context: Context, value: unknown, where: string, source: Source, flags: FileFlags): Promise<Manifest[]> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new CommandError(`${where}: an object with apiVersion and kind is needed`);
-  const object = value as Partial<AnyObject> & { items?: unknown };
-  if (object.apiVersion === undefined && object.kind === undefined)
-    return [{ object: asObject(await parseOne(context, source, flags)), source: where }];
-  if (object.kind?.endsWith('List') === true && Array.isArray(object.items))
-    return (await Promise.all(object.items.map((item: unknown) => unpack(context, item, where, source, flags)))).flat();
-  if (object.metadata?.name === undefined) throw new CommandError(`${where}: ${object.kind ?? 'the object'} has no metadata.name`);
-  return [{ object: object as AnyObject, source: where }];
-}
-
-const asObject = (job: Job): AnyObject => ({ ...job, apiVersion: 'orch.dev/v1', kind: 'Job' });
 
 /** A job as Nomad's API has it. */
 export async function nomadJson(job: Job): Promise<unknown> {
@@ -135,12 +136,6 @@ export async function versionDiff(before: Stored<JobVersion>, after: Stored<JobV
   const { diffJobs, formatJobDiff } = await jobspec();
   const jobOf = ({ spec }: Stored<JobVersion>): Job => ({ metadata: { name: spec.jobName }, spec: spec.job });
   return formatJobDiff(diffJobs(jobOf(before), jobOf(after)), { verbose: false });
-}
-
-/** What is allowed in a job and probably not meant; undefined when there is nothing. */
-export async function warnings(job: Job): Promise<string | undefined> {
-  const { jobWarnings } = await jobspec();
-  return jobWarnings(job);
 }
 
 /** When a periodic job runs next. */

@@ -22,7 +22,7 @@ export async function followDeployment(
 ): Promise<number> {
   lines.headline(`Monitoring deployment "${id(options, name)}"`);
   const ended = await toTheEnd(context, name, options, signal);
-  if (ended === undefined) return exitCodes.failed;
+  if (ended === undefined) return options.mayVanish === true ? exitCodes.ok : exitCodes.failed;
   const phase = ended.status?.phase;
   if (phase === 'successful') return exitCodes.ok;
   if (phase === 'failed' && isRolledBack(ended)) {
@@ -46,6 +46,7 @@ async function toTheEnd(
   let shown: string | undefined;
   try {
     for await (const deployment of watchOne(client, DeploymentKind, name, options.namespace, { clock, signal })) {
+      if (deployment === undefined && options.mayVanish === true) return undefined;
       if (deployment === undefined) throw new CommandError(`Deployment "${id(options, name)}" was removed while it was watched`);
       const body = await describe(context, deployment, options);
       const ended = isEnded(deployment);
@@ -87,7 +88,8 @@ const indent = (text: string): string =>
 const mark = ({ status }: Stored<Deployment>, style: ClusterContext['style']): string =>
   status?.phase === 'successful' ? style.green('✓') : status?.phase === 'failed' ? style.red('✗') : style.yellow('!');
 
-const isRolledBack = ({ status }: Stored<Deployment>): boolean => /rolling back to job version \d+/.test(status?.description ?? '');
+const isRolledBack = ({ status }: Stored<Deployment>): boolean =>
+  /rolling back to job version \d+/.test(status?.description ?? '');
 
 /** The deployment of a newer version of the same job, once there is one; undefined when the signal aborted. */
 async function rollbackOf(

@@ -19,7 +19,11 @@ export function monitorDrain(context: ClusterContext, node: string): Promise<num
       if (signal.aborted) throw new Interrupted('\nStopped watching; the drain goes on.');
       const running = [...seen.values()].filter((one) => !isTerminal(one)).length;
       if (ended === 'complete') {
-        tell(running === 0 ? `All allocations on node "${node}" have stopped` : `${running} allocations of system jobs were left on node "${node}"`);
+        tell(
+          running === 0
+            ? `All allocations on node "${node}" have stopped`
+            : `${running} allocations of system jobs were left on node "${node}"`,
+        );
         tell(`Drain complete for node "${node}"`);
       }
       return ended === 'complete' ? 0 : 1;

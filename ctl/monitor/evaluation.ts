@@ -12,6 +12,8 @@ import { monitorLines, type Lines } from './lines.ts';
 export interface MonitorOptions {
   readonly namespace: string;
   readonly verbose: boolean;
+  /** What is followed goes away with its job, which is no failure. */
+  readonly mayVanish?: boolean;
 }
 
 /**
@@ -29,16 +31,11 @@ export function monitorEvaluation(context: ClusterContext, evaluation: string, o
 const detached = ({ program }: ClusterContext, evaluation: string): string =>
   `\nStopped watching; the job is left alone and goes on. Look again with "${program} eval status ${evaluation.slice(0, 8)}".`;
 
-async function follow(
-  context: ClusterContext,
-  name: string,
-  options: MonitorOptions,
-  signal: AbortSignal,
-): Promise<number> {
+async function follow(context: ClusterContext, name: string, options: MonitorOptions, signal: AbortSignal): Promise<number> {
   const lines = monitorLines(context);
   lines.headline(`Monitoring evaluation "${id(options, name)}"`);
   const ended = await followOne(context, name, options, lines, signal);
-  if (ended === undefined) return exitCodes.failed;
+  if (ended === undefined) return options.mayVanish === true ? exitCodes.ok : exitCodes.failed;
 
   const failed = Object.entries(ended.status?.failedPlacements ?? {}).sort(by(([group]) => group));
   const finished = `Evaluation "${id(options, name)}" finished with status "${ended.status?.phase}"`;
@@ -58,8 +55,13 @@ async function follow(
   const next = ended.status?.nextEvaluation;
   if (next !== undefined && ended.status?.phase === 'failed') return follow(context, next, options, signal);
   const deployment = ended.status?.deployment;
+  if (failed.length > 0) {
+    // Until somebody makes room, a rollout cannot end: whoever waits for this command must not wait for that.
+    if (deployment !== undefined)
+      lines.step(`Follow the deployment with: ${context.program} deployment status -monitor ${deployment.slice(0, 8)}`);
+    return exitCodes.notPlaced;
+  }
   const rolledOut = deployment === undefined ? exitCodes.ok : await followDeployment(context, deployment, options, lines, signal);
-  if (failed.length > 0) return exitCodes.notPlaced;
   return ended.status?.phase === 'failed' ? exitCodes.failed : rolledOut;
 }
 
@@ -73,12 +75,16 @@ async function followOne(
 ): Promise<Stored<Evaluation> | undefined> {
   const { client, clock } = context;
   const waiting = clock.after(10_000, () =>
-    complain(context, `    Nothing has taken the evaluation up for 10s. Is a scheduler running? ("${context.program} scheduler")`),
+    complain(
+      context,
+      `    Nothing has taken the evaluation up for 10s. Is a scheduler running? ("${context.program} scheduler")`,
+    ),
   );
   let before: Stored<Evaluation> | undefined;
   const known = new Set<string>();
   try {
     for await (const now of watchOne(client, EvaluationKind, name, options.namespace, { clock, signal })) {
+      if (now === undefined && options.mayVanish === true) return undefined;
       if (now === undefined) throw new CommandError(`Evaluation "${id(options, name)}" was removed while it was watched`);
       if (before === undefined) {
         if (now.spec.nodeName !== undefined) lines.step(`Evaluation triggered by node "${id(options, now.spec.nodeName)}"`);
@@ -110,7 +116,9 @@ async function followOne(
 /** What the evaluation created or told of a new version. */
 async function placedBy(context: ClusterContext, evaluation: string, namespace: string): Promise<Stored<Allocation>[]> {
   const all = await listAll(context, AllocationKind, { namespace, fieldSelector: `spec.evaluation=${evaluation}` });
-  return all.filter(({ spec }) => spec.desired === 'run').sort(by(({ spec }) => `${spec.group} ${String(spec.index).padStart(9, '0')}`));
+  return all
+    .filter(({ spec }) => spec.desired === 'run')
+    .sort(by(({ spec }) => `${spec.group} ${String(spec.index).padStart(9, '0')}`));
 }
 
 function placement({ metadata, spec }: Stored<Allocation>, options: MonitorOptions): string {

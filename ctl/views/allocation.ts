@@ -1,5 +1,15 @@
 import { parseDuration, parseTimestamp } from '../../base/index.ts';
-import type { Allocation, Evaluation, JobSpec, Node, Stored, Task, TaskGroup, TaskLifecycle, TaskState } from '../../openapi/index.ts';
+import type {
+  Allocation,
+  Evaluation,
+  JobSpec,
+  Node,
+  Stored,
+  Task,
+  TaskGroup,
+  TaskLifecycle,
+  TaskState,
+} from '../../openapi/index.ts';
 import { bytes, megabytes } from '../io/amounts.ts';
 import { pairs, sparseTable, table } from '../io/columns.ts';
 import { localTime } from '../io/time.ts';
@@ -168,7 +178,10 @@ function taskDetails({ name, state, lifecycle }: ShownTask, all: AllocationState
   if (withStats && stats !== undefined) parts.push(...taskStats(stats));
   parts.push(section(view, 'Task Events:', taskTimes(state)));
   const events = [...(state?.events ?? [])].reverse();
-  const list = table([['Time', 'Type', 'Description'], ...events.map(({ time, type, message }) => [localTime(time), type, message])]);
+  const list = table([
+    ['Time', 'Type', 'Description'],
+    ...events.map(({ time, type, message }) => [localTime(time), type, message]),
+  ]);
   parts.push(section(view, 'Recent Events:', list));
   return parts.join('\n\n');
 }
@@ -215,5 +228,8 @@ function taskStats(stats: TaskStats): string[] {
     ['Throttled Periods', stats.throttledPeriods?.toString()],
     ['Throttled Time', stats.throttledTimeNs?.toString()],
   ]);
-  return [...(stats.memoryBytes === undefined ? [] : [`Memory Stats\n${memory}`]), ...(stats.cpuPercent === undefined ? [] : [`CPU Stats\n${cpu}`])];
+  return [
+    ...(stats.memoryBytes === undefined ? [] : [`Memory Stats\n${memory}`]),
+    ...(stats.cpuPercent === undefined ? [] : [`CPU Stats\n${cpu}`]),
+  ];
 }

@@ -23,12 +23,18 @@ export function describeObject(
     ['Labels', map(metadata.labels)],
     ['Annotations', map(metadata.annotations)],
     ['Created', `${localTime(metadata.creationTimestamp)} (${age(metadata.creationTimestamp, now)})`],
-    ...(metadata.deletionTimestamp === undefined ? [] : [['Being deleted', `since ${localTime(metadata.deletionTimestamp)}`] as const]),
+    ...(metadata.deletionTimestamp === undefined
+      ? []
+      : [['Being deleted', `since ${localTime(metadata.deletionTimestamp)}`] as const]),
     ['Generation', metadata.generation],
     ['Owned by', (metadata.ownerReferences ?? []).map((owner) => `${owner.kind}/${owner.name}`).join(', ')],
   ]);
-  const sections = Object.entries(rest).map(([name, value]) => `${name[0]!.toUpperCase()}${name.slice(1)}:\n${indent(toYaml(value).trimEnd())}`);
-  return [head, ...sections, `Events:\n${events.length === 0 ? '  <none>' : indent(eventTable(events, now, false))}`].join('\n\n');
+  const sections = Object.entries(rest).map(
+    ([name, value]) => `${name[0]!.toUpperCase()}${name.slice(1)}:\n${indent(toYaml(value).trimEnd())}`,
+  );
+  return [head, ...sections, `Events:\n${events.length === 0 ? '  <none>' : indent(eventTable(events, now, false))}`].join(
+    '\n\n',
+  );
 }
 
 const indent = (text: string): string =>
@@ -45,7 +51,13 @@ export function eventTable(events: readonly Stored<Event>[], now: number, withOb
   return table([eventHeadings(withObject), ...[...events].sort(by(lastSeen)).map((event) => eventRow(event, now, withObject))]);
 }
 
-export const eventHeadings = (withObject: boolean): string[] => ['Last Seen', 'Type', 'Reason', ...(withObject ? ['Object'] : ['From']), 'Message'];
+export const eventHeadings = (withObject: boolean): string[] => [
+  'Last Seen',
+  'Type',
+  'Reason',
+  ...(withObject ? ['Object'] : ['From']),
+  'Message',
+];
 
 export function eventRow(event: Stored<Event>, now: number, withObject: boolean): string[] {
   const { involvedObject: about, source, reportingComponent, count = 1 } = event;

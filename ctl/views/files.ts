@@ -8,17 +8,17 @@ export interface FileInfo {
   readonly isDir?: boolean;
   readonly size?: number;
   /** `-rw-r--r--` */
-  readonly mode?: string;
-  readonly modifiedAt?: string;
+  readonly fileMode?: string;
+  readonly modTime?: string;
 }
 
 export function fileTable(files: readonly FileInfo[], forPrograms: boolean): string {
   return table([
     ['Mode', 'Size', 'Modified Time', 'Name'],
-    ...files.map(({ name, isDir, size = 0, mode, modifiedAt }) => [
-      mode,
+    ...files.map(({ name, isDir, size = 0, fileMode, modTime }) => [
+      fileMode,
       forPrograms ? String(size) : bytes(size),
-      forPrograms ? modifiedAt : localTime(modifiedAt),
+      forPrograms ? modTime : localTime(modTime),
       isDir === true ? `${name}/` : name,
     ]),
   ]);

@@ -97,7 +97,9 @@ export function summaryTable(groups: readonly GroupSummary[]): string {
 function waitingEvaluations(evaluations: readonly Stored<Evaluation>[], view: View): string | undefined {
   const waiting = evaluations.filter(
     ({ spec, status }) =>
-      spec.waitUntil !== undefined && (status?.phase ?? 'pending') === 'pending' && (parseTimestamp(spec.waitUntil) ?? 0) > view.now,
+      spec.waitUntil !== undefined &&
+      (status?.phase ?? 'pending') === 'pending' &&
+      (parseTimestamp(spec.waitUntil) ?? 0) > view.now,
   );
   if (waiting.length === 0) return undefined;
   const soonest = [...waiting].sort(by(({ spec }) => spec.waitUntil!))[0]!;
@@ -124,4 +126,3 @@ function placementFailure(job: Stored<Job>, evaluations: readonly Stored<Evaluat
   const lines = failed.map(([group, metric]) => [`Task Group "${group}":`, ...placementReasons(metric)].join('\n'));
   return section(view, 'Placement Failure', lines.join('\n\n'));
 }
-

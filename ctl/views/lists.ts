@@ -197,7 +197,11 @@ export const nodeName = (node: Stored<Node>): string => node.spec.name ?? node.m
 export const nodePhase = (node: Stored<Node>): string => node.status?.phase ?? 'initializing';
 
 /** The list of nodes. With `running`, how many allocations run on each. */
-export function nodeTable(nodes: readonly Stored<Node>[], view: Pick<View, 'verbose'>, running?: ReadonlyMap<string, number>): string {
+export function nodeTable(
+  nodes: readonly Stored<Node>[],
+  view: Pick<View, 'verbose'>,
+  running?: ReadonlyMap<string, number>,
+): string {
   const sorted = [...nodes].sort(by((node) => `${nodeName(node)} ${node.metadata.name}`));
   const wide = (...cells: string[]): string[] => (view.verbose ? cells : []);
   const counted = (cell: string | number): (string | number)[] => (running === undefined ? [] : [cell]);
@@ -224,4 +228,3 @@ export function nodeAddress(node: Stored<Node>): string {
 }
 
 export const nodeMatches = (nodes: readonly Stored<Node>[]): string => nodeTable(nodes, { verbose: true });
-

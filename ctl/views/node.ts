@@ -4,26 +4,45 @@ import { bytes, megabytes } from '../io/amounts.ts';
 import { none, pairs, table } from '../io/columns.ts';
 import { localTime } from '../io/time.ts';
 import { allocationTable, clientStatus, nodeName, nodePhase } from './lists.ts';
-import type { AllocationStats } from './allocation.ts';
 import { by, section, type View } from './view.ts';
 
-/** What the agent of a node measures on its machine. */
+/** What the agent of a node measures on its machine; the details are there as far as it can tell them. */
 export interface NodeStats {
   readonly uptimeSeconds?: number;
-  readonly cpuMHz?: number;
-  readonly cpu?: readonly { readonly cpu: string; readonly userPercent: number; readonly systemPercent: number; readonly idlePercent: number }[];
-  readonly memory?: { readonly totalBytes: number; readonly availableBytes: number; readonly usedBytes: number; readonly freeBytes: number };
-  readonly disks?: readonly {
-    readonly device: string;
-    readonly mountPoint: string;
-    readonly sizeBytes: number;
+  readonly cpu?: {
+    readonly percent: number;
+    readonly usedMHz: number;
+    readonly totalMHz: number;
+    readonly cores?: readonly CoreStats[];
+  };
+  readonly memory?: {
+    readonly totalBytes: number;
     readonly usedBytes: number;
     readonly availableBytes: number;
-    readonly usedPercent: number;
-    readonly inodesPercent: number;
-  }[];
+    readonly freeBytes?: number;
+  };
   /** The file system that allocations are kept on. */
-  readonly allocDisk?: { readonly sizeBytes: number; readonly usedBytes: number };
+  readonly disk?: { readonly totalBytes: number; readonly usedBytes: number; readonly usedPercent: number };
+  readonly disks?: readonly DiskStats[];
+  /** What its allocations use together. */
+  readonly allocations?: { readonly cpuMHz: number; readonly memoryBytes: number };
+}
+
+interface CoreStats {
+  readonly name: string;
+  readonly userPercent: number;
+  readonly systemPercent: number;
+  readonly idlePercent: number;
+}
+
+interface DiskStats {
+  readonly device: string;
+  readonly mountPoint: string;
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+  readonly availableBytes: number;
+  readonly usedPercent: number;
+  readonly inodesPercent: number;
 }
 
 export interface NodeState {
@@ -31,8 +50,6 @@ export interface NodeState {
   readonly allocations: readonly Stored<Allocation>[];
   readonly stats?: NodeStats | undefined;
   readonly statsProblem?: string | undefined;
-  /** What its running allocations use. */
-  readonly usage?: readonly AllocationStats[] | undefined;
 }
 
 /** What `node status ID` shows. */
@@ -51,7 +68,9 @@ export function nodeStatus(state: NodeState, view: View, show: { readonly short:
     if (state.statsProblem !== undefined) parts.push(state.statsProblem);
     if (show.stats && state.stats !== undefined) parts.push(...hostStats(state.stats, view));
   }
-  parts.push(section(view, 'Allocations', allocations.length === 0 ? 'No allocations placed' : allocationTable(allocations, view)));
+  parts.push(
+    section(view, 'Allocations', allocations.length === 0 ? 'No allocations placed' : allocationTable(allocations, view)),
+  );
   if (view.verbose && !show.short) {
     parts.push(section(view, 'Attributes', sortedPairs(node.status?.attributes)));
     parts.push(section(view, 'Meta', sortedPairs(node.spec.meta)));
@@ -172,90 +191,84 @@ function allocatedResources(node: Stored<Node>, allocations: readonly Stored<All
   }
   return table([
     ['CPU', 'Memory', 'Disk'],
-    [`${cpu}/${total.cpuMHz} MHz`, `${megabytes(memory)}/${megabytes(total.memoryMB)}`, `${megabytes(disk)}/${megabytes(total.diskMB)}`],
+    [
+      `${cpu}/${total.cpuMHz} MHz`,
+      `${megabytes(memory)}/${megabytes(total.memoryMB)}`,
+      `${megabytes(disk)}/${megabytes(total.diskMB)}`,
+    ],
   ]);
 }
 
-function usedByAllocations({ node, usage }: NodeState): string | undefined {
-  if (usage === undefined) return undefined;
-  const tasks = usage.flatMap((stats) => stats.tasks);
-  const cpu = tasks.reduce((sum, { cpuMHz = 0 }) => sum + cpuMHz, 0);
-  const memory = tasks.reduce((sum, { memoryBytes = 0 }) => sum + memoryBytes, 0);
+function usedByAllocations({ node, stats }: NodeState): string | undefined {
+  const used = stats?.allocations;
+  if (used === undefined) return undefined;
   const total = capacity(node);
   return table([
     ['CPU', 'Memory'],
-    [`${Math.floor(cpu)}/${total.cpuMHz} MHz`, `${bytes(memory)}/${megabytes(total.memoryMB)}`],
+    [`${Math.floor(used.cpuMHz)}/${total.cpuMHz} MHz`, `${bytes(used.memoryBytes)}/${megabytes(total.memoryMB)}`],
   ]);
 }
 
 function usedOnHost({ node, stats }: NodeState): string | undefined {
   if (stats === undefined) return undefined;
-  const total = node.status?.resources ?? {};
-  const memory = stats.memory;
-  const disk = stats.allocDisk;
+  const { cpu, memory, disk } = stats;
   return table([
     ['CPU', 'Memory', 'Disk'],
     [
-      `${Math.floor(stats.cpuMHz ?? 0)}/${total.cpuMHz ?? 0} MHz`,
+      cpu === undefined ? none : `${Math.floor(cpu.usedMHz)}/${node.status?.resources?.cpuMHz ?? cpu.totalMHz} MHz`,
       memory === undefined ? none : `${bytes(memory.usedBytes)}/${bytes(memory.totalBytes)}`,
-      disk === undefined ? none : `${bytes(disk.usedBytes)}/${bytes(disk.sizeBytes)}`,
+      disk === undefined ? none : `${bytes(disk.usedBytes)}/${bytes(disk.totalBytes)}`,
     ],
   ]);
 }
 
-function hostStats(stats: NodeStats, view: View): string[] {
-  const percent = (value: number): string => `${value.toFixed(2)}%`;
+const percent = (value: number): string => `${value.toFixed(2)}%`;
+
+function hostStats({ cpu, memory, disk, disks }: NodeStats, view: View): string[] {
   const parts: string[] = [];
-  if (stats.cpu !== undefined)
+  if (cpu !== undefined)
     parts.push(
       section(
         view,
         'CPU Stats',
-        stats.cpu
-          .map((cpu) =>
-            pairs([
-              ['CPU', cpu.cpu],
-              ['User', percent(cpu.userPercent)],
-              ['System', percent(cpu.systemPercent)],
-              ['Idle', percent(cpu.idlePercent)],
-            ]),
-          )
-          .join('\n\n'),
+        (cpu.cores ?? []).length === 0
+          ? pairs([['Used', percent(cpu.percent)]])
+          : cpu.cores!.map((core) => pairs([['CPU', core.name], ['User', percent(core.userPercent)], ['System', percent(core.systemPercent)], ['Idle', percent(core.idlePercent)]])).join('\n\n'), // prettier-ignore
       ),
     );
-  if (stats.memory !== undefined)
+  if (memory !== undefined)
     parts.push(
       section(
         view,
         'Memory Stats',
         pairs([
-          ['Total', bytes(stats.memory.totalBytes)],
-          ['Available', bytes(stats.memory.availableBytes)],
-          ['Used', bytes(stats.memory.usedBytes)],
-          ['Free', bytes(stats.memory.freeBytes)],
+          ['Total', bytes(memory.totalBytes)],
+          ['Available', bytes(memory.availableBytes)],
+          ['Used', bytes(memory.usedBytes)],
+          ...(memory.freeBytes === undefined ? [] : [['Free', bytes(memory.freeBytes)] as const]),
         ]),
       ),
     );
-  if (stats.disks !== undefined)
-    parts.push(
-      section(
-        view,
-        'Disk Stats',
-        stats.disks
-          .map((disk) =>
-            pairs([
-              ['Device', disk.device],
-              ['MountPoint', disk.mountPoint],
-              ['Size', bytes(disk.sizeBytes)],
-              ['Used', bytes(disk.usedBytes)],
-              ['Available', bytes(disk.availableBytes)],
-              ['Used Percent', percent(disk.usedPercent)],
-              ['Inodes Percent', percent(disk.inodesPercent)],
-            ]),
-          )
-          .join('\n\n'),
-      ),
+  const diskTexts = (disks ?? []).map((one) =>
+    pairs([
+      ['Device', one.device],
+      ['MountPoint', one.mountPoint],
+      ['Size', bytes(one.totalBytes)],
+      ['Used', bytes(one.usedBytes)],
+      ['Available', bytes(one.availableBytes)],
+      ['Used Percent', percent(one.usedPercent)],
+      ['Inodes Percent', percent(one.inodesPercent)],
+    ]),
+  );
+  if (diskTexts.length === 0 && disk !== undefined)
+    diskTexts.push(
+      pairs([
+        ['Size', bytes(disk.totalBytes)],
+        ['Used', bytes(disk.usedBytes)],
+        ['Used Percent', percent(disk.usedPercent)],
+      ]),
     );
+  if (diskTexts.length > 0) parts.push(section(view, 'Disk Stats', diskTexts.join('\n\n')));
   return parts;
 }
 

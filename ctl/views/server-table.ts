@@ -6,7 +6,13 @@ export interface ServerTable {
   readonly columnDefinitions?: readonly ColumnDefinition[];
   readonly rows: readonly {
     readonly cells: readonly unknown[];
-    readonly object?: { readonly metadata?: { readonly name?: string; readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> } };
+    readonly object?: {
+      readonly metadata?: {
+        readonly name?: string;
+        readonly namespace?: string;
+        readonly labels?: Readonly<Record<string, string>>;
+      };
+    };
   }[];
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
 }
@@ -28,7 +34,9 @@ export interface TableOptions {
 
 /** The rows as texts, headings first where they are wanted. */
 export function tableRows({ columnDefinitions = [], rows }: ServerTable, options: TableOptions): string[][] {
-  const shown = columnDefinitions.flatMap((column, index) => ((column.priority ?? 0) === 0 || options.wide ? [{ column, index }] : []));
+  const shown = columnDefinitions.flatMap((column, index) =>
+    (column.priority ?? 0) === 0 || options.wide ? [{ column, index }] : [],
+  );
   const heading = [
     ...(options.namespaces ? ['NAMESPACE'] : []),
     ...shown.map(({ column }) => column.name.toUpperCase()),
@@ -36,7 +44,9 @@ export function tableRows({ columnDefinitions = [], rows }: ServerTable, options
   ];
   const body = rows.map(({ cells, object }) => [
     ...(options.namespaces ? [object?.metadata?.namespace ?? ''] : []),
-    ...shown.map(({ index }, at) => (at === 0 && options.prefix !== undefined ? `${options.prefix}/` : '') + cellText(cells[index])),
+    ...shown.map(
+      ({ index }, at) => (at === 0 && options.prefix !== undefined ? `${options.prefix}/` : '') + cellText(cells[index]),
+    ),
     ...(options.labels ? [labelText(object?.metadata?.labels)] : []),
   ]);
   return options.headers ? [heading, ...body] : body;

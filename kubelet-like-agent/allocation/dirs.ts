@@ -10,7 +10,7 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, lstat, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Logger } from '../../base/index.ts';
+import { sleep, type Clock, type Logger } from '../../base/index.ts';
 import type { TaskDirs } from '../drivers/driver.ts';
 
 const run = promisify(execFile);
@@ -51,8 +51,12 @@ export class AllocationDirs {
   async buildTask(name: string, mounts: SecretMounts): Promise<void> {
     const { task, local, secrets } = this.task(name);
     await open(task);
-    await Promise.all([open(local), open(join(task, 'tmp')), mkdir(secrets, { mode: 0o700 }).catch(unlessExists)]);
-    await mounts.mount(secrets);
+    const [fresh] = await Promise.all([
+      mkdir(secrets, { mode: 0o700 }).then(() => true, (e: NodeJS.ErrnoException) => (unlessExists(e), false)), // prettier-ignore
+      open(local),
+      open(join(task, 'tmp')),
+    ]);
+    await mounts.mount(secrets, fresh);
   }
 
   /** Takes over what the previous allocation of the same group left on this node (`ephemeral_disk { sticky = true }`). */
@@ -85,35 +89,72 @@ function unlessExists(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 
-/** Memory file systems for secrets. An agent that may not mount (not root, or inside a container) uses the disk and says so once. */
+const MOUNT = 'mount -t tmpfs -o size=1m,mode=0700,nosuid,nodev,noexec orch-secrets "$p"';
+const GATHER = 10;
+const UNMOUNT = 'umount "$p" 2>/dev/null || umount -l "$p"';
+
+/**
+ * Memory file systems for secrets. An agent that may not mount (not root, or inside a container) uses the disk and says so
+ * once. Starting a process holds up everything else for milliseconds, so what is asked for within a moment is done by one.
+ */
 export class SecretMounts {
   #possible: boolean;
   readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #queues: Record<string, { path: string; done: (ok: boolean) => void }[]> = {};
+  readonly #running = new Set<string>();
 
-  constructor(log: Logger, possible = process.getuid?.() === 0) {
+  constructor(log: Logger, clock: Clock, possible = process.getuid?.() === 0) {
     this.#log = log;
+    this.#clock = clock;
     this.#possible = possible;
   }
 
-  async mount(path: string): Promise<void> {
-    if (!this.#possible || (await mountsBelow(path)).includes(path)) return;
-    try {
-      await run('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700,nosuid,nodev,noexec', 'orch-secrets', path]);
-    } catch (error) {
-      this.#possible = false;
-      this.#log.warn('cannot mount memory for secrets; they are kept on disk', { error });
-    }
+  /** `fresh`: the directory was just made, so nothing can be mounted there. */
+  async mount(path: string, fresh: boolean): Promise<void> {
+    if (!this.#possible || (!fresh && (await mountsBelow(path)).includes(path))) return;
+    if ((await this.#each(MOUNT, path)) || !this.#possible) return;
+    this.#possible = false;
+    this.#log.warn('cannot mount memory for secrets; they are kept on disk', { path });
   }
 
   async unmountBelow(path: string): Promise<void> {
-    for (const point of (await mountsBelow(path)).reverse()) {
-      await run('umount', [point]).catch(() => run('umount', ['-l', point]));
+    if (!this.#possible) return;
+    const points = await mountsBelow(path);
+    await Promise.all(points.map((point) => this.#each(UNMOUNT, point)));
+    const left = (await mountsBelow(path)).length;
+    if (left > 0) throw new Error(`cannot unmount ${left} of the secrets below ${path}`);
+  }
+
+  /** Runs a line of shell for `$p`; false when it failed. */
+  #each(line: string, path: string): Promise<boolean> {
+    return new Promise((done) => {
+      (this.#queues[line] ??= []).push({ path, done });
+      if (!this.#running.has(line)) void this.#drain(line);
+    });
+  }
+
+  async #drain(line: string): Promise<void> {
+    this.#running.add(line);
+    await sleep(this.#clock, GATHER);
+    for (let batch = this.#take(line); batch.length > 0; batch = this.#take(line)) {
+      const script = `for p in "$@"; do { ${line}; } >/dev/null 2>&1 && echo 1 || echo 0; done`;
+      const output = await run('/bin/sh', ['-c', script, 'sh', ...batch.map((b) => b.path)]).then((r) => r.stdout, () => ''); // prettier-ignore
+      const answers = output.split('\n');
+      for (const [i, { done }] of batch.entries()) done(answers[i] === '1');
+      await sleep(this.#clock, GATHER);
     }
+    this.#running.delete(line);
+  }
+
+  #take(line: string): { path: string; done: (ok: boolean) => void }[] {
+    return this.#queues[line]?.splice(0, 100) ?? [];
   }
 }
 
 async function mountsBelow(path: string): Promise<string[]> {
   const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  if (!text.includes(' orch-secrets ')) return [];
   return text
     .split('\n')
     .flatMap(

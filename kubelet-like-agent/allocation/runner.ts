@@ -16,10 +16,12 @@ import {
 } from '../../base/index.ts';
 import type { Allocation, AllocationStatus, CheckStatus, JobSpec, Stored, Task, TaskGroup } from '../../openapi/index.ts';
 import type { AgentConfig } from '../config.ts';
+import { validateCheck } from '../checks/index.ts';
 import type { Driver, TaskStats } from '../drivers/driver.ts';
 import type { ServiceBook } from '../services/book.ts';
 import { CheckSet, type StartCheck } from '../services/checks.ts';
 import {
+  allServices,
   isOffered,
   registration,
   serviceInstances,
@@ -325,6 +327,11 @@ export class AllocationRunner {
     const ports = this.#allocation.spec.resources?.ports ?? [];
     const all = [
       ...serviceProblems(this.#group, ports),
+      ...allServices(this.#group).flatMap(({ service }) =>
+        (service.checks ?? []).flatMap((check) =>
+          validateCheck(check).map((p) => `check "${check.name ?? ''}" of service "${service.name ?? ''}": ${p}`),
+        ),
+      ),
       ...(this.#group.tasks ?? []).flatMap((task) => unsupported(this.#group, task, task.driver ?? '')),
     ];
     return [...new Set(all)];
@@ -558,12 +565,17 @@ export class AllocationRunner {
 
   /** Soon; whoever must not go on before it is on disk awaits `#writeNow`. */
   #save(): void {
-    if (this.#saving || this.#closed) return;
+    if (this.#saving || this.#closed || this.#hasBegunNothing()) return;
     this.#saving = true;
     queueMicrotask(() => {
       this.#saving = false;
       void this.#writeNow().catch((error: unknown) => this.#log.error('cannot save state', { error }));
     });
+  }
+
+  /** Before a driver was asked for anything, the server's own record is enough to begin again. */
+  #hasBegunNothing(): boolean {
+    return this.#goal === 'run' && this.#tasks.every((t) => t.record.phase.at === 'waiting' || t.record.phase.at === 'preparing');
   }
 
   #writeNow(): Promise<void> {

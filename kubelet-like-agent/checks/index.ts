@@ -6,7 +6,7 @@
  */
 import { durationOr, parseDuration, sleep, toTimestamp, type Clock, type Duration } from '../../base/index.ts';
 import type { Check, CheckStatus } from '../../openapi/index.ts';
-import { probeHttp, probeScript, probeTcp, type ExecInTask, type ProbeResult, type Target } from './probe.ts';
+import { probeHttp, probeScript, probeTcp, type ExecInTask, type ProbeResult } from './probe.ts';
 import { initialStanding, judge, thresholdsOf, type Standing } from './verdict.ts';
 
 export type { ExecInTask, ProbeResult, Target } from './probe.ts';
@@ -17,12 +17,15 @@ export interface CheckOptions {
   /** Shown as the check's name where it has none of its own. */
   readonly name?: string;
   /** For tcp and http. */
-  readonly target?: Target;
+  readonly address?: string;
+  readonly port?: number;
   /** For script. */
   readonly exec?: ExecInTask;
   readonly clock: Clock;
-  /** Called after each try that counts; `changed` when the phase is another one than before. */
-  readonly onResult: (status: CheckStatus, changed: boolean) => void;
+  /** Called after each try that counts, thresholds applied; `changed` when the phase is another one than before. */
+  readonly onResult: (status: CheckStatus & { output: string }, changed: boolean) => void;
+  /** Another way to close it. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunningCheck {
@@ -83,8 +86,9 @@ export function startCheck(options: CheckOptions): RunningCheck {
     standing = judge(before, result.outcome, thresholds);
     const changed = standing.phase !== before.phase;
     const time = changed || status.time === undefined ? { time: toTimestamp(clock.now()) } : {};
-    status = { ...status, phase: standing.phase, output: result.output, ...time };
-    onResult(status, changed);
+    const judged = { ...status, phase: standing.phase, output: result.output, ...time };
+    status = judged;
+    onResult(judged, changed);
   };
 
   const checkLoop = async (): Promise<void> => {
@@ -102,6 +106,8 @@ export function startCheck(options: CheckOptions): RunningCheck {
       pause = early ? Math.min(pause * 2, LONGEST_EARLY_PAUSE, begun + interval - clock.now()) : interval;
     }
   };
+  options.signal?.addEventListener('abort', () => over.abort(), { once: true });
+  if (options.signal?.aborted) over.abort();
   const running = checkLoop();
 
   return {
@@ -116,12 +122,15 @@ export function startCheck(options: CheckOptions): RunningCheck {
 }
 
 async function probe(options: CheckOptions, timeout: Duration, signal: AbortSignal): Promise<ProbeResult> {
-  const { check, target, exec } = options;
+  const { check, address, port, exec } = options;
   switch (check.type) {
     case 'tcp':
     case 'http':
-      if (target === undefined) return { outcome: 'critical', output: 'the check has no address: its service has no port' };
-      return check.type === 'tcp' ? probeTcp(target, timeout, signal) : probeHttp(check, target, timeout, signal);
+      if (address === undefined || port === undefined)
+        return { outcome: 'critical', output: 'the check has no address: its service has no port' };
+      return check.type === 'tcp'
+        ? probeTcp({ host: address, port }, timeout, signal)
+        : probeHttp(check, { host: address, port }, timeout, signal);
     case 'script':
       if (exec === undefined) return { outcome: 'critical', output: 'the check has no task to run in' };
       return probeScript(check, exec, timeout, signal);

@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { ApiError, describeError, type ApiStatus, type Logger } from '../../base/index.ts';
 import type { AllocationRunner } from '../allocation/runner.ts';
 import { DriverError } from '../drivers/driver.ts';
+import { LogError, readLog } from '../logs/index.ts';
 import { AllocationFiles } from './files.ts';
 
 export interface ServerOptions {
@@ -18,21 +19,7 @@ export interface ServerOptions {
   readonly log: Logger;
   readonly allocation: (id: string) => AllocationRunner | undefined;
   readonly nodeStats: () => Promise<unknown>;
-  readonly readLog: ReadLog;
 }
-
-/** A task's output as a stream; see ../logs. */
-export type ReadLog = (options: {
-  readonly dir: string;
-  readonly task: string;
-  readonly type: 'stdout' | 'stderr';
-  readonly follow?: boolean;
-  readonly origin?: 'start' | 'end';
-  readonly offset?: number;
-  readonly tailLines?: number;
-  readonly signal?: AbortSignal;
-  readonly done?: Promise<unknown>;
-}) => AsyncIterable<Buffer>;
 
 const BODY_LIMIT = 64 * 1024;
 
@@ -149,7 +136,7 @@ export class AgentServer {
     const origin = oneOf(query, 'origin', ['start', 'end'] as const, 'start');
     const offset = count(query, 'offset');
     const tailLines = count(query, 'tailLines');
-    const stream = this.#options.readLog({
+    const stream = readLog({
       dir: runner.dirs.logs,
       task,
       type,
@@ -276,10 +263,7 @@ function sendStatus(response: ServerResponse, code: number, reason: string, mess
 function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DriverError) return new ApiError('Conflict', describeError(error));
-  // Errors of the log folder carry a reason of their own.
-  const reason = (error as { reason?: unknown }).reason;
-  if (error instanceof Error && error.name === 'LogError')
-    return new ApiError(reason === 'NotFound' ? 'NotFound' : 'Forbidden', describeError(error));
+  if (error instanceof LogError) return new ApiError(error.reason === 'NotFound' ? 'NotFound' : 'Forbidden', describeError(error));
   if (error instanceof URIError) return new ApiError('BadRequest', 'the path is not readable');
   return new ApiError('InternalError', describeError(error));
 }

@@ -78,9 +78,9 @@ export class Rotator {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.check();
     this.#watcher?.close();
     this.#timer?.cancel();
-    await this.check();
     await this.#file?.close();
     await this.#dir?.close();
   }
@@ -107,6 +107,7 @@ export class Rotator {
     const { clock, maxBytes } = this.#options;
     const now = clock.now();
     const { size } = await file.stat();
+    if (this.#closed) return;
     const grown = size - this.#seen.size;
     const elapsed = Math.max(1, now - this.#seen.at);
     this.#seen = { size, at: now };

@@ -1,34 +1,18 @@
-import { toTimestamp, type Clock, type Duration, type Instant } from '../../base/index.ts';
-import type { Check, CheckStatus } from '../../openapi/index.ts';
+import type { Clock, Instant } from '../../base/index.ts';
+import type { CheckStatus } from '../../openapi/index.ts';
 import type { CheckResult } from '../allocation/health.ts';
+import type { ExecInTask, RunningCheck, startCheck } from '../checks/index.ts';
 import { countFailure } from './check-restart.ts';
 import type { CheckInstance } from './registrations.ts';
 
-/** Runs one check until the signal aborts. Implemented in ../checks/. */
-export type StartCheck = (options: CheckOptions) => void;
-
-export interface CheckOptions {
-  readonly check: Check;
-  readonly address?: string;
-  readonly port?: number;
-  /** For script checks. */
-  readonly exec?: Exec;
-  /** Every run's verdict, thresholds applied. */
-  readonly onResult: (result: { readonly phase: CheckStatus['phase']; readonly output: string }) => void;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
-
-export type Exec = (
-  command: readonly string[],
-  options: { timeout: Duration; signal?: AbortSignal },
-) => Promise<{ exitCode: number; output: string }>;
+/** As ../checks exports it. */
+export type StartCheck = typeof startCheck;
 
 export interface CheckHost {
   readonly clock: Clock;
   readonly startCheck: StartCheck;
   /** The way into a running task; undefined when it does not run. */
-  exec(task: string): Exec | undefined;
+  exec(task: string): ExecInTask | undefined;
   taskStartedAt(task: string): Instant | undefined;
   /** A verdict changed. */
   changed(): void;
@@ -37,13 +21,11 @@ export interface CheckHost {
 
 interface Running {
   readonly instance: CheckInstance;
-  readonly stop: AbortController;
+  check: RunningCheck | undefined;
   status: CheckStatus;
   since: Instant;
   failures: number;
 }
-
-const OUTPUT_KEPT = 4096;
 
 /** The checks of one allocation that run at present. */
 export class CheckSet {
@@ -61,7 +43,7 @@ export class CheckSet {
     const wantedNow = new Map(wanted.filter(ready).map((instance) => [instance.id, instance]));
     for (const [id, running] of this.#running) {
       if (wantedNow.has(id)) continue;
-      running.stop.abort();
+      void running.check?.close();
       this.#running.delete(id);
     }
     for (const [id, instance] of wantedNow) if (!this.#running.has(id)) this.#start(id, instance);
@@ -94,44 +76,36 @@ export class CheckSet {
   }
 
   close(): void {
-    for (const running of this.#running.values()) running.stop.abort();
+    for (const running of this.#running.values()) void running.check?.close();
     this.#running.clear();
   }
 
   #start(id: string, instance: CheckInstance): void {
     const { clock, startCheck } = this.#host;
-    const running: Running = {
-      instance,
-      stop: new AbortController(),
-      status: initialStatus(instance),
-      since: clock.now(),
-      failures: 0,
-    };
+    const { check, address, port, task } = instance;
+    const running: Running = { instance, check: undefined, status: initialStatus(instance), since: clock.now(), failures: 0 };
     this.#running.set(id, running);
-    const exec = instance.task === undefined ? undefined : this.#host.exec(instance.task);
-    startCheck({
-      check: instance.check,
-      ...(instance.address !== undefined && { address: instance.address }),
-      ...(instance.port !== undefined && { port: instance.port }),
+    const exec = task === undefined ? undefined : this.#host.exec(task);
+    running.check = startCheck({
+      check,
+      ...(address !== undefined && port !== undefined && { target: { host: address, port } }),
       ...(exec !== undefined && { exec }),
       clock,
-      signal: running.stop.signal,
-      onResult: (result) => this.#result(id, running, result),
+      onResult: (status) => this.#result(id, running, status),
     });
+    running.status = running.check.status;
   }
 
-  #result(id: string, running: Running, { phase, output }: { phase: CheckStatus['phase']; output: string }): void {
+  #result(id: string, running: Running, status: CheckStatus): void {
     if (this.#running.get(id) !== running) return;
     const { clock } = this.#host;
-    const { instance, status } = running;
-    const text = output.slice(0, OUTPUT_KEPT);
-    if (status.phase !== phase) {
-      running.since = clock.now();
-      running.status = { ...status, phase, output: text, time: toTimestamp(clock.now()) };
-      this.#host.changed();
-    } else if (phase !== 'passing' && status.output !== text) {
-      // A passing check's chatter (response times) is not worth a write; the reason of a failure is.
-      running.status = { ...status, output: text };
+    const { instance, status: before } = running;
+    const { phase } = status;
+    // A passing check's chatter (response times) is not worth a write; the reason of a failure is.
+    const news = before.phase !== phase || (phase !== 'passing' && before.output !== status.output);
+    if (before.phase !== phase) running.since = clock.now();
+    if (news) {
+      running.status = status;
       this.#host.changed();
     }
     if (instance.restart === undefined || instance.task === undefined) return;

@@ -114,7 +114,8 @@ export function serviceStatus(
   return { phase, ...(results.length > 0 && { checks: [...results] }) };
 }
 
-function allServices(group: TaskGroup): { service: Service; task?: Task }[] {
+/** The services of a group and of its tasks. */
+export function allServices(group: TaskGroup): { service: Service; task?: Task }[] {
   return [
     ...(group.services ?? []).map((service) => ({ service })),
     ...(group.tasks ?? []).flatMap((task) => (task.services ?? []).map((service) => ({ service, task }))),

@@ -46,6 +46,8 @@ export interface TaskRecord {
   readonly digest?: string;
   /** The address in its own network namespace. */
   readonly address?: string;
+  /** The last run has ended, but what is left of it (a container) was not removed yet. */
+  readonly remains?: Json;
 }
 
 export type TaskInput =
@@ -57,6 +59,8 @@ export type TaskInput =
   | { readonly type: 'started'; readonly handle: Json; readonly at: Instant; readonly digest?: string; readonly address?: string }
   | { readonly type: 'startFailed'; readonly message: string; readonly recoverable: boolean }
   | { readonly type: 'exited'; readonly exit: ExitResult }
+  /** Nothing is left of the ended run. */
+  | { readonly type: 'destroyed' }
   /** The instant that the phase waits for has come. */
   | { readonly type: 'due' }
   | { readonly type: 'stop'; readonly because?: TaskEvent; readonly skipDelay?: boolean }
@@ -117,13 +121,17 @@ export function step(record: TaskRecord, input: TaskInput, context: TaskContext)
       return move(record, { at: 'starting' }, [{ do: 'start' }]);
     case 'unfit':
       if (isDead(record) || record.phase.at === 'stopping') return stay(record);
-      return die(note(record, input.event), true, context.now);
+      return clean(die(note(withRemains(record), input.event), true, context.now));
     case 'started':
       return started(record, input, context);
     case 'startFailed':
       return startFailed(record, input, context);
     case 'exited':
       return exited(record, input.exit, context);
+    case 'destroyed': {
+      const { remains: _, ...clean } = record;
+      return stay(clean);
+    }
     case 'due':
       return due(record, context);
     case 'stop':
@@ -135,6 +143,10 @@ export function step(record: TaskRecord, input: TaskInput, context: TaskContext)
 
 /** How to go on with a record from disk. `sameBoot` false: the machine was restarted, so no run can be left. */
 export function resume(record: TaskRecord, sameBoot: boolean): Step {
+  return clean(resumePhase(record, sameBoot));
+}
+
+function resumePhase(record: TaskRecord, sameBoot: boolean): Step {
   const { phase } = record;
   switch (phase.at) {
     case 'waiting':
@@ -183,7 +195,7 @@ function startFailed(record: TaskRecord, input: TaskInput & { type: 'startFailed
   if (phase.at === 'stopping' && phase.step === 'aborting') return finishStop(record, phase.next, context);
   if (phase.at !== 'starting') return stay(record);
   const failed = note(record, taskEvents.driverFailure(context.now, input.message));
-  return ended(failed, { type: 'startFailed', recoverable: input.recoverable }, context, []);
+  return ended(failed, { type: 'startFailed', recoverable: input.recoverable }, context);
 }
 
 function exited(record: TaskRecord, exit: ExitResult, context: TaskContext): Step {
@@ -192,7 +204,7 @@ function exited(record: TaskRecord, exit: ExitResult, context: TaskContext): Ste
   const { exitCode: _code, signal: _signal, oomKilled: _oom, ...status } = record.status;
   const after = note(
     {
-      ...record,
+      ...withRemains(record),
       status: {
         ...status,
         ...(exit.exitCode >= 0 && { exitCode: exit.exitCode }),
@@ -203,12 +215,11 @@ function exited(record: TaskRecord, exit: ExitResult, context: TaskContext): Ste
     taskEvents.terminated(exit.at, exit),
   );
   if (phase.at === 'stopping') {
-    const next = finishStop(after, phase.next, context);
-    return { ...next, effects: [{ do: 'destroy' }, ...next.effects] };
+    return clean(finishStop(after, phase.next, context));
   }
   const successful = exit.exitCode === 0 && exit.signal === 0 && !exit.oomKilled;
   const cause: RestartCause = { type: 'exit', successful, restartsOnSuccess: context.restartsOnSuccess };
-  return ended(after, cause, context, [{ do: 'destroy' }]);
+  return clean(ended(after, cause, context));
 }
 
 function due(record: TaskRecord, context: TaskContext): Step {
@@ -273,24 +284,21 @@ function finishStop(record: TaskRecord, next: AfterStop, context: TaskContext): 
     case 'restart':
       return rest(record, 0, undefined, context);
     case 'unhealthy':
-      return ended(record, { type: 'unhealthy' }, context, []);
+      return ended(record, { type: 'unhealthy' }, context);
   }
 }
 
 /** The run is over; the restart policy decides what follows. */
-function ended(record: TaskRecord, cause: RestartCause, context: TaskContext, effects: readonly TaskEffect[]): Step {
+function ended(record: TaskRecord, cause: RestartCause, context: TaskContext): Step {
   const verdict = decideRestart(context.rules, record.window, cause, context.now, context.random);
-  const next = ((): Step => {
-    switch (verdict.action) {
-      case 'restart':
-        return rest({ ...record, window: verdict.window }, verdict.delay, verdict.reason, context);
-      case 'complete':
-        return die(record, false, context.now);
-      case 'fail':
-        return die(note(record, taskEvents.notRestarting(context.now, verdict.reason)), true, context.now);
-    }
-  })();
-  return { ...next, effects: [...effects, ...next.effects] };
+  switch (verdict.action) {
+    case 'restart':
+      return rest({ ...record, window: verdict.window }, verdict.delay, verdict.reason, context);
+    case 'complete':
+      return die(record, false, context.now);
+    case 'fail':
+      return die(note(record, taskEvents.notRestarting(context.now, verdict.reason)), true, context.now);
+  }
 }
 
 function rest(record: TaskRecord, delay: Duration, reason: string | undefined, context: TaskContext): Step {
@@ -308,6 +316,16 @@ function rest(record: TaskRecord, delay: Duration, reason: string | undefined, c
 function die(record: TaskRecord, failed: boolean, now: Instant): Step {
   return move({ ...record, status: { ...record.status, state: 'dead', failed, finishedAt: toTimestamp(now) } }, { at: 'dead' });
 }
+
+/** The record with the handle of its run kept as what is to be removed. */
+function withRemains(record: TaskRecord): TaskRecord {
+  const handle = record.phase.at === 'running' || record.phase.at === 'stopping' ? record.phase.handle : undefined;
+  return handle === undefined ? record : { ...record, remains: handle };
+}
+
+/** Removes what is left of an ended run first. */
+const clean = (next: Step): Step =>
+  next.record.remains === undefined ? next : { ...next, effects: [{ do: 'destroy' }, ...next.effects] };
 
 const stay = (record: TaskRecord): Step => ({ record, effects: [] });
 const move = (record: TaskRecord, phase: Phase, effects: readonly TaskEffect[] = []): Step => ({

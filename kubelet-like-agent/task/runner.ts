@@ -35,6 +35,8 @@ export class TaskRunner {
   #handle: TaskHandle | undefined;
   #starting: AbortController | undefined;
   #timer: Timer | undefined;
+  /** The directories are there. Not remembered over a restart: after a reboot what was in memory is gone. */
+  #prepared = false;
   /** Effects that talk to the driver, one after the other. */
   #work: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
@@ -132,6 +134,7 @@ export class TaskRunner {
   async #prepare(): Promise<void> {
     try {
       await this.#host.prepare();
+      this.#prepared = true;
       this.send({ type: 'prepared' });
     } catch (error) {
       this.send({ type: 'unfit', event: taskEvents.setupFailure(this.#host.clock.now(), describeError(error)) });
@@ -148,6 +151,8 @@ export class TaskRunner {
     }
     const controller = (this.#starting = new AbortController());
     try {
+      if (!this.#prepared) await this.#host.prepare();
+      this.#prepared = true;
       if (driver === undefined) throw new DriverError('the driver is not available on this node', { recoverable: false });
       const task = { ...this.#host.taskStart(), report: this.#report(), signal: controller.signal };
       const problems = driver.validate(task.config);
@@ -230,12 +235,15 @@ export class TaskRunner {
   }
 
   async #destroy(): Promise<void> {
-    const handle = this.#handle;
-    if (handle === undefined) return;
+    const { driver } = this.#host;
+    const { remains } = this.#record;
     // The exit is on disk first: after this it could not be asked for again.
     await this.#host.durable();
-    if (this.#handle === handle) this.#handle = undefined;
-    await handle.destroy();
+    const task = { ...this.#host.taskStart(), report: () => undefined, signal: this.#closing.signal };
+    const handle = this.#handle ?? (remains === undefined ? undefined : await driver?.recover(remains, task));
+    this.#handle = undefined;
+    await handle?.destroy();
+    this.send({ type: 'destroyed' });
   }
 }
 

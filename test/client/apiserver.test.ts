@@ -6,7 +6,13 @@ import { startControlPlane } from '../framework/control-plane.ts';
 /** The client against the real apiserver. */
 t.test('an informer follows the server', async (t) => {
   const { client, clock, log } = await startControlPlane(t);
-  const pools = new Informer({ client, kind: NodePoolKind, clock, log, indexes: { algorithm: (p) => [p.spec?.schedulerAlgorithm ?? 'binpack'] } }).start();
+  const pools = new Informer({
+    client,
+    kind: NodePoolKind,
+    clock,
+    log,
+    indexes: { algorithm: (p) => [p.spec?.schedulerAlgorithm ?? 'binpack'] },
+  }).start();
   await pools.synced;
   t.same(pools.list().map(keyOf).sort(), ['all', 'default'], 'bootstrapped');
   const created = await client.create(NodePoolKind, { metadata: { name: 'gpu' }, spec: { schedulerAlgorithm: 'spread' } });
@@ -43,7 +49,10 @@ t.test('one leader at a time, and a deposed one cannot write', async (t) => {
   await client.delete(LeaseKind, 'test', 'orch-system');
   await leading;
   await t.rejects(first.client.create(JobKind, job('two')), /fence/i);
-  await t.rejects(first.client.batch([{ operation: 'create', object: { ...job('three'), apiVersion: 'orch.dev/v1', kind: 'Job' } }]), /fence/i);
+  await t.rejects(
+    first.client.batch([{ operation: 'create', object: { ...job('three'), apiVersion: 'orch.dev/v1', kind: 'Job' } }]),
+    /fence/i,
+  );
   t.notOk(await client.find(JobKind, 'two', 'default'));
   await terms[0]!.client.create(JobKind, job('two'));
   if (!first.signal.aborted) await new Promise<void>((resolve) => first.signal.addEventListener('abort', () => resolve()));

@@ -20,7 +20,10 @@ export interface ControlPlane {
 export async function startControlPlane(t: { teardown(fn: () => Promise<void> | void): void }): Promise<ControlPlane> {
   const path = mkdtempSync(join(tmpdir(), 'orch-test-'));
   const clock = systemClock;
-  const log = process.env['ORCH_TEST_LOG'] === undefined ? silentLogger : createLogger({ write: (line) => process.stderr.write(line), level: 'debug', clock });
+  const log =
+    process.env['ORCH_TEST_LOG'] === undefined
+      ? silentLogger
+      : createLogger({ write: (line) => process.stderr.write(line), level: 'debug', clock });
   const store = await openEmbeddedStore({ path, log, clock });
   const server = await startApiServer({ store, listen: [{ host: '127.0.0.1', port: 0 }], log, clock });
   const url = server.urls[0]!;

@@ -1,6 +1,15 @@
 import { derivedUuid, parseDuration, parseTimestamp, toTimestamp, type Instant } from '../../../base/index.ts';
 import type { Allocation, DrainSpec, DrainStatus, Evaluation, NodeStatus, Stored, TaskGroup } from '../../../openapi/index.ts';
-import { clientPhase, isBatch, isClientTerminal, isDeleted, isSystem, isTerminal, jobRefOfAllocation, newEvaluation } from '../../objects/index.ts';
+import {
+  clientPhase,
+  isBatch,
+  isClientTerminal,
+  isDeleted,
+  isSystem,
+  isTerminal,
+  jobRefOfAllocation,
+  newEvaluation,
+} from '../../objects/index.ts';
 import { TRANSACTION } from '../../runtime/index.ts';
 import { appendEvent } from '../node-events.ts';
 import type { Observed } from './observe.ts';
@@ -35,18 +44,29 @@ export function decide(observed: Observed, now: Instant): Plan {
     remaining: moving.length,
     ...(wish.message !== undefined && { message: wish.message }),
   };
-  const events = running === undefined ? { events: appendEvent(node.status?.events, 'Drain', 'Node drain strategy set', now) } : {};
+  const events =
+    running === undefined ? { events: appendEvent(node.status?.events, 'Drain', 'Node drain strategy set', now) } : {};
   const status: NodeStatus = { ...node.status, drain, ...events };
   // First it is written down when the drain began; everything else is counted from there.
   if (running === undefined) return { status, migrations: [], because: 'a drain is asked for' };
 
   const deadline = deadlineOf(wish, drain.startedAt!);
   const overdue = deadline !== undefined && deadline <= now;
-  if (moving.length === 0 && (overdue || replacementsAreHealthy(observed))) return { spec: 'done', migrations: [], because: 'nothing is left' };
+  if (moving.length === 0 && (overdue || replacementsAreHealthy(observed)))
+    return { spec: 'done', migrations: [], because: 'nothing is left' };
   const open = moving.filter((a) => !isTerminal(a) && a.spec.desiredTransition?.migrate !== true);
   const chosen = overdue ? open : choose(observed, open, moving);
-  const because = overdue ? (deadline === -Infinity ? 'the drain is forced' : 'the deadline of the drain has passed') : 'the node drains';
-  return { status, migrations: migrationsOf(observed, chosen), because, ...(deadline !== undefined && !overdue && { wakeAt: deadline }) };
+  const because = overdue
+    ? deadline === -Infinity
+      ? 'the drain is forced'
+      : 'the deadline of the drain has passed'
+    : 'the node drains';
+  return {
+    status,
+    migrations: migrationsOf(observed, chosen),
+    because,
+    ...(deadline !== undefined && !overdue && { wakeAt: deadline }),
+  };
 }
 
 /** The wish is gone: fulfilled by us, or taken back. */
@@ -75,7 +95,11 @@ function deadlineOf({ deadline }: DrainSpec, startedAt: string): Instant | undef
 const isSpared = (a: Stored<Allocation>, wish: DrainSpec): boolean => wish.ignoreSystemJobs === true && isSystem(a.spec.jobType);
 
 /** Which allocations are marked next, before the deadline. */
-function choose(observed: Observed, open: readonly Stored<Allocation>[], moving: readonly Stored<Allocation>[]): Stored<Allocation>[] {
+function choose(
+  observed: Observed,
+  open: readonly Stored<Allocation>[],
+  moving: readonly Stored<Allocation>[],
+): Stored<Allocation>[] {
   const system = open.filter((a) => a.spec.jobType === 'system');
   if (moving.every((a) => a.spec.jobType === 'system')) return system;
   const services = open.filter((a) => !isSystem(a.spec.jobType) && !isBatch(a.spec.jobType));
@@ -122,7 +146,14 @@ function replacementsAreHealthy({ allocations, jobs }: Observed): boolean {
     .every(({ spec }) => {
       const { job, running } = jobs.get(spec.jobUID)!;
       const group = job?.spec.groups?.find((g) => g.name === spec.group);
-      if (job === undefined || job.spec.stop === true || isDeleted(job) || group === undefined || spec.index >= (group.count ?? 1)) return true;
+      if (
+        job === undefined ||
+        job.spec.stop === true ||
+        isDeleted(job) ||
+        group === undefined ||
+        spec.index >= (group.count ?? 1)
+      )
+        return true;
       return running.some((a) => a.spec.name === spec.name && a.spec.nodeName !== spec.nodeName && isHealthy(a, group));
     });
 }
@@ -136,7 +167,10 @@ function migrationsOf({ node }: Observed, chosen: readonly Stored<Allocation>[])
       const allocations = own.slice(at, at + TRANSACTION - 1);
       const names = allocations.map((a) => a.metadata.name).sort();
       const name = derivedUuid(node.metadata.uid, 'node-drain', ...names);
-      migrations.push({ allocations, evaluation: newEvaluation(name, jobRefOfAllocation(own[0]!), 'node-drain', { nodeName: node.metadata.name }) });
+      migrations.push({
+        allocations,
+        evaluation: newEvaluation(name, jobRefOfAllocation(own[0]!), 'node-drain', { nodeName: node.metadata.name }),
+      });
     }
     return migrations;
   });

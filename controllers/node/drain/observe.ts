@@ -18,7 +18,10 @@ export function observe(key: string, read: Reader): Observed | undefined {
   const jobs = new Map(
     [...new Set(allocations.map((a) => a.spec.jobUID))].map((uid) => {
       const job = read.by(jobsByUid, uid)[0];
-      return [uid, { ...(job !== undefined && { job }), running: read.by(allocationsByJob, uid).filter((a) => !isTerminal(a)) }] as const;
+      return [
+        uid,
+        { ...(job !== undefined && { job }), running: read.by(allocationsByJob, uid).filter((a) => !isTerminal(a)) },
+      ] as const;
     }),
   );
   return { node, allocations, jobs };

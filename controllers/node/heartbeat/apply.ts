@@ -9,7 +9,13 @@ import type { Observed } from './observe.ts';
  * Evaluations go in transactions of their own when there are many; the note that jobs were told comes last. Each is named after
  * what it is for, so what a crash leaves undone is done again and what is there already is passed over.
  */
-export async function apply({ name, node }: Observed, plan: Plan, write: Client, log: Logger, signal: AbortSignal): Promise<void> {
+export async function apply(
+  { name, node }: Observed,
+  plan: Plan,
+  write: Client,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   if (node !== undefined && plan.status !== undefined) {
     await commit(write, [statusOperation(NodeKind, node, plan.status)], signal);
     const { phase, description } = plan.status;

@@ -22,7 +22,8 @@ export function decide(observed: Observed, now: Instant): Plan {
   const wakeAt = heartbeat.state === 'missed' && heartbeat.giveUpAt > now ? { wakeAt: heartbeat.giveUpAt } : {};
   const transition = transitionOf(observed, now);
   // The Evaluations follow when this is seen: nobody decides from the old phase then.
-  if (transition !== undefined) return { status: { ...node.status, ...transition }, evaluations: [], because: transition.description, ...wakeAt };
+  if (transition !== undefined)
+    return { status: { ...node.status, ...transition }, evaluations: [], because: transition.description, ...wakeAt };
   if (phaseOf(node) === 'down') {
     const evaluations = replaceAll(observed, node.metadata.uid);
     return { evaluations, ...notify(node, now), because: 'the node is down', ...wakeAt };
@@ -86,14 +87,25 @@ const CONDITION = 'JobsNotified';
 function notify(node: Stored<Node>, now: Instant): Notification | undefined {
   const { spec, status } = node;
   const reason: Reason =
-    phaseOf(node) !== 'ready' ? 'Down' : spec.drain !== undefined ? 'Draining' : spec.eligibility === 'ineligible' ? 'Ineligible' : 'Ready';
-  const facts = [spec.datacenter, spec.nodePool, status?.computedClass].filter((fact) => fact !== undefined && fact !== '').join(' ');
+    phaseOf(node) !== 'ready'
+      ? 'Down'
+      : spec.drain !== undefined
+        ? 'Draining'
+        : spec.eligibility === 'ineligible'
+          ? 'Ineligible'
+          : 'Ready';
+  const facts = [spec.datacenter, spec.nodePool, status?.computedClass]
+    .filter((fact) => fact !== undefined && fact !== '')
+    .join(' ');
   const state = reason === 'Ready' ? `ready since ${status?.phaseChangedAt ?? '?'}: ${facts}` : reason.toLowerCase();
   const known = conditionOf(status?.conditions, CONDITION);
   if (known?.reason === reason && known.message === state) return undefined;
   const conditions = withConditions(status?.conditions, [{ type: CONDITION, status: 'True', reason, message: state }], now);
   const event = eligibilityEvent(known?.reason, reason);
-  return { state, notified: { ...status, conditions, ...(event && { events: appendEvent(status?.events, 'Cluster', event, now) }) } };
+  return {
+    state,
+    notified: { ...status, conditions, ...(event && { events: appendEvent(status?.events, 'Cluster', event, now) }) },
+  };
 }
 
 function eligibilityEvent(before: string | undefined, after: Reason): string | undefined {
@@ -106,8 +118,14 @@ function eligibilityEvent(before: string | undefined, after: Reason): string | u
 function tellOf({ node, name, systemJobs, allocations }: Observed, state: string): Evaluation[] {
   if (node === undefined || !state.startsWith('ready')) return [];
   const refs = new Map(systemJobs.map((job) => [job.metadata.uid, jobRef(job)]));
-  for (const a of allocations) if (clientPhase(a) === 'unknown' && !refs.has(a.spec.jobUID)) refs.set(a.spec.jobUID, jobRefOfAllocation(a));
+  for (const a of allocations)
+    if (clientPhase(a) === 'unknown' && !refs.has(a.spec.jobUID)) refs.set(a.spec.jobUID, jobRefOfAllocation(a));
   return [...refs.values()].map((ref) =>
-    newEvaluation(derivedUuid(node.metadata.uid, 'node-update', ref.uid, state, node.metadata.resourceVersion), ref, 'node-update', { nodeName: name }),
+    newEvaluation(
+      derivedUuid(node.metadata.uid, 'node-update', ref.uid, state, node.metadata.resourceVersion),
+      ref,
+      'node-update',
+      { nodeName: name },
+    ),
   );
 }

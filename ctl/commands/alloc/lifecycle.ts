@@ -83,7 +83,11 @@ export const allocSignal = defineClusterCommand({
   examples: [{ text: 'Have a task read its configuration again', command: 'alloc signal -s SIGHUP 4fef9fed web' }],
   args: { min: 1, max: 2, rule: 'This command takes up to two arguments: <alloc-id> <task>' },
   completes: 'allocation',
-  flags: { s: flag.string('<signal>', 'The signal. Default SIGKILL.', { also: ['signal'] }), task: flag.string('<name>', 'The task.'), verbose },
+  flags: {
+    s: flag.string('<signal>', 'The signal. Default SIGKILL.', { also: ['signal'] }),
+    task: flag.string('<name>', 'The task.'),
+    verbose,
+  },
   async run({ args: [id, named], flags }, context) {
     const signal = (flags.s ?? 'SIGKILL').toUpperCase();
     if (!/^(SIG)?[A-Z0-9+]+$/.test(signal)) throw new CommandError(`"${flags.s}" is not the name of a signal`);

@@ -6,9 +6,9 @@ import { CommandError, Interrupted } from '../../errors.ts';
 import type { IO } from '../../io/streams.ts';
 import { pickAllocation, pickTask } from './pick.ts';
 
-/** Bytes of a log that `-tail` looks at where no number is given. */
+/** What `-tail` shows where no number is given. */
 const defaultTailLines = 10;
-/** The length that `-tail -n` takes a line to have. */
+/** The length that `-tail -n` takes a line to have: it is a number of bytes to the server, as users know it. */
 const bytesToLines = 120;
 
 export const allocLogs = defineClusterCommand({

@@ -9,7 +9,10 @@ import { newestFirst } from '../../views/view.ts';
 export async function pickAllocation(context: ClusterContext, id: string, ofJob: boolean): Promise<Stored<Allocation>> {
   if (!ofJob) return findAllocation(context, id);
   const job = await findJob(context, id);
-  const all = await listAll(context, AllocationKind, { namespace: namespaceOf(job), fieldSelector: `spec.jobName=${job.metadata.name}` });
+  const all = await listAll(context, AllocationKind, {
+    namespace: namespaceOf(job),
+    fieldSelector: `spec.jobName=${job.metadata.name}`,
+  });
   const newest = newestFirst(all, ({ metadata }) => metadata.creationTimestamp, ({ spec }) => spec.name); // prettier-ignore
   const chosen = newest.find((one) => clientStatus(one) === 'running') ?? newest[0];
   if (chosen === undefined) throw new CommandError(`No allocations for job ${JSON.stringify(jobId(job))} found`);

@@ -21,11 +21,18 @@ export const allocStatus = defineClusterCommand({
   ],
   args: { min: 0, max: 1, rule: 'This command takes one of the following argument conditions:\n * A single <allocation>\n * No arguments, with output format specified' }, // prettier-ignore
   completes: 'allocation',
-  flags: { short: flag.boolean('Only the last event of each task.'), stats: flag.boolean('Show in detail what the tasks use.'), verbose, json },
+  flags: {
+    short: flag.boolean('Only the last event of each task.'),
+    stats: flag.boolean('Show in detail what the tasks use.'),
+    verbose,
+    json,
+  },
   async run({ args: [id], flags }, context) {
     if (id === undefined) {
       if (flags.json) return sayJson(context, await listAll(context, AllocationKind));
-      throw new CommandError(`This command takes one argument: <allocation>\nFor additional help try '${context.program} alloc status -h'`);
+      throw new CommandError(
+        `This command takes one argument: <allocation>\nFor additional help try '${context.program} alloc status -h'`,
+      );
     }
     return showAllocation(context, await findAllocation(context, id), flags);
   },
@@ -46,7 +53,9 @@ export async function showAllocation(context: ClusterContext, allocation: Stored
   const { followupEvaluation } = allocation.spec;
   const [node, followup] = await Promise.all([
     context.client.find(NodeKind, allocation.spec.nodeName),
-    followupEvaluation === undefined ? undefined : context.client.find(EvaluationKind, followupEvaluation, namespaceOf(allocation)),
+    followupEvaluation === undefined
+      ? undefined
+      : context.client.find(EvaluationKind, followupEvaluation, namespaceOf(allocation)),
   ]);
   const measured = await allocationStats(context, allocation, node);
   say(context, allocationStatus({ allocation, node, job, followup, ...measured }, how, { stats: flags.stats === true }));

@@ -6,6 +6,7 @@ import { complain, say } from '../../io/streams.ts';
 import { readManifests } from '../../jobfile/index.ts';
 import { kindOfObject, resourceName } from '../../kinds.ts';
 import { followSubmission, submitJob, type Submission } from '../../submit.ts';
+import { create, update } from '../../write.ts';
 import { detach, variables, verbose } from '../options.ts';
 
 export const apply = defineClusterCommand({
@@ -41,6 +42,7 @@ export const apply = defineClusterCommand({
           const submission = await submitJob(context, object as Job, { evaluateUnchanged: false });
           if (submission.outcome !== 'unchanged') submissions.push(submission);
           say(context, `${label} ${submission.outcome}`);
+          for (const warning of submission.warnings) complain(context, context.style.yellow(`Warning: ${label}: ${warning}`));
         } else say(context, `${label} ${await put(context, kind, object, flags.dryRun)}${flags.dryRun ? ' (dry run)' : ''}`);
       } catch (error) {
         if (!isReason(error, 'Invalid', 'BadRequest', 'Forbidden', 'NotFound', 'Conflict', 'AlreadyExists')) throw error;
@@ -60,7 +62,12 @@ export const apply = defineClusterCommand({
 });
 
 /** Creates an object, or replaces all of it but what the server and controllers keep. */
-async function put(context: ClusterContext, kind: Kind, wanted: AnyObject, dryRun: boolean): Promise<'created' | 'configured' | 'unchanged'> {
+async function put(
+  context: ClusterContext,
+  kind: Kind,
+  wanted: AnyObject,
+  dryRun: boolean,
+): Promise<'created' | 'configured' | 'unchanged'> {
   const { client } = context;
   const name = wanted.metadata.name;
   if (name === undefined) throw new CommandError(`${kind.kind} without metadata.name`);
@@ -70,7 +77,7 @@ async function put(context: ClusterContext, kind: Kind, wanted: AnyObject, dryRu
     const existing: Stored<AnyObject> | undefined = await client.find(kind, name, namespace);
     try {
       if (existing === undefined) {
-        await client.create(kind, located, { dryRun });
+        await create(context, kind, located, { dryRun });
         return 'created';
       }
       const metadata = {
@@ -78,7 +85,7 @@ async function put(context: ClusterContext, kind: Kind, wanted: AnyObject, dryRu
         labels: { ...existing.metadata.labels, ...wanted.metadata.labels },
         annotations: { ...existing.metadata.annotations, ...wanted.metadata.annotations },
       };
-      const updated = await client.update(kind, { ...existing, ...located, metadata }, { dryRun });
+      const { object: updated } = await update(context, kind, { ...existing, ...located, metadata }, { dryRun });
       return updated.metadata.resourceVersion === existing.metadata.resourceVersion ? 'unchanged' : 'configured';
     } catch (error) {
       if (!isReason(error, 'Conflict', 'AlreadyExists') || attempt === 5) throw error;

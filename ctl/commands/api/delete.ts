@@ -31,7 +31,8 @@ export const deleteObjects = defineClusterCommand({
     ...variables,
   },
   async run({ args, flags }, context) {
-    if ((args.length === 0) === (flags.filename.length === 0)) throw new CommandError('Say what to delete: a kind and names, or -f <path>');
+    if ((args.length === 0) === (flags.filename.length === 0))
+      throw new CommandError('Say what to delete: a kind and names, or -f <path>');
     const targets =
       args.length > 0
         ? await named(context, args, flags)
@@ -87,10 +88,12 @@ async function named(
     const kind = await findKind(context, word);
     let objects: Stored<AnyObject>[];
     if (name !== undefined) {
-      if (flags.ignoreNotFound) objects = [await context.client.find(kind, name, kind.namespaced ? context.namespace : undefined)].filter((one) => one !== undefined); // prettier-ignore
+      if (flags.ignoreNotFound)
+        objects = [await context.client.find(kind, name, kind.namespaced ? context.namespace : undefined)].filter((one) => one !== undefined); // prettier-ignore
       else objects = [await findObject(context, kind, name)];
     } else {
-      if (!flags.all && flags.selector === undefined) throw new CommandError(`Say which ${kind.plural}: names, -l <labels> or -all`);
+      if (!flags.all && flags.selector === undefined)
+        throw new CommandError(`Say which ${kind.plural}: names, -l <labels> or -all`);
       objects = await listAll({ ...context, listNamespace: context.namespace }, kind, flags.selector === undefined ? {} : { labelSelector: flags.selector }); // prettier-ignore
     }
     found.push(...objects.map(({ metadata }) => ({ kind, name: metadata.name, namespace: metadata.namespace ?? '' })));

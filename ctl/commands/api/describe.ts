@@ -19,10 +19,16 @@ export const describe = defineClusterCommand({
     for (const { kind: word, name } of parseTargets(args)) {
       const kind = await findKind(context, word);
       const objects =
-        name === undefined ? await listAll({ ...context, listNamespace: context.namespace }, kind) : [await findObject(context, kind, name)];
+        name === undefined
+          ? await listAll({ ...context, listNamespace: context.namespace }, kind)
+          : [await findObject(context, kind, name)];
       if (objects.length === 0) throw new CommandError(`No ${kind.plural} found`);
       for (const object of objects)
-        parts.push(describeObject(object, await eventsOf(context, kind, object), context.clock.now(), (value) => stringify(value, { lineWidth: 0 })));
+        parts.push(
+          describeObject(object, await eventsOf(context, kind, object), context.clock.now(), (value) =>
+            stringify(value, { lineWidth: 0 }),
+          ),
+        );
     }
     say(context, parts.join('\n\n\n'));
   },
@@ -31,6 +37,9 @@ export const describe = defineClusterCommand({
 /** The events about an object; those about cluster-wide ones are kept in the namespace default. */
 async function eventsOf(context: ClusterContext, kind: Kind, object: Stored<AnyObject>): Promise<Stored<Event>[]> {
   const selector = `involvedObject.kind=${kind.kind},involvedObject.name=${object.metadata.name}`;
-  const events = await listAll(context, EventKind, { namespace: object.metadata.namespace ?? 'default', fieldSelector: selector });
+  const events = await listAll(context, EventKind, {
+    namespace: object.metadata.namespace ?? 'default',
+    fieldSelector: selector,
+  });
   return events.filter(({ involvedObject }) => involvedObject?.uid === undefined || involvedObject.uid === object.metadata.uid);
 }

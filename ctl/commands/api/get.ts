@@ -182,7 +182,12 @@ function watch(
     const fieldSelector = [byName, query.fieldSelector].filter((one) => one !== undefined).join(',') || undefined;
     if (format.type === 'table') await watchTable(context, kind, { ...query, fieldSelector }, { ...format, ...flags }, signal);
     else
-      for await (const { type, object } of watchAll(context.client, kind, { ...query, fieldSelector }, { clock: context.clock, signal })) {
+      for await (const { type, object } of watchAll(
+        context.client,
+        kind,
+        { ...query, fieldSelector },
+        { clock: context.clock, signal },
+      )) {
         if (flags.watchOnly && type === 'ADDED' && object.metadata.generation === 1 && context.clock.now() - Date.parse(object.metadata.creationTimestamp) > 2000) continue; // prettier-ignore
         if (format.type === 'name') say(context, `${resourceName(kind)}/${object.metadata.name}`);
         else {
@@ -195,7 +200,13 @@ function watch(
 }
 
 /** Rows as the server draws them: first what there is, then each change. */
-async function watchTable(context: ClusterContext, kind: Kind, query: Query, shown: Shown & { watchOnly: boolean }, signal: AbortSignal): Promise<void> {
+async function watchTable(
+  context: ClusterContext,
+  kind: Kind,
+  query: Query,
+  shown: Shown & { watchOnly: boolean },
+  signal: AbortSignal,
+): Promise<void> {
   const { client } = context;
   const selectors = { labelSelector: query.labelSelector, fieldSelector: query.fieldSelector };
   const path = collectionPath(kind, kind.namespaced ? query.namespace : undefined);

@@ -83,12 +83,17 @@ export const deploymentPause = defineClusterCommand({
   flags: { verbose },
   async run({ args: [id], flags }, context) {
     const deployment = await findDeployment(context, id!);
-    return wish(context, deployment, { ...flags, detach: true }, {
-      what: 'pausing',
-      patch: { paused: true },
-      accepted: `Deployment "${deployment.metadata.name}" paused`,
-      evaluates: false,
-    });
+    return wish(
+      context,
+      deployment,
+      { ...flags, detach: true },
+      {
+        what: 'pausing',
+        patch: { paused: true },
+        accepted: `Deployment "${deployment.metadata.name}" paused`,
+        evaluates: false,
+      },
+    );
   },
 });
 

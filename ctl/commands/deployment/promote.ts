@@ -30,7 +30,9 @@ export function promote(context: ClusterContext, deployment: Stored<Deployment>,
   if (canaries.length === 0) throw new CommandError('Error promoting deployment: no canaries to promote');
   const unknown = flags.group.find((name) => !canaries.includes(name));
   if (unknown !== undefined)
-    throw new CommandError(`Error promoting deployment: no canaries of group "${unknown}"; there are some of ${canaries.join(', ')}`);
+    throw new CommandError(
+      `Error promoting deployment: no canaries of group "${unknown}"; there are some of ${canaries.join(', ')}`,
+    );
   const groups = [...new Set([...(deployment.spec.promote?.groups ?? []), ...flags.group])];
   return wish(context, deployment, flags, {
     what: 'promoting',

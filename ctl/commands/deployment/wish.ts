@@ -33,7 +33,11 @@ export async function wish(
     throw new CommandError(`Error ${what} deployment: can't do that to a terminal deployment (${phase})`);
   const namespace = namespaceOf(deployment);
   const { resourceVersion } = (
-    await context.client.list(EvaluationKind, { namespace, fieldSelector: `spec.deployment=${deployment.metadata.name}`, limit: 1 })
+    await context.client.list(EvaluationKind, {
+      namespace,
+      fieldSelector: `spec.deployment=${deployment.metadata.name}`,
+      limit: 1,
+    })
   ).metadata;
   await submitting(context, `Error ${what} deployment`, () =>
     context.client.patch(DeploymentKind, deployment.metadata.name, namespace, {

@@ -45,7 +45,11 @@ export const evalList = defineClusterCommand({
     const states = ['pending', 'blocked', 'complete', 'failed', 'cancelled', 'canceled'];
     if (flags.status !== undefined && !states.includes(flags.status))
       throw new CommandError(`There is no status "${flags.status}"; there are ${states.slice(0, 5).join(', ')}`);
-    const all = await listAll(context, EvaluationKind, flags.job === undefined ? {} : { fieldSelector: `spec.jobName=${flags.job}` });
+    const all = await listAll(
+      context,
+      EvaluationKind,
+      flags.job === undefined ? {} : { fieldSelector: `spec.jobName=${flags.job}` },
+    );
     const wanted = flags.status?.replace('canceled', 'cancelled');
     const shown = all.filter((one) => one.spec.dryRun === undefined && (wanted === undefined || phase(one) === wanted));
     if (flags.json) return sayJson(context, shown);

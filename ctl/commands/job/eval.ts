@@ -10,7 +10,9 @@ export const jobEval = defineClusterCommand({
   name: 'job eval',
   summary: 'Have the scheduler look at a job again',
   usage: '[options] <job>',
-  examples: [{ text: 'Place failed allocations again, whatever their policy says', command: 'job eval -force-reschedule example' }],
+  examples: [
+    { text: 'Place failed allocations again, whatever their policy says', command: 'job eval -force-reschedule example' },
+  ],
   args: oneArgument('job'),
   completes: 'job',
   flags: { forceReschedule: flag.boolean('Replace failed allocations now.'), detach, verbose },
@@ -27,8 +29,12 @@ export const jobEval = defineClusterCommand({
     const trigger = flags.forceReschedule ? 'retry-failed-alloc' : 'job-register';
     const evaluation = await submitting(context, 'Error evaluating job', () => createEvaluation(context, job, { trigger }));
     const { name } = evaluation.metadata;
-    const submission = { job, outcome: 'unchanged', evaluation: name } as const;
-    return followSubmission(context, submission, flags, `Created eval ID: "${flags.verbose ? name : shortId(name)}" `);
+    return followSubmission(
+      context,
+      { job, evaluation: name },
+      flags,
+      `Created eval ID: "${flags.verbose ? name : shortId(name)}"`,
+    );
   },
 });
 

@@ -11,7 +11,8 @@ export const jobInspect = defineClusterCommand({
   formerNames: ['inspect'],
   summary: 'Show a job as JSON',
   usage: '[options] <job>',
-  description: "Prints the job in the form of Nomad's API, with every default filled in. The object itself: get job <name> -o yaml.",
+  description:
+    "Prints the job in the form of Nomad's API, with every default filled in. The object itself: get job <name> -o yaml.",
   examples: [
     { text: 'The job as it is', command: 'job inspect example' },
     { text: 'As it was', command: 'job inspect -version 0 example' },

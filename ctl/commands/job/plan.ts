@@ -4,10 +4,11 @@ import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '..
 import { CommandError, exitCodes, Interrupted } from '../../errors.ts';
 import { complain, say } from '../../io/streams.ts';
 import { styleDiff } from '../../io/style.ts';
-import { planDiff, readJobFile, warnings } from '../../jobfile/index.ts';
+import { planDiff, readJobFile } from '../../jobfile/index.ts';
 import { planText, wouldChangeAllocations } from '../../views/plan.ts';
 import { submitting } from '../../submit.ts';
 import { waitFor } from '../../watch.ts';
+import { create, warningText } from '../../write.ts';
 import { variables, verbose } from '../options.ts';
 
 export const jobPlan = defineClusterCommand({
@@ -34,11 +35,17 @@ export const jobPlan = defineClusterCommand({
   run: ({ args: [path], flags }, context) =>
     failingWith(exitCodes.planFailed, async () => {
       const job = await readJobFile(context, path!, flags);
-      const evaluation = await submitting(context, 'Error during plan', () => dryRun(context, job), exitCodes.planFailed);
+      const { evaluation, warnings } = await submitting(
+        context,
+        'Error during plan',
+        () => dryRun(context, job),
+        exitCodes.planFailed,
+      );
       const plan = evaluation.status?.plan;
       if (plan === undefined)
         throw new CommandError(`Error during plan: ${evaluation.status?.description ?? 'the scheduler gave no answer'}`);
-      say(context, await render(context, path!, job, evaluation, plan, flags));
+      const notes = warningText([...warnings, ...(plan.warnings ?? [])]);
+      say(context, await render(context, path!, job, evaluation, plan, notes, flags));
       return wouldChangeAllocations(plan) ? exitCodes.failed : exitCodes.ok;
     }),
 });
@@ -55,10 +62,13 @@ async function failingWith(exitCode: number, work: () => Promise<number>): Promi
 }
 
 /** Has the scheduler answer an evaluation that is not to be carried out. */
-async function dryRun(context: ClusterContext, job: Job): Promise<Stored<Evaluation>> {
+async function dryRun(
+  context: ClusterContext,
+  job: Job,
+): Promise<{ evaluation: Stored<Evaluation>; warnings: readonly string[] }> {
   const { client, clock } = context;
   const namespace = job.metadata.namespace ?? context.namespace;
-  const created = await client.create(EvaluationKind, {
+  const { object: created, warnings } = await create(context, EvaluationKind, {
     metadata: { name: uuid(), namespace },
     spec: { jobName: job.metadata.name!, trigger: 'job-register', dryRun: { job: job.spec } },
   });
@@ -73,7 +83,7 @@ async function dryRun(context: ClusterContext, job: Job): Promise<Stored<Evaluat
       });
       if (signal.aborted) throw new Interrupted();
       if (answered === undefined) throw new CommandError('Error during plan: the evaluation was removed before it was answered');
-      return answered;
+      return { evaluation: answered, warnings };
     } finally {
       waiting.cancel();
     }
@@ -86,6 +96,7 @@ async function render(
   job: Job,
   evaluation: Stored<Evaluation>,
   plan: EvaluationPlan,
+  warnings: string | undefined,
   flags: { readonly diff: boolean | undefined; readonly verbose: boolean },
 ): Promise<string> {
   const { client, program, style } = context;
@@ -97,6 +108,5 @@ async function render(
     const existing = await client.find(JobKind, job.metadata.name!, namespace);
     diff = styleDiff(await planDiff(existing, planned, plan, { verbose: flags.verbose }), style);
   }
-  const notes = plan.warnings === undefined || plan.warnings.length === 0 ? await warnings(planned) : plan.warnings.join('\n');
-  return planText({ diff, plan, warnings: notes, program, path, style });
+  return planText({ diff, plan, warnings, program, path, style });
 }

@@ -2,8 +2,9 @@ import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { say } from '../../io/streams.ts';
 import { sayJson } from '../../io/json.ts';
 import { localTime, roughly } from '../../io/time.ts';
-import { nextLaunch, nomadJson, readJobFile, warnings } from '../../jobfile/index.ts';
+import { nextLaunch, nomadJson, readJobFile } from '../../jobfile/index.ts';
 import { followSubmission, submitJob, submitting } from '../../submit.ts';
+import { sayWarnings } from '../../write.ts';
 import { detach, variables, verbose } from '../options.ts';
 
 export const jobRun = defineClusterCommand({
@@ -40,8 +41,7 @@ export const jobRun = defineClusterCommand({
     const submission = await submitting(context, 'Error submitting job', () =>
       submitJob(context, job, { checkIndex: flags.checkIndex }),
     );
-    const notes = await warnings(submission.job);
-    if (notes !== undefined) say(context, context.style.yellow(`Job Warnings:\n${notes}\n`));
+    sayWarnings(context, submission.warnings);
 
     const { spec } = submission.job;
     if (spec.parameterized !== undefined) {

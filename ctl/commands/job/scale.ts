@@ -21,14 +21,17 @@ export const jobScale = defineClusterCommand({
   async run({ args, flags }, context) {
     const [id, ...rest] = args;
     const text = rest.at(-1)!;
-    if (!/^\d+$/.test(text)) throw new CommandError(`Failed to convert count string to int: ${JSON.stringify(text)} is not a whole number`);
+    if (!/^\d+$/.test(text))
+      throw new CommandError(`Failed to convert count string to int: ${JSON.stringify(text)} is not a whole number`);
     const job = await findJob(context, id!);
     const groups = (job.spec.groups ?? []).map(({ name }) => name);
     const group = rest.length === 2 ? rest[0]! : groups.length === 1 ? groups[0]! : undefined;
     if (group === undefined)
       throw new CommandError(`Group name required: job ${JSON.stringify(jobId(job))} has the groups ${groups.join(', ')}`);
     if (!groups.includes(group))
-      throw new CommandError(`Job ${JSON.stringify(jobId(job))} has no group ${JSON.stringify(group)}; it has ${groups.join(', ')}`);
+      throw new CommandError(
+        `Job ${JSON.stringify(jobId(job))} has no group ${JSON.stringify(group)}; it has ${groups.join(', ')}`,
+      );
     const submission = await submitting(context, 'Error submitting scaling request', () =>
       changeJob(context, job, (spec) => ({
         ...spec,

@@ -3,7 +3,8 @@ import { JobKind } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { CommandError, explainApiError } from '../../errors.ts';
 import { say } from '../../io/streams.ts';
-import { readJobFile, warnings } from '../../jobfile/index.ts';
+import { readJobFile } from '../../jobfile/index.ts';
+import { create, sayWarnings, update } from '../../write.ts';
 import { variables } from '../options.ts';
 
 export const jobValidate = defineClusterCommand({
@@ -21,19 +22,17 @@ export const jobValidate = defineClusterCommand({
     const namespace = job.metadata.namespace ?? context.namespace;
     // The name of a job that exists would be in the way of a creation, dry or not.
     const existing = await context.client.find(JobKind, job.metadata.name!, namespace);
-    let checked;
     try {
-      checked =
+      const { warnings } =
         existing === undefined
-          ? await context.client.create(JobKind, { ...job, metadata: { ...job.metadata, namespace } }, { dryRun: true })
-          : await context.client.update(JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
+          ? await create(context, JobKind, { ...job, metadata: { ...job.metadata, namespace } }, { dryRun: true })
+          : await update(context, JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
+      sayWarnings(context, warnings);
     } catch (error) {
       if (isReason(error, 'Invalid', 'BadRequest'))
         throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });
       throw error;
     }
-    const notes = await warnings(checked);
-    if (notes !== undefined) say(context, context.style.yellow(`Job Warnings:\n${notes}\n`));
     say(context, 'Job validation successful');
   },
 });

@@ -44,14 +44,15 @@ export const nodeDrain = defineClusterCommand({
   async run({ args: [id], flags }, context) {
     const chosen = [flags.enable, flags.disable, flags.monitor].filter(Boolean).length;
     if (chosen !== 1) throw new CommandError("Either the '-enable' or '-disable' flag must be set, unless using '-monitor'");
-    if (id === undefined && !flags.self) throw new CommandError('Node ID must be specified if -self isn\'t being used');
+    if (id === undefined && !flags.self) throw new CommandError("Node ID must be specified if -self isn't being used");
     if ([flags.deadline !== undefined, flags.force, flags.noDeadline].filter(Boolean).length > 1)
       throw new CommandError('Only one of -deadline, -force and -no-deadline can be set');
     if (!flags.enable && (flags.deadline !== undefined || flags.force || flags.noDeadline || flags.ignoreSystem))
       throw new CommandError('-deadline, -force, -no-deadline and -ignore-system can only be set with -enable');
     if (flags.keepIneligible && !flags.disable) throw new CommandError('-keep-ineligible can only be set with -disable');
     const deadline = flags.force ? '-1s' : flags.noDeadline ? '0s' : (flags.deadline ?? '1h');
-    if (parseDuration(deadline) === undefined) throw new CommandError(`-deadline must be a duration such as 30m, not "${flags.deadline}"`);
+    if (parseDuration(deadline) === undefined)
+      throw new CommandError(`-deadline must be a duration such as 30m, not "${flags.deadline}"`);
     if (flags.deadline !== undefined && parseDuration(deadline)! <= 0)
       throw new CommandError('A positive -deadline must be given; for none at all there are -force and -no-deadline');
 
@@ -75,7 +76,9 @@ export const nodeDrain = defineClusterCommand({
       ? // A merge keeps what is absent: nothing of an earlier drain may remain.
         { drain: { ignoreSystemJobs: null, message: null, keepIneligible: null, ...drain }, eligibility: 'ineligible' }
       : { drain: null, ...(!flags.keepIneligible && { eligibility: 'eligible' }) };
-    await submitting(context, 'Error updating drain specification', () => context.client.patch(NodeKind, name, undefined, { spec }));
+    await submitting(context, 'Error updating drain specification', () =>
+      context.client.patch(NodeKind, name, undefined, { spec }),
+    );
     const time = localTime(context.clock.now());
     if (flags.disable) {
       say(context, `Node "${name}" drain strategy unset`);

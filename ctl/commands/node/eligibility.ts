@@ -24,7 +24,7 @@ export const nodeEligibility = defineClusterCommand({
   },
   async run({ args: [id], flags }, context) {
     if (flags.enable === flags.disable) throw new CommandError("Either the '-enable' or '-disable' flag must be set");
-    if (id === undefined && !flags.self) throw new CommandError('Node ID must be specified if -self isn\'t being used');
+    if (id === undefined && !flags.self) throw new CommandError("Node ID must be specified if -self isn't being used");
     const node = flags.self ? await thisNode(context) : await findNode(context, id!);
     if (flags.enable && node.spec.drain !== undefined)
       throw new CommandError(

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import { AllocationKind, NodeKind, type Allocation, type Node, type Stored } from '../../../openapi/index.ts';
-import { allocationStats, nodeStats } from '../../agent-api.ts';
+import { nodeStats } from '../../agent-api.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { sayJson } from '../../io/json.ts';
 import { say } from '../../io/streams.ts';
 import { findNode, listAll } from '../../lookup.ts';
-import { clientStatus, nodeMatches, nodeTable } from '../../views/lists.ts';
+import { nodeMatches, nodeTable } from '../../views/lists.ts';
 import { nodeStatus as nodeStatusView } from '../../views/node.ts';
 import { view } from '../../views/view.ts';
 import { json, verbose } from '../options.ts';
@@ -44,7 +44,8 @@ async function list(
   const nodes = await listAll(context, NodeKind);
   if (flags.json) return sayJson(context, nodes);
   if (nodes.length === 0) return say(context, 'No nodes registered');
-  if (flags.quiet) return say(context, nodes.map(({ metadata }) => (flags.verbose ? metadata.name : metadata.name.slice(0, 8))).join('\n'));
+  if (flags.quiet)
+    return say(context, nodes.map(({ metadata }) => (flags.verbose ? metadata.name : metadata.name.slice(0, 8))).join('\n'));
   say(context, nodeTable(nodes, flags, flags.allocs ? await runningByNode(context) : undefined));
 }
 
@@ -74,10 +75,10 @@ export async function showNode(context: ClusterContext, node: Stored<Node>, flag
   if (flags.json === true) return sayJson(context, node);
   const short = flags.short === true;
   const allocations = await allocationsOn(context, node);
-  const [measured, usage] = short ? [{}, undefined] : await Promise.all([nodeStats(context, node), usedBy(context, node, allocations)]);
+  const measured = short ? {} : await nodeStats(context, node);
   say(
     context,
-    nodeStatusView({ node, allocations, usage, ...measured }, view(context.clock.now(), flags.verbose === true, context.style), {
+    nodeStatusView({ node, allocations, ...measured }, view(context.clock.now(), flags.verbose === true, context.style), {
       short,
       stats: flags.stats === true,
     }),
@@ -87,10 +88,3 @@ export async function showNode(context: ClusterContext, node: Stored<Node>, flag
 /** Of all namespaces. */
 export const allocationsOn = (context: ClusterContext, node: Stored<Node>): Promise<Stored<Allocation>[]> =>
   listAll({ ...context, listNamespace: undefined }, AllocationKind, { fieldSelector: `spec.nodeName=${node.metadata.name}` });
-
-async function usedBy(context: ClusterContext, node: Stored<Node>, allocations: readonly Stored<Allocation>[]) {
-  if (node.status?.phase !== 'ready') return undefined;
-  const running = allocations.filter((one) => clientStatus(one) === 'running');
-  const all = await Promise.all(running.map((allocation) => allocationStats(context, allocation, node)));
-  return all.flatMap(({ stats }) => stats ?? []);
-}

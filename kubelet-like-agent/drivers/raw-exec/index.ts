@@ -1,6 +1,6 @@
-import { constants, readFileSync } from 'node:fs';
+import { constants, readFileSync, statSync } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
-import { isAbsolute, join, dirname } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { shortId, uuid, type Clock, type Logger } from '../../../base/index.ts';
 import { LogDir } from '../../logs/index.ts';
 import { checkConfig, toText, toTexts, type Fields } from '../config.ts';
@@ -8,7 +8,7 @@ import { DriverError, type Driver, type Json, type TaskStart } from '../driver.t
 import { openCgroups, type Cgroups } from './cgroup.ts';
 import { allPids, cgroupOf, childrenOf, commandLine, readProcess } from './processes.ts';
 import { Run, type RunContext, type RunState } from './run.ts';
-import { launch, listRuns, readPid, removeRun, watchSupervisor } from './supervisor.ts';
+import { launch, listRuns, readExit, readPid, removeRun, watchSupervisor } from './supervisor.ts';
 
 /**
  * raw_exec: a command on the machine itself, with no walls around it, as the user of the agent or another one.
@@ -107,7 +107,7 @@ export function rawExecDriver(options: RawExecOptions): Driver {
     },
 
     async recover(state, task) {
-      const found = parseState(state);
+      const found = state === null ? findUnnoted(task, cgroups) : parseState(state);
       if (found === undefined) return undefined;
       const cgroup = found.cgroup === undefined ? undefined : cgroups?.open(found.cgroup);
       return Run.attach(found, await contextOf(task, clock, log), cgroup);
@@ -208,6 +208,24 @@ async function openOutputs(task: TaskStart): Promise<{ stdout: number; stderr: n
   } finally {
     await dir.close();
   }
+}
+
+/** A run of the task whose start nobody lived to note. */
+function findUnnoted(task: TaskStart, cgroups: Cgroups | undefined): RunState | undefined {
+  for (const run of listRuns(runFolder(task))) {
+    const pid = readPid(run);
+    if (pid === undefined) continue;
+    const alive = watchSupervisor(run);
+    alive?.close();
+    const cgroup = cgroups?.list(task.nodeId).find((c) => c.name === `${task.allocId}.${task.task}.${basename(run)}`);
+    const startedAt = statSync(join(run, 'pid')).mtimeMs;
+    // While its supervisor lives the pid is the task's.
+    const started = alive === undefined ? '' : (readProcess(pid)?.started ?? '');
+    if (alive !== undefined || readExit(run) !== undefined) {
+      return { run, pid, started, startedAt, ...(cgroup === undefined ? {} : { cgroup: cgroup.path }) };
+    }
+  }
+  return undefined;
 }
 
 /** Ends a run of which only the folder is known. */

@@ -100,7 +100,8 @@ export class Run implements TaskHandle {
 
   async signal(signal: string): Promise<void> {
     const name = signalName(signal);
-    if (this.#ended || !this.#send(this.#state.pid, name)) throw new DriverError('the task is not running', { recoverable: false });
+    if (this.#ended || !this.#send(this.#state.pid, name))
+      throw new DriverError('the task is not running', { recoverable: false });
   }
 
   /** To the task, or with a negative pid to its process group. False when it is gone. */

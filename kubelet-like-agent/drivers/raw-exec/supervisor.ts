@@ -13,7 +13,7 @@ import {
   mkdirSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { signalOfExitCode } from '../signals.ts';
 
 /**
@@ -78,7 +78,9 @@ export interface Launch {
 /** Starts a command under a supervisor; resolves to the command's pid once it is about to run. */
 export async function launch(options: Launch): Promise<number> {
   const { run, env, owner } = options;
-  mkdirSync(run, { recursive: true, mode: 0o700 });
+  // Others may pass through the folders above, so that a task of another user reaches its own.
+  mkdirSync(dirname(run), { recursive: true, mode: 0o711 });
+  mkdirSync(run, { mode: 0o700 });
   writeFileSync(join(run, 'exit'), BLANK, { flag: 'wx', mode: 0o600 });
   if (owner !== undefined) {
     chownSync(run, owner.uid, owner.gid);

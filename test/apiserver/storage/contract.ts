@@ -72,11 +72,14 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     t.equal(await store.revision(), revision);
   });
 
-  check('a transaction that changes nothing makes no revision', async (t, store) => {
+  check('a transaction that changes nothing makes no event', async (t, store) => {
     const { revision } = await store.txn([], [put('t/a', '1')]);
-    t.strictSame(await store.txn([], [del('t/none')]), { succeeded: true, revision });
-    t.strictSame(await store.txn([{ key: 't/a', modRevision: revision }], []), { succeeded: true, revision });
-    t.equal((await store.txn([], [put('t/a', '1')])).revision, revision + 1, 'writing the same value is a change');
+    const watch = watching(t, store, prefixRange('t/'), { startRevision: revision });
+    t.equal((await store.txn([], [del('t/none')])).succeeded, true);
+    t.equal((await store.txn([{ key: 't/a', modRevision: revision }], [])).succeeded, true);
+    t.equal((await store.txn([absent('t/a')], [])).succeeded, false);
+    const same = await store.txn([], [put('t/a', '1')]);
+    t.strictSame((await watch.until(same.revision)).map(brief), [`put t/a=1 @${revision}`, `put t/a=1 @${same.revision} was 1`], 'writing the same value is a change'); // prettier-ignore
   });
 
   check('what a store cannot keep is refused', async (t, store) => {
@@ -189,14 +192,15 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
   });
 
   check('a watch without a start sees what comes after the call, one from the future waits', async (t, store) => {
-    const { revision } = await store.txn([], [put('w/a', '1')]);
+    await store.txn([], [put('w/a', '1')]);
     const next = watching(t, store, prefixRange('w/'));
-    const later = watching(t, store, prefixRange('w/'), { startRevision: revision + 2 });
     await next.started();
+    const now = await store.revision();
+    const later = watching(t, store, prefixRange('w/'), { startRevision: now + 2 });
     await store.txn([], [put('w/b', '2')]);
     await store.txn([], [put('w/c', '3')]);
-    t.strictSame((await next.take(2)).map(brief), [`put w/b=2 @${revision + 1}`, `put w/c=3 @${revision + 2}`]);
-    t.strictSame((await later.take(1)).map(brief), [`put w/c=3 @${revision + 2}`]);
+    t.strictSame((await next.take(2)).map(brief), [`put w/b=2 @${now + 1}`, `put w/c=3 @${now + 2}`]);
+    t.strictSame((await later.take(1)).map(brief), [`put w/c=3 @${now + 2}`]);
   });
 
   check('watches miss and repeat nothing while many write', async (t, store) => {
@@ -251,8 +255,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       true,
       'aborted before',
     );
-    await store.txn([], [put('w/a', '1')]);
-    for await (const batch of store.watch(prefixRange('w/'), { startRevision: 1 })) {
+    const { revision } = await store.txn([], [put('w/a', '1')]);
+    for await (const batch of store.watch(prefixRange('w/'), { startRevision: revision })) {
       t.equal(batch.events.length, 1);
       break;
     }
@@ -268,7 +272,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     await store.txn([], [put('k/a', '3')]);
     const r4 = (await store.txn([], [del('k/b'), put('k/c', '4')])).revision;
     const r5 = (await store.txn([], [put('k/a', '5')])).revision;
-    t.equal(await store.compactedRevision(), 0);
+    t.ok((await store.compactedRevision()) < r1);
     await store.compact(r4);
     t.equal(await store.compactedRevision(), r4);
     await store.compact(r4);
@@ -301,7 +305,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     try {
       while (seen.at(-1) !== 'last') {
         const { value } = await reader.next();
-        seen.push(...value!.events.map((event) => (event.type === 'put' ? event.kv.value.toString() : '')));
+        seen.push(...value!.events.map((event: StoreEvent) => (event.type === 'put' ? event.kv.value.toString() : '')));
       }
       t.equal(seen.length, 21);
     } catch (error) {
@@ -319,7 +323,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     await store.txn([], [put('l/b', '5')]); // written without the lease, it lives on
     const watch = watching(t, store, prefixRange('l/'));
     await watch.started();
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 3; i++) {
       await passTime(1000);
       await store.keepAlive(lease);
     }

@@ -29,6 +29,11 @@ class Model {
     return this.states.get(this.revision)!;
   }
 
+  /** A revision may pass without a change: stores have keys of their own. */
+  passTo(revision: Revision): void {
+    for (; this.revision < revision; this.revision++) this.states.set(this.revision + 1, this.state);
+  }
+
   apply(writes: readonly Write[]): void {
     const effective = writes.filter((write) => write.type === 'put' || this.state.has(write.key));
     if (effective.length === 0) return;
@@ -101,7 +106,9 @@ export async function compareWithModel(store: Store, seed: number, steps: number
       const holds = compares.every(({ key: k, modRevision }) => (model.state.get(k)?.modified ?? 0) === modRevision);
       const result = await store.txn(compares, [...writes.values()]);
       if (result.succeeded !== holds) return `txn ${result.succeeded ? 'succeeded' : 'was refused'}`;
+      const effective = [...writes.values()].some((write) => write.type === 'put' || model.state.has(write.key));
       if (holds) model.apply([...writes.values()]);
+      if (holds && !effective) model.passTo(result.revision);
       if (!result.succeeded) {
         const problem = same(result.current.map(text), compares.map(({ key: k }) => entryText(k, model.state.get(k))), 'current'); // prettier-ignore
         if (problem !== undefined) return problem;

@@ -23,7 +23,7 @@ export interface DriverUnderTest {
   readonly count: (allocId: string) => Promise<number>;
 }
 
-type Test = Tap.Test;
+export type Test = Tap.Test;
 // eslint-disable-next-line @typescript-eslint/no-namespace
 declare namespace Tap {
   type Test = Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0];
@@ -31,15 +31,20 @@ declare namespace Tap {
 
 const AGENT = 'ORCH_TEST_AGENT';
 
+/** Whether this process is an agent that is about to be killed, and no test. */
+export const isPlayingAgent = process.env[AGENT] !== undefined;
+
 /**
  * What every driver does, on real things. Nothing here waits for a time to pass: a task says in its log where it is.
  */
 export function driverContract(name: string, subject: DriverUnderTest): void {
   const playing = process.env[AGENT];
   if (playing !== undefined) {
-    void playAgent(subject, playing);
+    const { name: wanted, task } = JSON.parse(playing) as { name: string; task: TaskStart };
+    if (wanted === name) void playAgent(subject, task);
     return;
   }
+  const startInKilledAgent = (task: TaskStart): Promise<Json> => startAndKill(name, task);
 
   t.test(`${name}: a task that ends by itself`, async (t) => {
     const world = await openWorld(t, subject);
@@ -92,6 +97,7 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
       await world.logged(task, 'ready');
       await handle.kill(undefined, 50);
       t.match(await handle.exited, { exitCode: 137, signal: 9 });
+      await handle.destroy();
       t.equal(await world.settled(task.allocId), 0, 'its children are gone too');
     });
     t.test('the kill signal of the task', async (t) => {
@@ -191,12 +197,22 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
       t.equal(await world.settled(task.allocId), 0);
     });
     t.test('killed -9 before it could tell: a new start does not double the task', async (t) => {
-      const task = world.task('echo one; while :; do sleep 0.02; done');
+      const task = world.task('echo one; exec sleep 1000');
       await startInKilledAgent(task);
       const before = await subject.count(task.allocId);
       const handle = await world.start(task);
       await world.logged(task, 'one');
       t.equal(await subject.count(task.allocId), before, 'as many processes as one run has');
+      await handle.destroy();
+      t.equal(await world.settled(task.allocId), 0);
+    });
+    t.test('killed -9 before it could tell: what it began is found by name', async (t) => {
+      const task = world.task('echo one; trap "exit 4" USR1; while :; do sleep 0.02; done');
+      await startInKilledAgent(task);
+      const handle = (await world.recover(null, task))!;
+      await world.logged(task, 'one');
+      await handle.signal('SIGUSR1');
+      t.match(await handle.exited, { exitCode: 4 });
       await handle.destroy();
       t.equal(await world.settled(task.allocId), 0);
     });
@@ -240,7 +256,7 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
 }
 
 /** Folders, tasks and runs of one test, cleaned up at its end whatever happens. */
-async function openWorld(t: Test, subject: DriverUnderTest) {
+export async function openWorld(t: Test, subject: DriverUnderTest) {
   const root = await mkdtemp(join(tmpdir(), 'orch-driver-'));
   const nodeId = uuid();
   const handles: TaskHandle[] = [];
@@ -253,19 +269,20 @@ async function openWorld(t: Test, subject: DriverUnderTest) {
   });
   const world = {
     nodeId,
+    root,
     task(script: string, more: Partial<TaskStart> = {}): TaskStart {
       const task = describeTask(root, nodeId, subject, script, more);
       made.push(task);
       return task;
     },
-    async start(task: TaskStart): Promise<TaskHandle> {
+    async start(task: TaskStart, by: Driver = driver): Promise<TaskHandle> {
       await makeDirs(task);
-      const handle = await driver.start(task);
+      const handle = await by.start(task);
       handles.push(handle);
       return handle;
     },
-    async recover(state: Json, task: TaskStart): Promise<TaskHandle | undefined> {
-      const handle = await subject.create().recover(state, task);
+    async recover(state: Json, task: TaskStart, by: Driver = subject.create()): Promise<TaskHandle | undefined> {
+      const handle = await by.recover(state, task);
       if (handle !== undefined) handles.push(handle);
       return handle;
     },
@@ -347,11 +364,11 @@ async function makeDirs(task: TaskStart): Promise<void> {
 }
 
 /** Runs `start` in a process that is killed -9 right after; gives the state that it had told. */
-async function startInKilledAgent(task: TaskStart): Promise<Json> {
+async function startAndKill(name: string, task: TaskStart): Promise<Json> {
   await makeDirs(task);
   const { report: _report, signal: _signal, ...plain } = task;
   const agent = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
-    env: { ...process.env, [AGENT]: JSON.stringify(plain) },
+    env: { ...process.env, [AGENT]: JSON.stringify({ name, task: plain }) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const gone = once(agent, 'exit');
@@ -364,8 +381,7 @@ async function startInKilledAgent(task: TaskStart): Promise<Json> {
   throw new Error('the agent did not start the task');
 }
 
-async function playAgent(subject: DriverUnderTest, text: string): Promise<void> {
-  const plain = JSON.parse(text) as TaskStart;
+async function playAgent(subject: DriverUnderTest, plain: TaskStart): Promise<void> {
   const handle = await subject.create().start({ ...plain, report: () => undefined, signal: new AbortController().signal });
   process.stdout.write(`STATE ${JSON.stringify(handle.state)}\n`);
   setInterval(() => undefined, 1000);

@@ -1,0 +1,85 @@
+/**
+ * Everything that makes the world match. One folder per controller, all of one shape: `index.ts` declares, `observe.ts` reads,
+ * `decide.ts` thinks, `apply.ts` writes.
+ *
+ * | part | writes | because of |
+ * |---|---|---|
+ * | job | JobVersion, Evaluation, Job.status | Job, Allocation, Evaluation, Deployment |
+ * | scheduler | Allocation, Deployment, Evaluation.status | Evaluation, Node |
+ * | deployment | Deployment.status, Evaluation, Job.spec (revert) | Allocation.status, Job |
+ * | node | Node.status, Evaluation, Allocation.spec.desiredTransition | Lease, Node.spec.drain |
+ * | gc | deletes | owners that are gone, deadlines |
+ *
+ * Each part elects its own leader, so parts may run in one process or each in several. All of them share the process's caches.
+ */
+import type { Clock, Duration, Logger } from '../base/index.ts';
+import { Informers, type Client } from '../client/index.ts';
+import { controllerNames, type ControllerName } from './names.ts';
+import { deploymentController } from './deployment/index.ts';
+import { defaultGcConfig, gcControllers, type GcConfig } from './gc/index.ts';
+import { jobController } from './job/index.ts';
+import { defaultHeartbeatConfig, drainController, heartbeatController, type HeartbeatConfig } from './node/index.ts';
+import { schedulerPart, type SchedulerConfig } from './scheduler/index.ts';
+import { Manager, noMetrics, partOf, type ControllerMetrics, type Part } from './runtime/index.ts';
+
+export { controllerNames, type ControllerName };
+
+export interface ControllersConfig {
+  readonly gc?: Partial<GcConfig>;
+  readonly node?: Partial<HeartbeatConfig>;
+  readonly scheduler?: Partial<SchedulerConfig>;
+  /** How long a leader's Lease outlives its last renewal: how long nobody leads after one died. Default 15 s. */
+  readonly leaseTtl?: Duration;
+}
+
+export interface ControllersOptions {
+  readonly client: Client;
+  readonly names: readonly ControllerName[];
+  /** Names the process in Leases and Events: host and process id, say. */
+  readonly identity: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly config?: ControllersConfig;
+  readonly metrics?: ControllerMetrics;
+}
+
+/** Starts the named parts; each works while it is elected. `close` finishes what is under way and gives leadership away. */
+export function startControllers(options: ControllersOptions): Promise<{ close(): Promise<void> }> {
+  const { client, names, identity, clock, config = {}, metrics = noMetrics } = options;
+  const log = options.log.child('controllers');
+  const informers = new Informers({ client, clock, log });
+  const host = { client, informers, clock, log, metrics, identity, leaseTtl: config.leaseTtl ?? 15_000 };
+  const manager = new Manager(
+    host,
+    [...new Set(names)].map((name) => partFor(name, config, clock)),
+  );
+  return Promise.resolve({
+    async close() {
+      await manager.close();
+      await informers.close();
+    },
+  });
+}
+
+function partFor(name: ControllerName, config: ControllersConfig, clock: Clock): Part {
+  switch (name) {
+    case 'job':
+      return partOf('controller-job', [jobController]);
+    case 'scheduler':
+      return schedulerPart(config.scheduler);
+    case 'deployment':
+      return partOf('controller-deployment', [deploymentController]);
+    case 'node':
+      return partOf('controller-node', [
+        heartbeatController(clock.now, { ...defaultHeartbeatConfig, ...config.node }),
+        drainController,
+      ]);
+    case 'gc':
+      return partOf('controller-gc', gcControllers({ ...defaultGcConfig, ...config.gc }));
+  }
+}
+
+export type { GcConfig } from './gc/index.ts';
+export type { HeartbeatConfig } from './node/index.ts';
+export type { SchedulerConfig } from './scheduler/index.ts';
+export { noMetrics, type ControllerMetrics, type ReconcileResult } from './runtime/index.ts';

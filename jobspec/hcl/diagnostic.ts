@@ -1,0 +1,127 @@
+import { formatRange, type Range } from './source.ts';
+
+/** One thing that is wrong (or odd) in a file, in words and with its place. */
+export interface Diagnostic {
+  readonly severity: 'error' | 'warning';
+  readonly summary: string;
+  readonly detail: string;
+  /** Absent when the problem has no place, as a missing variable. */
+  readonly range?: Range | undefined;
+  /** Set when another diagnostic names the cause and this one merely follows from it; not shown to people. */
+  readonly consequence?: boolean;
+}
+
+/** Collects what is wrong; evaluation and decoding go on after a problem so that all are found at once. */
+export class Diagnostics {
+  readonly list: Diagnostic[] = [];
+
+  error(summary: string, detail: string, range?: Range, options: { consequence?: boolean } = {}): void {
+    this.list.push({ severity: 'error', summary, detail, range, ...options });
+  }
+
+  warning(summary: string, detail: string, range?: Range): void {
+    this.list.push({ severity: 'warning', summary, detail, range });
+  }
+
+  add(more: Iterable<Diagnostic>): void {
+    for (const d of more) this.list.push(d);
+  }
+
+  get failed(): boolean {
+    return this.list.some((d) => d.severity === 'error');
+  }
+}
+
+/** A file that cannot be used; `diagnostics` holds everything that is wrong with it. */
+export class DiagnosticsError extends Error {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(formatDiagnostics(diagnostics));
+    this.name = 'DiagnosticsError';
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** One line: `job.nomad:3,10-19: Summary; Detail`. */
+export function formatDiagnosticLine(d: Diagnostic): string {
+  return `${formatRange(d.range)}: ${d.summary}; ${d.detail}`;
+}
+
+export interface FormatOptions {
+  readonly colors?: boolean;
+}
+
+/**
+ * The form for people: place and summary, the line with a caret below, then the explanation.
+ *
+ * ```text
+ * job.nomad:6,7-11: Unsupported argument
+ *   6 |       nmae = "x"
+ *     |       ^^^^
+ *   An argument named "nmae" is not expected here. Did you mean "name"?
+ * ```
+ */
+export function formatDiagnostic(d: Diagnostic): string {
+  return render(d, {});
+}
+
+function render(d: Diagnostic, { colors = false }: FormatOptions): string {
+  const paint = (code: number, text: string): string => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const lines: string[] = [];
+  const summary = d.severity === 'warning' ? `warning: ${d.summary}` : d.summary;
+  lines.push(paint(1, d.range === undefined || d.range.start < 0 ? summary : `${formatRange(d.range)}: ${summary}`));
+  if (d.range !== undefined && d.range.start >= 0) lines.push(...excerpt(d.range, (text) => paint(31, text)));
+  if (d.detail !== '') lines.push(...d.detail.split('\n').map((line) => (line === '' ? '' : `  ${line}`)));
+  return lines.join('\n');
+}
+
+/** Everything that is wrong, in the order of the file, without what merely follows from something else. */
+export function formatDiagnostics(diagnostics: readonly Diagnostic[], options: FormatOptions = {}): string {
+  const causes = diagnostics.filter((d) => d.consequence !== true);
+  const shown = (causes.length > 0 ? causes : [...diagnostics]).sort((a, b) => (a.range?.start ?? -1) - (b.range?.start ?? -1));
+  return shown.map((d) => render(d, options)).join('\n\n');
+}
+
+const MAX_EXCERPT = 160;
+
+function excerpt(range: Range, paint: (text: string) => string): string[] {
+  const start = range.source.position(range.start);
+  const end = range.source.position(range.end);
+  const full = range.source.line(start.line);
+  const shift = start.column > MAX_EXCERPT - 40 ? start.column - 40 : 0;
+  const text = full.slice(shift, shift + MAX_EXCERPT);
+  const from = start.column - 1 - shift;
+  const to = end.line === start.line ? end.column - 1 - shift : text.length;
+  const width = Math.max(1, Math.min(to, text.length) - from);
+  const number = String(start.line);
+  const pad = text.slice(0, from).replace(/[^\t]/g, ' ');
+  return [`  ${number} | ${text}`, `  ${' '.repeat(number.length)} | ${pad}${paint('^'.repeat(width))}`];
+}
+
+/** The candidate that is at most two typing errors away, if there is one. */
+export function nearest(given: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let least = 3;
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - given.length) >= least) continue;
+    const distance = editDistance(given, candidate);
+    if (distance < least) {
+      least = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

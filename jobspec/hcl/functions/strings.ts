@@ -1,0 +1,147 @@
+import { compareStrings, bool, list, number, object, string, tuple, STRING, type Value } from '../value.ts';
+import { ArgumentError, type HclFunction } from '../evaluate.ts';
+import { graphemes } from '../source.ts';
+import { define, integer, items, p, text } from './define.ts';
+import { format, formatList } from './format.ts';
+
+export const strings: Record<string, HclFunction> = {
+  upper: define([p.string('str')], ([s]) => string(text(s).toUpperCase())),
+  lower: define([p.string('str')], ([s]) => string(text(s).toLowerCase())),
+  title: define([p.string('str')], ([s]) =>
+    string(text(s).replace(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_, before: string, c: string) => before + c.toUpperCase())),
+  ),
+  trim: define([p.string('str'), p.string('cutset')], ([s, cut]) => string(trim(text(s), text(cut)))),
+  trimspace: define([p.string('str')], ([s]) => string(text(s).trim())),
+  trimprefix: define([p.string('str'), p.string('prefix')], ([s, prefix]) =>
+    string(text(s).startsWith(text(prefix)) ? text(s).slice(text(prefix).length) : text(s)),
+  ),
+  trimsuffix: define([p.string('str'), p.string('suffix')], ([s, suffix]) =>
+    string(text(suffix) !== '' && text(s).endsWith(text(suffix)) ? text(s).slice(0, -text(suffix).length) : text(s)),
+  ),
+  chomp: define([p.string('str')], ([s]) => string(text(s).replace(/(\r\n|\r|\n)+$/, ''))),
+  indent: define([p.number('spaces'), p.string('str')], ([n, s]) =>
+    string(text(s).replaceAll('\n', `\n${' '.repeat(integer(n))}`)),
+  ),
+  join: define(
+    [p.string('separator')],
+    ([separator, ...lists]) => string(lists.flatMap((l) => items(l).map((item) => joinable(item))).join(text(separator))),
+    p.list('lists', STRING),
+  ),
+  split: define([p.string('separator'), p.string('str')], ([separator, s]) =>
+    list(STRING, split(text(s), text(separator)).map(string)),
+  ),
+  replace: define([p.string('str'), p.string('substr'), p.string('replace')], ([s, from, to]) => {
+    const pattern = text(from);
+    // A pattern between slashes is a regular expression, as older job files have it.
+    if (pattern.length > 1 && pattern.startsWith('/') && pattern.endsWith('/')) {
+      return string(replaceRegex(text(s), pattern.slice(1, -1), text(to)));
+    }
+    return string(text(s).replaceAll(pattern, () => text(to)));
+  }),
+  regex_replace: define([p.string('str'), p.string('pattern'), p.string('replace')], ([s, pattern, to]) =>
+    string(replaceRegex(text(s), text(pattern), text(to))),
+  ),
+  regex: define([p.string('pattern'), p.string('string')], ([pattern, s]) => {
+    const match = compile(text(pattern), 'u').exec(text(s));
+    if (match === null) throw new Error('pattern did not match any part of the given string');
+    return captured(match);
+  }),
+  regexall: define([p.string('pattern'), p.string('string')], ([pattern, s]) =>
+    tuple([...text(s).matchAll(compile(text(pattern), 'gu'))].map(captured)),
+  ),
+  strlen: define([p.string('str')], ([s]) => number(graphemes(text(s)).length)),
+  strrev: define([p.string('str')], ([s]) => string(graphemes(text(s)).reverse().join(''))),
+  reverse: define([p.any('list')], ([l]) => {
+    if (l!.kind === 'string') return string(graphemes(l!.string).reverse().join(''));
+    const reversed = [...items(l)].reverse();
+    return l!.kind === 'list' || l!.kind === 'set' ? list(l!.element, reversed) : tuple(reversed);
+  }),
+  substr: define([p.string('str'), p.number('offset'), p.number('length')], ([s, offset, length]) => {
+    const characters = graphemes(text(s));
+    let from = integer(offset);
+    const count = integer(length);
+    if (from < 0) from = Math.max(0, characters.length + from);
+    if (count < 0) return string(characters.slice(from).join(''));
+    return string(characters.slice(from, from + count).join(''));
+  }),
+  startswith: define([p.string('str'), p.string('prefix')], ([s, prefix]) => bool(text(s).startsWith(text(prefix)))),
+  endswith: define([p.string('str'), p.string('suffix')], ([s, suffix]) => bool(text(s).endsWith(text(suffix)))),
+  strcontains: define([p.string('str'), p.string('substr')], ([s, part]) => bool(text(s).includes(text(part)))),
+  format: define([p.string('format')], ([f, ...args]) => string(format(text(f), args)), p.nullable('args')),
+  formatlist: define([p.string('format')], ([f, ...args]) => formatList(text(f), args), p.nullable('args')),
+  sort: define([p.list('list', STRING)], ([l]) => {
+    return list(
+      STRING,
+      [...items(l)].sort((a, b) => compareStrings(joinable(a), joinable(b))),
+    );
+  }),
+};
+
+function joinable(v: Value): string {
+  if (v.kind === 'null') throw new ArgumentError(1, 'element is null; cannot concatenate null values');
+  return text(v);
+}
+
+function trim(s: string, cutset: string): string {
+  const cut = new Set(cutset);
+  const characters = [...s];
+  let from = 0;
+  let to = characters.length;
+  while (from < to && cut.has(characters[from]!)) from++;
+  while (to > from && cut.has(characters[to - 1]!)) to--;
+  return characters.slice(from, to).join('');
+}
+
+/** As Go splits: an empty separator gives the characters. */
+function split(s: string, separator: string): string[] {
+  return separator === '' ? [...s] : s.split(separator);
+}
+
+/** Turns an RE2 pattern into ours: named groups and leading flags are written differently. */
+export function compile(pattern: string, flags: string): RegExp {
+  let source = pattern.replaceAll('(?P<', '(?<');
+  let all = flags;
+  const inline = /^\(\?([imsU]+)\)/.exec(source);
+  if (inline !== null) {
+    source = source.slice(inline[0].length);
+    for (const flag of inline[1]!) if ('ims'.includes(flag)) all += flag;
+  }
+  source = source
+    .replaceAll('\\A', '^')
+    .replaceAll('\\z', '$')
+    .replace(/\[\[:(\w+):\]\]/g, (whole, name: string) => CLASSES[name] ?? whole);
+  try {
+    return new RegExp(source, all);
+  } catch {
+    try {
+      // Without the strict mode more escapes are allowed, as RE2 allows them.
+      return new RegExp(source, all.replace('u', ''));
+    } catch (err) {
+      throw new Error(`invalid regexp pattern: ${err instanceof Error ? err.message : String(err)}`);
+    }
+  }
+}
+
+const CLASSES: Record<string, string> = {
+  alpha: '[A-Za-z]', digit: '[0-9]', alnum: '[0-9A-Za-z]', upper: '[A-Z]', lower: '[a-z]', space: '\\s', word: '\\w', punct: '[!-/:-@\\[-`{-~]', xdigit: '[0-9A-Fa-f]',
+}; // prettier-ignore
+
+function captured(match: RegExpExecArray | RegExpMatchArray): Value {
+  const capture = (s: string | undefined): Value => (s === undefined ? { kind: 'null', type: STRING } : string(s));
+  if (match.groups !== undefined) return object(Object.entries(match.groups).map(([k, v]) => [k, capture(v)] as const));
+  if (match.length > 1) return tuple(match.slice(1).map(capture));
+  return string(match[0]);
+}
+
+/** `$1`, `${1}` and `${name}` in the replacement are the groups. */
+function replaceRegex(s: string, pattern: string, to: string): string {
+  return s.replace(compile(pattern, 'gu'), (...found: unknown[]) => {
+    const groups = typeof found.at(-1) === 'object' ? (found.at(-1) as Record<string, string>) : {};
+    return to.replace(/\$\$|\$(?:\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
+      if (whole === '$$') return '$';
+      const name = braced ?? bare ?? '';
+      const group = /^\d+$/.test(name) ? found[Number(name)] : groups[name];
+      return typeof group === 'string' ? group : '';
+    });
+  });
+}

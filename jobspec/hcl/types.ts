@@ -1,0 +1,132 @@
+import type { Expression } from './ast.ts';
+import { startRange } from './ast.ts';
+import type { Range } from './source.ts';
+import { BOOL, DYNAMIC, NUMBER, STRING, type Type } from './value.ts';
+
+export interface TypeProblem {
+  readonly summary: string;
+  readonly detail: string;
+  readonly range: Range;
+}
+
+/**
+ * Reads a type as variables declare it: `string`, `list(number)`, `object({ cpu = number })`. With `any` the type stays open where that is
+ * allowed.
+ */
+export function readType(
+  e: Expression,
+  options: { any?: boolean } = {},
+): { readonly type: Type } | { readonly problem: TypeProblem } {
+  try {
+    return { type: read(e, options.any === true) };
+  } catch (err) {
+    if (err instanceof Problem) return { problem: err.problem };
+    throw err;
+  }
+}
+
+class Problem extends Error {
+  readonly problem: TypeProblem;
+  constructor(detail: string, range: Range) {
+    super(detail);
+    this.problem = { summary: 'Invalid type specification', detail, range };
+  }
+}
+
+const COLLECTIONS = ['list', 'set', 'map'] as const;
+
+function read(e: Expression, any: boolean): Type {
+  if (e.kind === 'variable' && e.steps.length === 0) return keyword(e.name, e.range, any);
+  if (e.kind === 'template' && e.parts.length === 1 && e.parts[0]!.kind === 'literal') {
+    throw new Problem('Type keywords are written without quotes.', e.range);
+  }
+  if (e.kind !== 'call')
+    throw new Problem(
+      'A type specification is either a primitive type keyword (bool, number, string) or a complex type constructor call, like list(string).',
+      e.range,
+    );
+  const argument = e.args[0];
+  if (e.args.length !== 1 || argument === undefined) {
+    const subject: Range = argument === undefined ? e.closeRange : startRange(e.args[1] ?? argument);
+    switch (e.name) {
+      case 'bool':
+      case 'string':
+      case 'number':
+      case 'any':
+        throw new Problem(`Primitive type keyword ${JSON.stringify(e.name)} does not expect arguments.`, subject);
+      case 'list':
+      case 'set':
+      case 'map':
+        throw new Problem(`The ${e.name} type constructor requires one argument specifying the element type.`, subject);
+      case 'object':
+        throw new Problem(
+          'The object type constructor requires one argument specifying the attribute types and values as a map.',
+          subject,
+        );
+      case 'tuple':
+        throw new Problem('The tuple type constructor requires one argument specifying the element types as a list.', subject);
+    }
+  }
+  for (const kind of COLLECTIONS) if (e.name === kind) return { kind, element: read(argument!, any) };
+  if (e.name === 'object') {
+    if (argument!.kind !== 'object') {
+      throw new Problem(
+        'Object type constructor requires a map whose keys are attribute names and whose values are the corresponding attribute types.',
+        argument!.range,
+      );
+    }
+    const attributes = new Map<string, Type>();
+    const optional = new Set<string>();
+    for (const item of argument!.items) {
+      const name = keyName(item.key);
+      if (name === undefined) throw new Problem('Object constructor map keys must be attribute names.', item.key.range);
+      if (item.value.kind === 'call' && item.value.name === 'optional' && item.value.args[0] !== undefined) {
+        optional.add(name);
+        attributes.set(name, read(item.value.args[0], any));
+      } else attributes.set(name, read(item.value, any));
+    }
+    return { kind: 'object', attributes, optional };
+  }
+  if (e.name === 'tuple') {
+    if (argument!.kind !== 'tuple')
+      throw new Problem('Tuple type constructor requires a list of element types.', argument!.range);
+    return { kind: 'tuple', elements: argument!.items.map((item) => read(item, any)) };
+  }
+  throw new Problem(`Keyword ${JSON.stringify(e.name)} is not a valid type constructor.`, e.nameRange);
+}
+
+function keyName(key: Expression): string | undefined {
+  if (key.kind === 'variable' && key.steps.length === 0) return key.name;
+  if (key.kind === 'template' && key.parts.length === 1) {
+    const part = key.parts[0]!;
+    if (part.kind === 'literal' && part.value.kind === 'string') return part.value.string;
+  }
+  return undefined;
+}
+
+function keyword(name: string, range: Range, any: boolean): Type {
+  switch (name) {
+    case 'string':
+      return STRING;
+    case 'number':
+      return NUMBER;
+    case 'bool':
+      return BOOL;
+    case 'any':
+      if (any) return DYNAMIC;
+      throw new Problem('The keyword "any" cannot be used in this type specification: an exact type is required.', range);
+    case 'list':
+    case 'set':
+    case 'map':
+      throw new Problem(`The ${name} type constructor requires one argument specifying the element type.`, range);
+    case 'object':
+      throw new Problem(
+        'The object type constructor requires one argument specifying the attribute types and values as a map.',
+        range,
+      );
+    case 'tuple':
+      throw new Problem('The tuple type constructor requires one argument specifying the element types as a list.', range);
+    default:
+      throw new Problem(`The keyword ${JSON.stringify(name)} is not a valid type specification.`, range);
+  }
+}

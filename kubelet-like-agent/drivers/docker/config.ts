@@ -1,0 +1,379 @@
+import { checkConfig, toBlocks, toFlag, toNumber, toText, toTextMap, toTexts, type Config, type Fields } from '../config.ts';
+
+/** What the node's operator permits and prefers: `plugin "docker" { config { … } }`. */
+export interface DockerPolicy {
+  /** Host paths and named volumes. Off: only folders of the allocation can be mounted. */
+  readonly volumesEnabled: boolean;
+  /** Label that lets containers of this node's SELinux read what is mounted: `z` or `Z`. */
+  readonly selinuxLabel?: string;
+  readonly allowPrivileged: boolean;
+  /** Capabilities that a task may add, in lower case; `all` permits every one. */
+  readonly allowCaps: readonly string[];
+  /** Namespaces of the host that a task may share: network, pid, ipc, uts. */
+  readonly allowHostNamespaces: readonly string[];
+  /** Host devices that a task may get: paths, or `all`. */
+  readonly allowDevices: readonly string[];
+  readonly allowRuntimes: readonly string[];
+  /** For tasks that ask for none; 0 is no limit. */
+  readonly pidsLimit: number;
+}
+
+/** What Docker gives by default, without net_raw, with which a container can pretend to be its neighbours. */
+const DEFAULT_CAPS = ['audit_write', 'chown', 'dac_override', 'fowner', 'fsetid', 'kill', 'mknod', 'net_bind_service', 'setfcap', 'setgid', 'setpcap', 'setuid', 'sys_chroot']; // prettier-ignore
+
+export const defaultPolicy: DockerPolicy = {
+  volumesEnabled: false,
+  allowPrivileged: false,
+  allowCaps: DEFAULT_CAPS,
+  allowHostNamespaces: ['network'],
+  allowDevices: [],
+  allowRuntimes: ['runc'],
+  pidsLimit: 0,
+};
+
+const later = 'is not built in orch yet';
+const windows = 'is for Windows nodes, which orch does not run on';
+const permission = { type: 'refused', because: later } as const;
+
+const mountFields: Fields = {
+  type: { type: 'text', oneOf: ['bind', 'volume', 'tmpfs'] },
+  target: { type: 'text', required: true },
+  source: { type: 'text' },
+  readonly: { type: 'flag' },
+  bind_options: { type: 'block', fields: { propagation: { type: 'text', oneOf: ['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared'] } } }, // prettier-ignore
+  volume_options: {
+    type: 'block',
+    fields: {
+      no_copy: { type: 'flag' },
+      labels: { type: 'textMap' },
+      driver_config: { type: 'block', fields: { name: { type: 'text' }, options: { type: 'textMap' } } },
+    },
+  },
+  tmpfs_options: { type: 'block', fields: { size: { type: 'number' }, mode: { type: 'number' } } },
+};
+
+const fields: Fields = {
+  image: { type: 'text', required: true },
+  command: { type: 'text' },
+  args: { type: 'texts' },
+  entrypoint: { type: 'texts' },
+  work_dir: { type: 'text' },
+  ports: { type: 'texts' },
+  port_map: { type: 'textMap' },
+  auth: {
+    type: 'block',
+    fields: {
+      username: { type: 'text' },
+      password: { type: 'text' },
+      email: { type: 'text' },
+      server_address: { type: 'text' },
+    },
+  },
+  auth_soft_fail: { type: 'refused', because: later },
+  force_pull: { type: 'flag' },
+  image_pull_timeout: { type: 'text' },
+  load: { type: 'refused', because: later },
+  volumes: { type: 'texts' },
+  volume_driver: { type: 'text' },
+  mount: { type: 'blocks', fields: mountFields },
+  mounts: { type: 'blocks', fields: mountFields },
+  devices: { type: 'blocks', fields: { host_path: { type: 'text', required: true }, container_path: { type: 'text' }, cgroup_permissions: { type: 'text' } } }, // prettier-ignore
+  network_mode: { type: 'text' },
+  network_aliases: { type: 'texts' },
+  ipv4_address: { type: 'text' },
+  ipv6_address: { type: 'text' },
+  mac_address: { type: 'text' },
+  advertise_ipv6_address: permission,
+  hostname: { type: 'text' },
+  dns_servers: { type: 'texts' },
+  dns_search_domains: { type: 'texts' },
+  dns_options: { type: 'texts' },
+  extra_hosts: { type: 'texts' },
+  ipc_mode: { type: 'text' },
+  pid_mode: { type: 'text' },
+  uts_mode: { type: 'text' },
+  userns_mode: { type: 'text' },
+  cgroupns: { type: 'text', oneOf: ['host', 'private'] },
+  cpu_hard_limit: { type: 'flag' },
+  cpu_cfs_period: { type: 'number' },
+  memory_hard_limit: { type: 'number' },
+  oom_score_adj: { type: 'number' },
+  pids_limit: { type: 'number' },
+  ulimit: { type: 'textMap' },
+  sysctl: { type: 'textMap' },
+  shm_size: { type: 'number' },
+  storage_opt: { type: 'textMap' },
+  readonly_rootfs: { type: 'flag' },
+  cap_add: { type: 'texts' },
+  cap_drop: { type: 'texts' },
+  privileged: { type: 'flag' },
+  security_opt: { type: 'texts' },
+  group_add: { type: 'texts' },
+  runtime: { type: 'text' },
+  init: { type: 'flag' },
+  interactive: { type: 'flag' },
+  tty: { type: 'flag' },
+  labels: { type: 'textMap' },
+  logging: { type: 'block', fields: { type: { type: 'text' }, driver: { type: 'text' }, config: { type: 'textMap' } } },
+  healthchecks: { type: 'block', fields: { disable: { type: 'flag' } } },
+  container_exists_attempts: { type: 'refused', because: 'is not needed: what an earlier start left behind is removed' },
+  isolation: { type: 'refused', because: windows },
+  windows_allow_insecure_container_admin: { type: 'refused', because: windows },
+};
+
+/** A task's config, read. Absent means that the image or the engine decides. */
+export interface DockerConfig {
+  readonly image: string;
+  readonly command?: string;
+  readonly args: readonly string[];
+  readonly entrypoint?: readonly string[];
+  readonly workDir?: string;
+  readonly ports: readonly string[];
+  readonly portMap: Readonly<Record<string, number>>;
+  readonly auth?: {
+    readonly username: string;
+    readonly password: string;
+    readonly email: string;
+    readonly serveraddress: string;
+  };
+  readonly forcePull: boolean;
+  readonly imagePullTimeout: string;
+  readonly volumes: readonly string[];
+  readonly volumeDriver?: string;
+  readonly mounts: readonly MountConfig[];
+  readonly devices: readonly { readonly hostPath: string; readonly containerPath: string; readonly permissions: string }[];
+  readonly networkMode?: string;
+  readonly networkAliases: readonly string[];
+  readonly ipv4Address?: string;
+  readonly ipv6Address?: string;
+  readonly macAddress?: string;
+  readonly hostname?: string;
+  readonly dnsServers?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly dnsOptions?: readonly string[];
+  readonly extraHosts?: readonly string[];
+  readonly ipcMode?: string;
+  readonly pidMode?: string;
+  readonly utsMode?: string;
+  readonly usernsMode?: string;
+  readonly cgroupns?: string;
+  readonly cpuHardLimit: boolean;
+  readonly cpuPeriod: number;
+  readonly memoryHardLimitMB?: number;
+  readonly oomScoreAdj?: number;
+  readonly pidsLimit?: number;
+  readonly ulimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly shmSize?: number;
+  readonly storageOpt?: Readonly<Record<string, string>>;
+  readonly readonlyRootfs: boolean;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly privileged: boolean;
+  readonly securityOpt: readonly string[];
+  readonly groupAdd: readonly string[];
+  readonly runtime?: string;
+  readonly init: boolean;
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly logging?: { readonly type: string; readonly config: Readonly<Record<string, string>> };
+  readonly disableHealthcheck: boolean;
+}
+
+export interface MountConfig {
+  readonly type: 'bind' | 'volume' | 'tmpfs';
+  readonly target: string;
+  readonly source: string;
+  readonly readOnly: boolean;
+  readonly propagation?: string;
+  readonly volume?: { readonly noCopy: boolean; readonly labels: Readonly<Record<string, string>>; readonly driver?: { readonly name: string; readonly options: Readonly<Record<string, string>> } }; // prettier-ignore
+  readonly tmpfs?: { readonly size?: number; readonly mode?: number };
+}
+
+/** Problems with a config, by its form and by what the node permits. */
+export function validateConfig(config: Config, policy: DockerPolicy): string[] {
+  const problems = checkConfig(fields, config);
+  return problems.length > 0 ? problems : refusals(readConfig(config), policy);
+}
+
+/** Reads a config that has passed checkConfig. */
+export function readConfig(config: Config): DockerConfig {
+  const text = (key: string): string | undefined => toText(config[key]) || undefined;
+  const texts = (key: string): string[] => toTexts(config[key]) ?? [];
+  const flag = (key: string): boolean => toFlag(config[key]) ?? false;
+  const auth = config['auth'] === undefined ? undefined : toBlocks(config['auth'])?.[0];
+  const logging = config['logging'] === undefined ? undefined : toBlocks(config['logging'])?.[0];
+  const healthchecks = config['healthchecks'] === undefined ? undefined : toBlocks(config['healthchecks'])?.[0];
+  const portMap = Object.entries(toTextMap(config['port_map'] ?? {}) ?? {});
+  return defined({
+    image: text('image') ?? '',
+    command: text('command'),
+    args: texts('args'),
+    entrypoint: toTexts(config['entrypoint']),
+    workDir: text('work_dir'),
+    ports: texts('ports'),
+    portMap: Object.fromEntries(portMap.map(([label, port]) => [label, Number(port)])),
+    auth:
+      auth === undefined
+        ? undefined
+        : {
+            username: toText(auth['username']) ?? '',
+            password: toText(auth['password']) ?? '',
+            email: toText(auth['email']) ?? '',
+            serveraddress: toText(auth['server_address']) ?? '',
+          },
+    forcePull: flag('force_pull'),
+    imagePullTimeout: text('image_pull_timeout') ?? '5m',
+    volumes: texts('volumes'),
+    volumeDriver: text('volume_driver'),
+    mounts: [...readMounts(config['mount']), ...readMounts(config['mounts'])],
+    devices: (toBlocks(config['devices'] ?? []) ?? []).map((device) => {
+      const hostPath = toText(device['host_path']) ?? '';
+      return {
+        hostPath,
+        containerPath: toText(device['container_path']) || hostPath,
+        permissions: toText(device['cgroup_permissions']) || 'rwm',
+      };
+    }),
+    networkMode: text('network_mode'),
+    networkAliases: texts('network_aliases'),
+    ipv4Address: text('ipv4_address'),
+    ipv6Address: text('ipv6_address'),
+    macAddress: text('mac_address'),
+    hostname: text('hostname'),
+    dnsServers: toTexts(config['dns_servers']),
+    dnsSearch: toTexts(config['dns_search_domains']),
+    dnsOptions: toTexts(config['dns_options']),
+    extraHosts: toTexts(config['extra_hosts']),
+    ipcMode: text('ipc_mode'),
+    pidMode: text('pid_mode'),
+    utsMode: text('uts_mode'),
+    usernsMode: text('userns_mode'),
+    cgroupns: text('cgroupns'),
+    cpuHardLimit: flag('cpu_hard_limit'),
+    cpuPeriod: toNumber(config['cpu_cfs_period']) || 100_000,
+    memoryHardLimitMB: toNumber(config['memory_hard_limit']) || undefined,
+    oomScoreAdj: toNumber(config['oom_score_adj']),
+    pidsLimit: toNumber(config['pids_limit']) || undefined,
+    ulimits: Object.entries(toTextMap(config['ulimit'] ?? {}) ?? {}).map(([Name, value]) => {
+      const [soft, hard] = value.split(':').map(Number);
+      return { Name, Soft: soft!, Hard: hard ?? soft! };
+    }),
+    sysctls: toTextMap(config['sysctl'] ?? {}) ?? {},
+    shmSize: toNumber(config['shm_size']) || undefined,
+    storageOpt: config['storage_opt'] === undefined ? undefined : toTextMap(config['storage_opt']),
+    readonlyRootfs: flag('readonly_rootfs'),
+    capAdd: texts('cap_add').map(capability),
+    capDrop: texts('cap_drop').map(capability),
+    privileged: flag('privileged'),
+    securityOpt: texts('security_opt'),
+    groupAdd: texts('group_add'),
+    runtime: text('runtime'),
+    init: flag('init'),
+    interactive: flag('interactive'),
+    tty: flag('tty'),
+    labels: toTextMap(config['labels'] ?? {}) ?? {},
+    logging:
+      logging === undefined
+        ? undefined
+        : {
+            type: toText(logging['type']) || toText(logging['driver']) || 'json-file',
+            config: toTextMap(logging['config'] ?? {}) ?? {},
+          },
+    disableHealthcheck: toFlag(healthchecks?.['disable']) ?? false,
+  });
+}
+
+function readMounts(value: unknown): MountConfig[] {
+  return (toBlocks(value ?? []) ?? []).map((block) => {
+    const type = toText(block['type']) || 'volume';
+    const volume = toBlocks(block['volume_options'] ?? [])?.[0];
+    const driver = toBlocks(volume?.['driver_config'] ?? [])?.[0];
+    const tmpfs = toBlocks(block['tmpfs_options'] ?? [])?.[0];
+    return defined<MountConfig>({
+      type: type as MountConfig['type'],
+      target: toText(block['target']) ?? '',
+      source: toText(block['source']) ?? '',
+      readOnly: toFlag(block['readonly']) ?? false,
+      propagation: toText(toBlocks(block['bind_options'] ?? [])?.[0]?.['propagation']) || undefined,
+      volume:
+        volume === undefined
+          ? undefined
+          : defined<NonNullable<MountConfig['volume']>>({
+              noCopy: toFlag(volume['no_copy']) ?? false,
+              labels: toTextMap(volume['labels'] ?? {}) ?? {},
+              driver:
+                driver === undefined
+                  ? undefined
+                  : { name: toText(driver['name']) ?? '', options: toTextMap(driver['options'] ?? {}) ?? {} },
+            }),
+      tmpfs:
+        tmpfs === undefined
+          ? undefined
+          : defined<NonNullable<MountConfig['tmpfs']>>({ size: toNumber(tmpfs['size']), mode: toNumber(tmpfs['mode']) }),
+    });
+  });
+}
+
+/** Leaves out what is undefined. */
+function defined<T>(value: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
+}
+
+/** `CAP_NET_ADMIN`, `NET_ADMIN` and `net_admin` are one. */
+const capability = (name: string): string => name.toLowerCase().replace(/^cap_/, '');
+
+/** Options by which a container gets at more than its own: refused unless the operator permits them. */
+export function refusals(config: DockerConfig, policy: DockerPolicy): string[] {
+  const problems: string[] = [];
+  if (config.privileged && !policy.allowPrivileged)
+    problems.push('privileged: is not permitted on this node (plugin "docker": allow_privileged)');
+  const caps = config.capAdd.filter((cap) => !policy.allowCaps.includes('all') && !policy.allowCaps.includes(cap));
+  if (caps.length > 0) problems.push(`cap_add: ${caps.join(', ')} not permitted on this node (plugin "docker": allow_caps)`);
+
+  const modes = [
+    ['network', 'network_mode', config.networkMode],
+    ['pid', 'pid_mode', config.pidMode],
+    ['ipc', 'ipc_mode', config.ipcMode],
+    ['uts', 'uts_mode', config.utsMode],
+  ] as const;
+  for (const [kind, key, mode] of modes) {
+    const permitted = policy.allowPrivileged || policy.allowHostNamespaces.includes(kind);
+    if (mode === 'host' && !permitted)
+      problems.push(`${key}: the host's own is not permitted on this node (plugin "docker": allow_host_namespaces)`);
+    if (key !== 'network_mode' && mode !== undefined && !['host', 'private', 'shareable', 'none'].includes(mode)) {
+      if (!mode.startsWith('container:')) problems.push(`${key}: must be host, private or container:<name>`);
+    }
+  }
+  if (config.usernsMode === 'host' && !policy.allowPrivileged)
+    problems.push('userns_mode: the host\'s own is not permitted on this node (plugin "docker": allow_privileged)');
+  if (config.cgroupns === 'host' && !policy.allowPrivileged)
+    problems.push('cgroupns: the host\'s own is not permitted on this node (plugin "docker": allow_privileged)');
+  for (const device of config.devices) {
+    if (policy.allowPrivileged || policy.allowDevices.includes('all') || policy.allowDevices.includes(device.hostPath)) continue;
+    problems.push(`devices: ${device.hostPath} is not permitted on this node (plugin "docker": allow_devices)`);
+  }
+  for (const option of config.securityOpt) {
+    if (!/^no-new-privileges(?:[:=]true)?$/.test(option) && !policy.allowPrivileged) {
+      problems.push(`security_opt: "${option}" is not permitted on this node (plugin "docker": allow_privileged)`);
+    }
+  }
+  if (config.runtime !== undefined && !policy.allowRuntimes.includes(config.runtime)) {
+    problems.push(`runtime: "${config.runtime}" is not permitted on this node (plugin "docker": allow_runtimes)`);
+  }
+  if (config.volumeDriver !== undefined && !policy.volumesEnabled)
+    problems.push('volume_driver: volumes are not enabled on this node');
+  for (const mount of config.mounts) {
+    if (mount.type === 'volume' && !policy.volumesEnabled)
+      problems.push(`mount: volumes are not enabled on this node; cannot mount volume "${mount.source}"`);
+    if (mount.type === 'bind' && mount.source === '') problems.push('mount: a bind mount needs a source');
+  }
+  for (const [label, port] of Object.entries(config.portMap)) {
+    if (!(Number.isInteger(port) && port > 0 && port < 65536)) problems.push(`port_map.${label}: must be a port`);
+  }
+  for (const { Name, Soft, Hard } of config.ulimits) {
+    if (!Number.isInteger(Soft) || !Number.isInteger(Hard)) problems.push(`ulimit.${Name}: must be "soft:hard" or one number`);
+  }
+  return problems;
+}

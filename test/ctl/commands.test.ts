@@ -1,0 +1,507 @@
+/**
+ * Commands against the real API server, in this process. What controllers would do is done by the test, where a command waits
+ * for it.
+ */
+import t from 'tap';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { silentLogger, systemClock, uuid } from '../../base/index.ts';
+import { startApiServer } from '../../apiserver/index.ts';
+import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
+import { Client } from '../../client/index.ts';
+import {
+  AllocationKind,
+  DeploymentKind,
+  EvaluationKind,
+  JobKind,
+  JobVersionKind,
+  LeaseKind,
+  NodeKind,
+  type AnyObject,
+  type Evaluation,
+  type Job,
+  type Kind,
+  type Stored,
+} from '../../openapi/index.ts';
+import { run, type IO } from '../../ctl/index.ts';
+import { jobVersionName, registerEvaluation } from '../../ctl/submit.ts';
+
+process.env.TZ = 'UTC';
+
+const dir = t.testdir();
+const store = await openEmbeddedStore({ path: join(dir, 'store'), clock: systemClock, log: silentLogger });
+const api = await startApiServer({ store, listen: [{ host: '127.0.0.1', port: 0 }], clock: systemClock, log: silentLogger });
+const client = new Client({ servers: [api.urls[0]!] });
+const controllers: AbortController[] = [];
+t.teardown(async () => {
+  for (const one of controllers) one.abort();
+  client.close();
+  await api.close();
+  await store.close();
+});
+
+interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Running {
+  readonly done: Promise<Result>;
+  interrupt(): void;
+  /** Resolves once stdout matches. */
+  says(pattern: RegExp): Promise<void>;
+}
+
+const work = join(dir, 'work');
+mkdirSync(work);
+
+function start(argv: readonly string[], input = '', env: Record<string, string> = {}): Running {
+  const out: string[] = [];
+  const err: string[] = [];
+  let woken = (): void => undefined;
+  const sink = (to: string[]): Writable =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        to.push(chunk.toString());
+        woken();
+        done();
+      },
+    });
+  const listeners = new Set<() => void>();
+  const io: IO = {
+    stdin: Readable.from([input]),
+    stdout: sink(out),
+    stderr: sink(err),
+    interactive: false,
+    canAsk: false,
+    columns: () => 120,
+    cwd: work,
+    onInterrupt: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const settings = { ORCH_ADDR: api.urls[0]!, ORCH_CONFIG: join(dir, 'no-config'), ...env };
+  const done = run(argv, { io, env: settings, clock: systemClock, version: '1.2.3' }).then((code) => ({
+    code,
+    stdout: out.join(''),
+    stderr: err.join(''),
+  }));
+  return {
+    done,
+    interrupt: () => listeners.forEach((listener) => listener()),
+    says: (pattern) =>
+      new Promise((resolve) => {
+        woken = () => {
+          if (pattern.test(out.join(''))) resolve();
+        };
+        woken();
+      }),
+  };
+}
+
+const orchctl = (...argv: string[]): Promise<Result> => start(argv).done;
+
+/** Runs a command that is meant to succeed. */
+async function ok(...argv: string[]): Promise<string> {
+  const { code, stdout, stderr } = await orchctl(...argv);
+  if (code !== 0) throw new Error(`orchctl ${argv.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+const setStatus = <T extends AnyObject>(kind: Kind<T>, object: Stored<T>, status: object): Promise<Stored<T>> =>
+  client.patch(kind, object.metadata.name, object.metadata.namespace, { status }, { subresource: 'status' });
+
+const file = (name: string, text: string): void => writeFileSync(join(work, name), text);
+const jobFile = (name: string, count = 1, more = ''): string =>
+  `job "${name}" {\n  datacenters = ["dc1"]\n  group "g" {\n    count = ${count}\n    task "t" {\n      driver = "raw_exec"\n      config {\n        command = "sleep"\n      }\n      ${more}\n    }\n  }\n}\n`;
+
+const nodeId = 'ac509354-241c-1d1e-9a42-26d031f91e85';
+await client.create(NodeKind, { metadata: { name: nodeId }, spec: { name: 'node1', datacenter: 'dc1' } });
+
+/** Does for a job what its controller and the scheduler would do: version, evaluation, deployment, allocation. */
+async function control(job: Stored<Job>, outcome: 'placed' | 'unplaced' = 'placed'): Promise<Stored<Evaluation>> {
+  const { name, uid, namespace = 'default', generation } = job.metadata;
+  const version = generation - 1;
+  await client.create(JobVersionKind, {
+    metadata: { name: jobVersionName(name, uid, version), namespace },
+    spec: { jobName: name, jobUID: uid, version, generation, job: job.spec, stable: false },
+  });
+  await setStatus(JobKind, job, { phase: 'running', version, observedGeneration: generation });
+  const evaluation = await client.create(EvaluationKind, {
+    metadata: { name: registerEvaluation(job), namespace },
+    spec: { jobName: name, jobUID: uid, trigger: 'job-register', type: 'service', priority: 50 },
+  });
+  if (outcome === 'unplaced') {
+    const failedPlacements = { g: { nodesEvaluated: 1, nodesFiltered: 1, constraintFiltered: { 'missing drivers': 1 } } };
+    return setStatus(EvaluationKind, evaluation, { phase: 'complete', failedPlacements, blockedEvaluation: uuid() });
+  }
+  const deployment = await client.create(DeploymentKind, {
+    metadata: { name: uuid(), namespace },
+    spec: { jobName: name, jobUID: uid, jobVersion: version, groups: [{ name: 'g', desiredTotal: 1, progressDeadline: '10m' }] },
+  });
+  const running = {
+    phase: 'running',
+    description: 'Deployment is running',
+    groups: [{ name: 'g', placed: 1, healthy: 0, unhealthy: 0 }],
+  } as const;
+  await setStatus(DeploymentKind, deployment, running);
+  const allocation = await client.create(AllocationKind, {
+    metadata: { name: uuid(), namespace },
+    spec: {
+      jobName: name,
+      jobUID: uid,
+      jobVersion: version,
+      group: 'g',
+      name: `${name}.g[0]`,
+      index: 0,
+      nodeName: nodeId,
+      desired: 'run',
+      evaluation: evaluation.metadata.name,
+      deployment: deployment.metadata.name,
+    },
+  });
+  await setStatus(AllocationKind, allocation, { phase: 'running', description: 'Tasks are running' });
+  const ended = await setStatus(EvaluationKind, evaluation, { phase: 'complete', deployment: deployment.metadata.name });
+  await setStatus(DeploymentKind, deployment, {
+    ...running,
+    phase: 'successful',
+    description: 'Deployment completed successfully',
+    groups: [{ name: 'g', placed: 1, healthy: 1, unhealthy: 0 }],
+  });
+  return ended;
+}
+
+/** Waits until a job is there in a generation. */
+async function generation(name: string, wanted: number): Promise<Stored<Job>> {
+  const watching = new AbortController();
+  controllers.push(watching);
+  for await (const { type, object } of client.watch(JobKind, {
+    namespace: 'default',
+    fieldSelector: `metadata.name=${name}`,
+    signal: watching.signal,
+  }))
+    if (type !== 'BOOKMARK' && type !== 'DELETED' && object.metadata.generation >= wanted) {
+      watching.abort();
+      return object;
+    }
+  throw new Error('the watch ended');
+}
+
+t.test('version, help and what is not understood', async (t) => {
+  t.same(await orchctl('version'), { code: 0, stdout: 'orchctl v1.2.3\n', stderr: '' });
+  t.same((await orchctl('-version')).stdout, 'orchctl v1.2.3\n');
+  t.match(await ok('-help'), /Common commands:/);
+  t.match(await ok('job', '-help'), /Subcommands:/);
+  t.match(await ok('job', 'run', '--help'), /Usage: orchctl job run \[options\] <path>\nAlias: orchctl run/);
+  t.match(await ok('help', 'alloc', 'logs'), /Usage: orchctl alloc logs/);
+  t.match(await orchctl(), { code: 127, stdout: '', stderr: /Common commands/ });
+  t.match(await orchctl('stauts'), {
+    code: 127,
+    stdout: '',
+    stderr: /Unknown command: orchctl stauts\nDid you mean "orchctl status"\?/,
+  });
+  t.match(await orchctl('job', 'rnu'), { code: 1, stderr: /Did you mean "orchctl job run"\?/ });
+  t.match(await orchctl('job', 'run'), { code: 1, stderr: /^This command takes one argument: <path>\n/ });
+  t.match(await orchctl('job', 'run', '-dettach', 'x'), { code: 1, stderr: /not defined: -dettach\nDid you mean -detach\?/ });
+});
+
+t.test('job init writes a file that is a job, once', async (t) => {
+  t.equal(await ok('job', 'init', 'new.nomad'), 'Example job file written to new.nomad\n');
+  t.same(await orchctl('init', 'new.nomad'), { code: 1, stdout: '', stderr: "Job 'new.nomad' already exists\n" });
+  t.equal(await ok('init', '-short', 'short.nomad'), 'Example job file written to short.nomad\n');
+  t.notMatch(readFileSync(join(work, 'short.nomad'), 'utf8'), /#/);
+  t.equal(await ok('job', 'validate', 'new.nomad'), 'Job validation successful\n');
+  t.equal(await ok('validate', 'short.nomad'), 'Job validation successful\n');
+});
+
+t.test('no server', async (t) => {
+  const result = await start(['status'], '', { ORCH_ADDR: 'http://127.0.0.1:1' }).done;
+  t.match(result, {
+    code: 1,
+    stdout: '',
+    stderr: /^Cannot reach the API server at http:\/\/127\.0\.0\.1:1.*\nStart one with "orchctl agent -dev"/,
+  });
+});
+
+t.test('job run follows the evaluation and the deployment', async (t) => {
+  file('web.nomad', jobFile('web'));
+  t.equal(await ok('status'), 'No running jobs\n');
+  const running = start(['job', 'run', 'web.nomad']);
+  await control(await generation('web', 1));
+  const { code, stdout, stderr } = await running.done;
+  t.same([code, stderr], [0, '']);
+  const plain = stdout
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'TIME')
+    .replace(/"[0-9a-f]{8}"/g, '"ID"')
+    .replace(/= [0-9a-f]{8}$/gm, '= ID');
+  const deployment = (status: string, description: string, healthy: number): string =>
+    `    \nTIME\nID          = ID\nJob ID      = web\nJob Version = 0\nStatus      = ${status}\nDescription = ${description}\n\n` +
+    `Deployed\nTask Group  Desired  Placed  Healthy  Unhealthy  Progress Deadline\ng           1        1       ${healthy}        0          N/A\n`;
+  const [monitor, ...states] = plain.split(/(?<=Monitoring deployment "ID"\n)/);
+  t.equal(
+    monitor,
+    '==> TIME: Monitoring evaluation "ID"\n' +
+      '    TIME: Evaluation triggered by job "web"\n' +
+      '    TIME: Evaluation within deployment: "ID"\n' +
+      '    TIME: Allocation "ID" created: node "ID", group "g"\n' +
+      '    TIME: Evaluation status changed: "pending" -> "complete"\n' +
+      '==> TIME: Evaluation "ID" finished with status "complete"\n' +
+      '==> TIME: Monitoring deployment "ID"\n',
+  );
+  t.ok(states.join('').endsWith(deployment('successful', 'Deployment completed successfully', 1)));
+});
+
+t.test('submitting with a check-index', async (t) => {
+  const before = await client.get(JobKind, 'web', 'default');
+  const index = before.status!.modifyIndex!;
+  t.same(await orchctl('run', '-check-index', '0', 'web.nomad'), {
+    code: 1,
+    stdout: '',
+    stderr: 'Enforcing job modify index 0: job already exists\nJob not updated\n',
+  });
+  t.same(await orchctl('run', `-check-index=${index - 1}`, 'web.nomad'), {
+    code: 1,
+    stdout: '',
+    stderr: `Enforcing job modify index ${index - 1}: job exists with conflicting job modify index: ${index}\nJob not updated\n`,
+  });
+  file('other.nomad', jobFile('other'));
+  t.match(await orchctl('run', '-check-index', '3', 'other.nomad'), {
+    code: 1,
+    stderr: 'Enforcing job modify index 3: job does not exist\nJob not updated\n',
+  });
+  t.equal(
+    (await client.get(JobKind, 'web', 'default')).metadata.resourceVersion,
+    before.metadata.resourceVersion,
+    'nothing was written',
+  );
+  t.match(
+    await ok('run', '-detach', '-check-index', String(index), 'web.nomad'),
+    /^Job registration successful\nEvaluation ID: [0-9a-f-]{36}\n$/,
+  );
+});
+
+t.test('a job that is as it was still gets an evaluation', async (t) => {
+  const out = await ok('run', '-detach', 'web.nomad');
+  const name = /Evaluation ID: (\S+)/.exec(out)![1]!;
+  t.match(await client.get(EvaluationKind, name, 'default'), { spec: { trigger: 'job-register', jobName: 'web' } });
+  t.equal((await client.get(JobKind, 'web', 'default')).metadata.generation, 1);
+});
+
+t.test('what cannot be placed: the reasons, and exit code 2', async (t) => {
+  file('nowhere.nomad', jobFile('nowhere'));
+  const running = start(['run', 'nowhere.nomad']);
+  await control(await generation('nowhere', 1), 'unplaced');
+  const { code, stdout } = await running.done;
+  t.equal(code, 2);
+  t.match(
+    stdout,
+    /finished with status "complete" but failed to place all allocations:\n {4}\S+: Task Group "g" \(failed to place 1 allocation\):\n {6}\* Constraint "missing drivers": 1 nodes excluded by filter\n {4}\S+: Evaluation "[0-9a-f]{8}" waiting for additional capacity to place remainder\n/,
+  );
+});
+
+t.test('Ctrl-C leaves the job alone and says so', async (t) => {
+  file('slow.nomad', jobFile('slow'));
+  const running = start(['run', 'slow.nomad']);
+  await running.says(/Monitoring evaluation/);
+  running.interrupt();
+  t.match(await running.done, { code: 130, stderr: /Stopped watching; the job is left alone and goes on/ });
+  t.equal((await client.get(JobKind, 'slow', 'default')).spec.stop, undefined);
+});
+
+t.test('files that are wrong', async (t) => {
+  file('broken.nomad', 'job "x" {\n  datacenters = ["dc1"\n  group "g" {\n  }\n}\n');
+  t.match(await orchctl('run', 'broken.nomad'), {
+    code: 1,
+    stdout: '',
+    stderr: /^Error getting job struct:\nbroken\.nomad:\d+,\d+/,
+  });
+  t.match(await orchctl('plan', 'broken.nomad'), { code: 255, stderr: /broken\.nomad/ });
+  t.match(await orchctl('run', 'none.nomad'), {
+    code: 1,
+    stderr: 'Error getting job struct: Cannot read none.nomad: there is no such file\n',
+  });
+  file('unknown.nomad', jobFile('unknown').replace('count', 'cuont'));
+  t.match(await orchctl('run', 'unknown.nomad'), { code: 1, stderr: /unknown\.nomad:4,\d+.*\n[^]*"count"/ });
+  t.equal(await client.find(JobKind, 'unknown', 'default'), undefined);
+});
+
+t.test('jobs by prefix', async (t) => {
+  file('web2.nomad', jobFile('web2'));
+  await ok('run', '-detach', 'web2.nomad');
+  t.match(await ok('job', 'status', 'web'), /^ID            = web\n/, 'an exact name wins');
+  t.match(await ok('status', 'nowh'), /^ID            = nowhere\n/);
+  t.match(await orchctl('job', 'status', 'we'), {
+    code: 1,
+    stdout: '',
+    stderr: /^Prefix matched multiple jobs\n\nID +Type[^\n]*\nweb +service[^\n]*\nweb2 +service/,
+  });
+  t.same(await orchctl('job', 'status', 'nope'), { code: 1, stdout: '', stderr: 'No job(s) with prefix or id "nope" found\n' });
+  t.same(await orchctl('alloc', 'status', 'ffffffff'), {
+    code: 1,
+    stdout: '',
+    stderr: 'No allocation(s) with prefix or id "ffffffff" found\n',
+  });
+  t.same(await orchctl('alloc', 'status', 'f'), {
+    code: 1,
+    stdout: '',
+    stderr: 'Identifier must contain at least two characters.\n',
+  });
+  t.match(await orchctl('job', 'stop', 'we'), { code: 1 });
+  t.match(await orchctl('job', 'stop', 'nowh'), { code: 1, stderr: /say -yes to go on/ }, 'nobody can be asked');
+});
+
+t.test('what runs: job, allocation, evaluation, deployment, node', async (t) => {
+  const [allocation] = (await client.list(AllocationKind, { namespace: 'default', fieldSelector: 'spec.jobName=web' })).items;
+  const { name } = allocation!.metadata;
+  t.match(
+    await ok('job', 'status', 'web'),
+    /\nAllocations\nID        Node ID   Task Group[^\n]*\n[0-9a-f]{8}  ac509354  g           0        run      running/,
+  );
+  t.match(await ok('alloc', 'status', name.slice(0, 8)), new RegExp(`^ID +=.${name}\n[^]*\nNode Name +=.node1\n`));
+  t.match(await ok('status', name.slice(0, 8)), new RegExp(`^ID +=.${name}\n`));
+  t.match(await ok('eval', 'status', allocation!.spec.evaluation!.slice(0, 8)), /\nTriggeredBy        = job-register\n/);
+  t.match(await ok('deployment', 'list'), /^ID        Job ID  Job Version  Status      Description\n/);
+  t.match(await ok('deployment', 'status', allocation!.spec.deployment!), /\nStatus      = successful\n/);
+  t.match(
+    await ok('node', 'status'),
+    /^ID +DC +Name +Class +Drain +Eligibility +Status\nac509354  dc1  node1  <none>  false  eligible     initializing\n$/,
+  );
+  t.match(await ok('node', 'status', '-short', 'ac50'), /\nAllocations\nID /);
+  t.match(await ok('job', 'history', 'web'), /^Version     = 0\nStable      = false\n/);
+  t.match(await ok('eval', 'list', '-job', 'web'), /job-register/);
+  t.match(JSON.parse(await ok('get', 'job', 'web', '-ojson')), { kind: 'Job', metadata: { name: 'web' } });
+  t.match(await ok('get', 'jobs'), /^NAME +TYPE +PRIORITY +STATUS +VERSION +AGE\n/);
+  t.equal(await ok('get', 'alloc', name.slice(0, 8), '-o', 'name'), `allocation.orch.dev/${name}\n`);
+  t.match(await ok('describe', 'job/web'), /^Name +=.web\n[^]*\nEvents:\n/);
+  t.match(await orchctl('get', 'jbos'), { code: 1, stderr: /no kind "jbos"\nDid you mean "jobs"\?/ });
+});
+
+t.test('stop, scale, revert', async (t) => {
+  t.match(await ok('job', 'scale', '-detach', 'web', '3'), /^Evaluation ID: /);
+  const scaled = await client.get(JobKind, 'web', 'default');
+  t.equal(scaled.spec.groups![0]!.count, 3);
+  await control(scaled);
+  t.match(await orchctl('job', 'scale', 'web', 'h', '3'), { code: 1, stderr: /no group "h"; it has g/ });
+  t.match(await ok('job', 'revert', '-detach', 'web', '0'), /^Evaluation ID: /);
+  t.equal((await client.get(JobKind, 'web', 'default')).spec.groups![0]!.count, 1);
+  t.match(await orchctl('job', 'revert', 'web', '7'), { code: 1, stderr: /has no version 7; kept are 1, 0/ });
+  t.match(await ok('job', 'stop', '-detach', 'web'), /^[0-9a-f-]{36}\n$/);
+  t.match(await ok('status'), /^web +service +50 +running \(stopped\)/m);
+  await ok('run', '-detach', 'web.nomad');
+  t.notOk((await client.get(JobKind, 'web', 'default')).spec.stop, 'running it again starts it');
+  await ok('job', 'stop', '-purge', '-detach', 'web2');
+  t.ok((await client.find(JobKind, 'web2', 'default'))?.metadata.deletionTimestamp, 'it goes once its controller lets it');
+});
+
+t.test('apply and delete', async (t) => {
+  mkdirSync(join(work, 'folder'));
+  file('folder/a.nomad', jobFile('folder-a'));
+  file(
+    'folder/b.yaml',
+    'apiVersion: orch.dev/v1\nkind: NodePool\nmetadata: {name: gpu}\nspec: {description: Has cards}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n',
+  );
+  file('folder/README.md', 'not a manifest');
+  t.equal(
+    await ok('apply', '-f', 'folder', '-detach'),
+    'job.orch.dev/folder-a created\nnodepool.orch.dev/gpu created\nnamespace/team created\n',
+  );
+  t.equal(
+    await ok('apply', '-f', 'folder', '-detach'),
+    'job.orch.dev/folder-a unchanged\nnodepool.orch.dev/gpu unchanged\nnamespace/team unchanged\n',
+  );
+  file('folder/a.nomad', jobFile('folder-a', 2));
+  t.match(await ok('apply', '-f', 'folder/a.nomad', '-detach'), /configured/);
+  const piped = await start(['apply', '-detach', '-f', '-'], jobFile('piped')).done;
+  t.match(piped, { code: 0, stdout: 'job.orch.dev/piped created\n' });
+  file('folder/c.yaml', 'apiVersion: orch.dev/v1\nkind: Nothing\nmetadata: {name: x}\n');
+  t.match(
+    await orchctl('apply', '-f', 'folder', '-detach'),
+    { code: 1, stdout: '', stderr: /no kind "Nothing"/ },
+    'nothing is sent when something cannot be read',
+  );
+  t.equal(await ok('delete', 'nodepool', 'gpu'), 'nodepool.orch.dev "gpu" deleted\n');
+  t.match(await orchctl('delete', 'nodepool', 'gpu'), { code: 1, stderr: /not found/ });
+  t.equal(await ok('delete', '-wait=false', '-f', 'folder/a.nomad'), 'job.orch.dev "folder-a" deleted\n');
+});
+
+t.test('watching', async (t) => {
+  const running = start(['get', 'nodepools', '-w']);
+  await running.says(/default/);
+  file('pool.yaml', 'apiVersion: orch.dev/v1\nkind: NodePool\nmetadata: {name: fast}\nspec: {}\n');
+  await ok('apply', '-f', 'pool.yaml');
+  await running.says(/fast/);
+  running.interrupt();
+  t.match(await running.done, { code: 130, stdout: /^NAME[^]*default[^]*fast/ });
+});
+
+t.test('nodes: eligibility and drain', async (t) => {
+  t.match(await orchctl('node', 'eligibility', 'ac50'), { code: 1, stderr: /-enable.*-disable/ });
+  t.equal(
+    await ok('node', 'eligibility', '-disable', 'ac50'),
+    `Node "${nodeId}" scheduling eligibility set: ineligible for scheduling\n`,
+  );
+  t.equal(
+    await ok('node', 'eligibility', '-enable', 'ac50'),
+    `Node "${nodeId}" scheduling eligibility set: eligible for scheduling\n`,
+  );
+  t.match(await orchctl('node', 'drain', '-enable', '-force', '-no-deadline', 'ac50'), { code: 1, stderr: /Only one of/ });
+
+  const running = start(['node', 'drain', '-enable', '-y', '-deadline', '10m', '-m', 'new disk', 'ac50']);
+  await running.says(/drain strategy set/);
+  const node = await client.get(NodeKind, nodeId);
+  t.match(node.spec, { eligibility: 'ineligible', drain: { deadline: '10m', message: 'new disk' } });
+  const [allocation] = (await client.list(AllocationKind, { fieldSelector: `spec.nodeName=${nodeId}` })).items;
+  const { name, namespace } = allocation!.metadata;
+  await client.patch(AllocationKind, name, namespace, { spec: { desiredTransition: { migrate: true } } });
+  await running.says(/marked for migration/);
+  await client.patch(AllocationKind, name, namespace, { spec: { desired: 'stop' } });
+  await running.says(/draining/);
+  await setStatus(AllocationKind, allocation!, { phase: 'complete' });
+  await running.says(/running -> complete/);
+  await client.patch(NodeKind, nodeId, undefined, { spec: { drain: null } });
+  const { code, stdout } = await running.done;
+  t.equal(code, 0);
+  t.match(
+    stdout,
+    new RegExp(
+      `: Alloc "${name}" marked for migration\n\\S+: Alloc "${name}" draining\n\\S+: Alloc "${name}" status running -> complete\n[^]*: Drain complete for node "${nodeId}"\n$`,
+    ),
+  );
+});
+
+t.test('servers and their leases', async (t) => {
+  t.equal(await ok('server', 'members'), 'No servers have made themselves known\n');
+  const annotations = {
+    'orch.dev/address': '127.0.0.1',
+    'orch.dev/port': '4648',
+    'orch.dev/datacenter': 'dc1',
+    'orch.dev/region': 'global',
+    'orch.dev/version': '0.1.0',
+  };
+  await client.create(LeaseKind, {
+    metadata: { name: 'server-node1.global', namespace: 'orch-system', labels: { 'orch.dev/role': 'server' }, annotations },
+    spec: { holderIdentity: 'node1.global' },
+  });
+  t.equal(
+    await ok('server', 'members'),
+    'Name          Address    Port  Status  Leader  Protocol  Build  Datacenter  Region\nnode1.global  127.0.0.1  4648  alive   true    2         0.1.0  dc1         global\n',
+  );
+  t.match(await ok('server', 'members', '-detailed'), /build=0\.1\.0,dc=dc1,region=global/);
+});
+
+t.test('completion', async (t) => {
+  for (const shell of ['bash', 'zsh', 'fish']) t.match(await ok('completion', shell), /__complete/);
+  t.match(await orchctl('completion', 'ksh'), { code: 1, stderr: /bash, zsh, fish/ });
+  const complete = async (...words: string[]): Promise<string[]> =>
+    (await ok('__complete', '--', ...words)).split('\n').filter(Boolean);
+  t.ok((await complete('jo')).includes('job'));
+  t.same(await complete('job', 'st'), ['status', 'stop']);
+  t.ok((await complete('job', 'run', '-de')).includes('-detach'));
+  t.same(await complete('job', 'run', ''), ['__files__']);
+  t.ok((await complete('job', 'status', 'w')).includes('web'));
+  t.ok((await complete('get', 'no')).includes('nodes'));
+  t.same(await complete('node', 'status', 'ac'), ['ac509354']);
+});

@@ -1,0 +1,244 @@
+/** The small parts of the command line: arguments, times and amounts, columns, settings, templates. */
+import t from 'tap';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ApiError } from '../../base/index.ts';
+import { nearest, parseArguments } from '../../ctl/argv.ts';
+import { flag } from '../../ctl/command.ts';
+import { resolveConnection } from '../../ctl/connection.ts';
+import { explain } from '../../ctl/errors.ts';
+import { bytes, significant } from '../../ctl/io/amounts.ts';
+import { pairs, sparseTable, table } from '../../ctl/io/columns.ts';
+import { age, localTime, roughly } from '../../ctl/io/time.ts';
+import { parseTargets } from '../../ctl/kinds.ts';
+import { jsonpath } from '../../ctl/views/jsonpath.ts';
+import { planText, wouldChangeAllocations } from '../../ctl/views/plan.ts';
+import { plainStyle } from '../../ctl/io/style.ts';
+import { alignRows, tableRows, type ServerTable } from '../../ctl/views/server-table.ts';
+
+process.env.TZ = 'UTC';
+
+const flags = {
+  checkIndex: flag.integer('<n>', ''),
+  detach: flag.boolean(''),
+  diff: flag.tristate(''),
+  namespace: flag.string('<name>', '', { short: 'n' }),
+  output: flag.string('<format>', '', { short: 'o' }),
+  watch: flag.boolean('', { short: 'w' }),
+  allNamespaces: flag.boolean('', { short: 'A' }),
+  var: flag.list('<name=value>', ''),
+};
+
+t.test('arguments as people write them', (t) => {
+  const cases: [string, string[], object, string[]][] = [
+    ['one dash', ['-check-index', '7', 'a'], { checkIndex: 7 }, ['a']],
+    ['two dashes and an equals sign', ['--check-index=7', 'a'], { checkIndex: 7 }, ['a']],
+    ['a switch', ['-detach', 'a'], { detach: true }, ['a']],
+    ['a switch with a value', ['-detach=false', 'a'], { detach: false }, ['a']],
+    ['a switch that is on by default', ['-diff=false', 'a'], { diff: false }, ['a']],
+    ['flags after arguments', ['a', '-detach', 'b', '-namespace=x'], { detach: true, namespace: 'x' }, ['a', 'b']],
+    ['a short form', ['-n', 'x', 'a'], { namespace: 'x' }, ['a']],
+    ['a short form, glued', ['-ojson', 'a'], { output: 'json' }, ['a']],
+    ['short switches, glued', ['-wA', 'a'], { watch: true, allNamespaces: true }, ['a']],
+    ['short switches and a value, glued', ['-wo', 'yaml', 'a'], { watch: true, output: 'yaml' }, ['a']],
+    ['repeated', ['-var', 'a=1', '-var=b=2'], { var: ['a=1', 'b=2'] }, []],
+    ['standard input is no flag', ['-'], {}, ['-']],
+    ['nothing is a flag after --', ['--', '-detach'], {}, ['-detach']],
+    ['an empty value', ['-namespace=', 'a'], { namespace: '' }, ['a']],
+  ];
+  for (const [title, argv, values, args] of cases)
+    t.same(parseArguments(argv, flags), { values: { var: [], ...values }, args }, title);
+  const problems: [string[], string][] = [
+    [['-chek-index', '7'], 'flag provided but not defined: -chek-index\nDid you mean -check-index?'],
+    [['-xyz'], 'flag provided but not defined: -xyz'],
+    [['-check-index', 'seven'], 'invalid value "seven" for flag -check-index: a whole number is needed'],
+    [['-check-index'], 'flag needs an argument: -check-index'],
+    [['-detach=maybe'], 'invalid boolean value "maybe" for flag -detach'],
+  ];
+  for (const [argv, problem] of problems) t.same(parseArguments(argv, flags), { problem }, argv.join(' '));
+  t.equal(nearest('jbo', ['job', 'alloc']), 'job');
+  t.equal(nearest('xxxxxx', ['job', 'alloc']), undefined);
+  t.end();
+});
+
+t.test('times', (t) => {
+  const now = Date.UTC(2026, 10, 21, 12);
+  const ago = (seconds: number): string => age(now - seconds * 1000, now);
+  const cases: [number, string][] = [
+    [0, '0s ago'],
+    [17, '17s ago'],
+    [65, '1m5s ago'],
+    [180, '3m ago'],
+    [3840, '1h4m ago'],
+    [3600 + 5, '1h5s ago'],
+    [22 * 3600 + 12 * 60 + 3, '22h12m ago'],
+    [40 * 86400, '1mo10d ago'],
+    [-30, '30s from now'],
+  ];
+  for (const [seconds, text] of cases) t.equal(ago(seconds), text);
+  t.equal(age(undefined, now), '');
+  t.equal(roughly(400 * 86400), '1y1mo');
+  t.equal(localTime(now), '2026-11-21T12:00:00Z');
+  t.equal(localTime(undefined), 'N/A');
+  t.end();
+});
+
+t.test('amounts', (t) => {
+  const cases: [number, string][] = [[0, '0 B'], [9, '9 B'], [788 * 1024, '788 KiB'], [2.6 * 1024 ** 2, '2.6 MiB'], [300 * 1024 ** 2, '300 MiB'], [24 * 1024 ** 3, '24 GiB']]; // prettier-ignore
+  for (const [amount, text] of cases) t.equal(bytes(amount), text);
+  t.equal(significant(0.056712), '0.0567');
+  t.equal(significant(0), '0');
+  t.end();
+});
+
+t.test('columns', (t) => {
+  t.equal(
+    table([
+      ['ID', 'Class'],
+      ['a', undefined],
+      ['bbb', 'x'],
+    ]),
+    'ID   Class\na    <none>\nbbb  x',
+  );
+  t.equal(
+    sparseTable([
+      ['A', 'B'],
+      ['1', ''],
+    ]),
+    'A  B\n1  ',
+  );
+  t.equal(
+    pairs([
+      ['ID', 'x'],
+      ['Desired Description', ''],
+    ]),
+    'ID                  = x\nDesired Description = <none>',
+  );
+  t.equal(
+    table([
+      ['é', 'b'],
+      ['ab', 'c'],
+    ]),
+    'é   b\nab  c',
+    'by code point',
+  );
+  t.end();
+});
+
+t.test('where the API is', async (t) => {
+  const dir = t.testdir();
+  const path = join(dir, 'config.yaml');
+  writeFileSync(
+    path,
+    'current-context: home\ncontexts:\n- {name: home, server: "http://10.0.0.1:4646", namespace: mine, token: s3cret}\n- {name: away, server: "https://away"}\n',
+  );
+  const env = { ORCH_CONFIG: path };
+  t.same(await resolveConnection({}, { ORCH_CONFIG: join(dir, 'none') }), {
+    server: 'http://127.0.0.1:4646',
+    namespace: 'default',
+  });
+  t.same(await resolveConnection({}, env), { server: 'http://10.0.0.1:4646', namespace: 'mine', token: 's3cret' });
+  t.same(await resolveConnection({ context: 'away' }, env), { server: 'https://away', namespace: 'default' });
+  t.match(await resolveConnection({}, { ...env, NOMAD_ADDR: 'http://nomad:1', NOMAD_NAMESPACE: 'n' }), {
+    server: 'http://nomad:1',
+    namespace: 'n',
+  });
+  t.match(await resolveConnection({}, { ...env, NOMAD_ADDR: 'http://nomad:1', ORCH_ADDR: 'orch:2' }), {
+    server: 'http://orch:2',
+  });
+  t.match(await resolveConnection({ address: 'http://flag:3' }, { ...env, ORCH_ADDR: 'orch:2' }), { server: 'http://flag:3' });
+  await t.rejects(resolveConnection({ context: 'nowhere' }, env), { message: /has no context "nowhere"; it has home, away/ });
+  await t.rejects(resolveConnection({ address: 'ftp://x' }, env), { message: /not the address of an API server/ });
+  await t.rejects(resolveConnection({ region: 'mars' }, env), { message: /no region "mars"/ });
+});
+
+t.test('objects that are meant', (t) => {
+  t.same(parseTargets(['jobs']), [{ kind: 'jobs' }]);
+  t.same(parseTargets(['jobs,nodes']), [{ kind: 'jobs' }, { kind: 'nodes' }]);
+  t.same(parseTargets(['job', 'a', 'b']), [
+    { kind: 'job', name: 'a' },
+    { kind: 'job', name: 'b' },
+  ]);
+  t.same(parseTargets(['job/a', 'node/b']), [
+    { kind: 'job', name: 'a' },
+    { kind: 'node', name: 'b' },
+  ]);
+  t.throws(() => parseTargets(['job/a', 'b']), { message: /kind\/name/ });
+  t.end();
+});
+
+t.test('jsonpath templates', (t) => {
+  const list = {
+    items: [
+      { metadata: { name: 'a' }, spec: { type: 'service' } },
+      { metadata: { name: 'b' }, spec: { type: 'batch', meta: { 'x.y': 1 } } },
+    ],
+  };
+  const cases: [string, string][] = [
+    ['{.items[*].metadata.name}', 'a b'],
+    ['.items[0].metadata.name', 'a'],
+    ['{.items[-1].metadata.name}', 'b'],
+    ['{range .items[*]}{.metadata.name}={.spec.type}{"\\n"}{end}', 'a=service\nb=batch\n'],
+    ['{.items[?(@.spec.type=="batch")].metadata.name}', 'b'],
+    ['{.items[?(@.spec.meta)].metadata.name}', 'b'],
+    ["{.items[1].spec.meta['x.y']}", '1'],
+    ['{.items[1].spec.meta.x\\.y}', '1'],
+    ['{..name}', 'a b'],
+    ['{.items[1].spec.meta}', '{"x.y":1}'],
+    ['{.nothing}', ''],
+  ];
+  for (const [template, text] of cases) t.equal(jsonpath(template, list), text, template);
+  t.throws(() => jsonpath('{.items[}', list), { message: /not understood/ });
+  t.throws(() => jsonpath('{.items', list), { message: /not closed/ });
+  t.throws(() => jsonpath('{range .items[*]}x', list), { message: /without \{end\}/ });
+  t.end();
+});
+
+t.test('tables of the server', (t) => {
+  const served: ServerTable = {
+    kind: 'Table',
+    columnDefinitions: [
+      { name: 'Name', type: 'string' },
+      { name: 'Node', type: 'string', priority: 1 },
+      { name: 'Age', type: 'string' },
+    ],
+    rows: [
+      { cells: ['a', 'n1', '5m'], object: { metadata: { name: 'a', namespace: 'x', labels: { k: 'v' } } } },
+      { cells: ['longer', null, '3d'] },
+    ],
+  };
+  const narrow = { wide: false, namespaces: false, labels: false, headers: true };
+  t.equal(alignRows(tableRows(served, narrow)), 'NAME     AGE\na        5m\nlonger   3d');
+  t.equal(
+    alignRows(tableRows(served, { ...narrow, wide: true })),
+    'NAME     NODE     AGE\na        n1       5m\nlonger   <none>   3d',
+  );
+  t.same(tableRows(served, { ...narrow, headers: false, namespaces: true, labels: true })[0], ['x', 'a', '5m', 'k=v']);
+  t.end();
+});
+
+t.test('plans', (t) => {
+  const plan = {
+    jobModifyIndex: 0,
+    desiredUpdates: { g: { place: 1 } },
+    failedPlacements: { g: { nodesEvaluated: 1, constraintFiltered: { 'missing devices': 1 } } },
+  };
+  t.equal(
+    planText({ diff: '+ Job: "gpu"', plan, program: 'orchctl', path: 'a.nomad', style: plainStyle })
+      .split('\n')
+      .slice(0, 10)
+      .join('\n'),
+    '+ Job: "gpu"\n\nScheduler dry-run:\n- WARNING: Failed to place all allocations.\n  Task Group "g" (failed to place 1 allocation):\n' +
+      '    * Constraint "missing devices": 1 nodes excluded by filter\n\nJob Modify Index: 0\nTo submit the job with version verification run:\n',
+  );
+  t.equal(wouldChangeAllocations(plan), true);
+  t.equal(wouldChangeAllocations({ desiredUpdates: { g: { inPlaceUpdate: 3, ignore: 1 } } }), false);
+  t.end();
+});
+
+t.test('failures in words', (t) => {
+  const invalid = new ApiError('Invalid', 'Job "x" is invalid', { causes: [{ reason: 'FieldValueInvalid', field: 'spec.groups[0].count', message: 'must be >= 0' }, { reason: 'FieldValueInvalid', field: 'spec.priority', message: 'must be <= 100' }] }); // prettier-ignore
+  t.equal(explain(invalid, 'orchctl'), '2 problems:\n  * spec.groups[0].count: must be >= 0\n  * spec.priority: must be <= 100');
+  t.equal(explain(new Error('a', { cause: new Error('b') }), 'orchctl'), 'a: b');
+  t.end();
+});

@@ -1,0 +1,309 @@
+/** The whole agent against a real API server: registration, heartbeat, sync, restart of either side, and what it answers. */
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { isReason, silentLogger, systemClock, uuid, type ApiError } from '../../base/index.ts';
+import { startApiServer, type ApiServer } from '../../apiserver/index.ts';
+import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
+import { Client, Informer } from '../../client/index.ts';
+import { agentDefaults, startAgent, type AgentConfig, type RunningAgent } from '../../kubelet-like-agent/index.ts';
+import {
+  AllocationKind,
+  JobVersionKind,
+  LeaseKind,
+  NodeKind,
+  ServiceRegistrationKind,
+  objectPath,
+  type Allocation,
+  type JobSpec,
+  type Stored,
+} from '../../openapi/index.ts';
+import { FakeMachine, fakeDriver, until } from './fake-driver.ts';
+
+const dir = await mkdtemp(join(tmpdir(), 'orch-agent-'));
+const clock = systemClock;
+const log = silentLogger;
+const store = await openEmbeddedStore({ path: join(dir, 'store'), log, clock });
+let api: ApiServer = await startApiServer({ store, listen: [{ host: '127.0.0.1', port: 0 }], log, clock });
+const url = api.urls[0]!;
+const client = new Client({ servers: [url] });
+const informer = new Informer({ client, kind: AllocationKind, clock, log }).start();
+await informer.synced;
+const machine = new FakeMachine(clock);
+let healthy = true;
+let driverChanged: () => void = () => undefined;
+const driver = fakeDriver({
+  machine,
+  info: () => ({ detected: true, healthy, description: healthy ? 'Healthy' : 'the engine is gone' }),
+  changed: (signal) => new Promise((resolve) => {
+    driverChanged = resolve;
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  }),
+}); // prettier-ignore
+
+const config: AgentConfig = {
+  ...agentDefaults,
+  dataDir: join(dir, 'node'),
+  version: '0.1.0',
+  nodeName: 'node1',
+  heartbeatTtlSeconds: 3,
+  meta: { rack: 'r1' },
+  networkInterface: 'lo',
+};
+const agentClient = new Client({ servers: [url] });
+const start = (): Promise<RunningAgent> =>
+  startAgent({ client: agentClient, config, clock, log, drivers: [driver], random: () => 0 });
+let agent = await start();
+await agent.registered;
+t.teardown(async () => {
+  await agent.close({ stopTasks: true });
+  await informer.close();
+  await api.close();
+  await store.close();
+  client.close();
+  agentClient.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const versions = new Map<string, Promise<unknown>>();
+async function submit(job: JobSpec, more: Partial<Allocation['spec']> = {}): Promise<Stored<Allocation>> {
+  const jobUID = '12345678-0000-4000-8000-000000000000';
+  const version = more.jobVersion ?? 0;
+  const name = `${job.id!}-${jobUID.slice(0, 8)}-v${version}`;
+  if (!versions.has(name))
+    versions.set(
+      name,
+      client.create(JobVersionKind, {
+        metadata: { name, namespace: 'default' },
+        spec: { jobName: job.id!, jobUID, version, job },
+      }),
+    );
+  await versions.get(name);
+  return client.create(AllocationKind, {
+    metadata: { name: uuid(), namespace: 'default' },
+    spec: {
+      jobName: job.id!,
+      jobUID,
+      jobVersion: version,
+      jobType: 'service',
+      group: 'g',
+      name: `${job.id!}.g[0]`,
+      index: 0,
+      nodeName: agent.nodeId,
+      desired: 'run',
+      ...more,
+    },
+  });
+}
+const job = (id: string, more: object = {}): JobSpec => ({
+  id,
+  type: 'service',
+  groups: [{ name: 'g', tasks: [{ name: 'main', driver: 'fake', ...more }] }],
+});
+const seen = (alloc: Stored<Allocation>): Stored<Allocation> | undefined => informer.get(`default/${alloc.metadata.name}`);
+const reaches = (alloc: Stored<Allocation>, phase: string): Promise<Stored<Allocation>> =>
+  until(phase, () => (seen(alloc)?.status?.phase === phase ? seen(alloc) : undefined), 10_000);
+const stop = (alloc: Stored<Allocation>): Promise<unknown> =>
+  client.patch(AllocationKind, alloc.metadata.name, 'default', {
+    spec: { desired: 'stop', desiredDescription: 'alloc not needed' },
+  });
+
+await t.test('the node is registered and heard', async (t) => {
+  const node = await client.get(NodeKind, agent.nodeId);
+  t.match(node.spec, { name: 'node1', datacenter: 'dc1', nodePool: 'default', meta: { rack: 'r1' }, eligibility: 'eligible' });
+  t.match(node.status, {
+    version: '0.1.0',
+    drivers: { fake: { healthy: true } },
+    attributes: { 'driver.fake': '1', 'kernel.name': 'linux' },
+  });
+  t.match(node.status!.addresses, [
+    { type: 'Hostname' },
+    { type: 'InternalIP', address: '127.0.0.1' },
+    { type: 'HTTP', address: `127.0.0.1:${agent.port}` },
+  ]);
+  t.match(await client.get(LeaseKind, agent.nodeId, 'orch-node-lease'), { spec: { holderIdentity: agent.nodeId } });
+
+  healthy = false;
+  driverChanged();
+  let health: unknown = true;
+  for (; health !== false;) health = (await client.get(NodeKind, agent.nodeId)).status!.drivers!['fake']!.healthy;
+  t.equal((await client.get(NodeKind, agent.nodeId)).status!.attributes!['driver.fake'], undefined, 'constraints see it, too');
+  healthy = true;
+  driverChanged();
+  for (; health !== true;) health = (await client.get(NodeKind, agent.nodeId)).status!.drivers!['fake']!.healthy;
+});
+
+await t.test('an allocation runs, is updated in place, and is stopped', async (t) => {
+  const alloc = await submit(job('web', { services: [{ name: 'web' }] }));
+  const running = await reaches(alloc, 'running');
+  t.match(running.status, { description: 'Tasks are running', tasks: [{ name: 'main', state: 'running' }] });
+  await submit(job('web', { killTimeout: '7s', services: [{ name: 'web' }] }), { jobVersion: 1 }).then(stop);
+  await client.patch(AllocationKind, alloc.metadata.name, 'default', { spec: { jobVersion: 1 } });
+  await until('version 1', () => seen(alloc)?.status?.jobVersion === 1);
+  t.equal(machine.live('main').filter((r) => r.alloc === alloc.metadata.name).length, 1);
+  const { items } = await client.list(ServiceRegistrationKind, { fieldSelector: `spec.allocation=${alloc.metadata.name}` });
+  t.match(items, [{ spec: { serviceName: 'web' }, status: { phase: 'passing' } }]);
+  await stop(alloc);
+  const ended = await reaches(alloc, 'complete');
+  t.ok(ended.status!.tasks![0]!.events!.some((e) => e.message === 'Sent interrupt. Waiting 7s before force killing'));
+  await until('nothing runs', () => machine.live().length === 0);
+  for (let left = 1; left > 0;) left = (await client.list(ServiceRegistrationKind)).items.length;
+});
+
+await t.test('a restarted agent finds its tasks; so does one whose server is away', async (t) => {
+  const [one, two] = await Promise.all([
+    submit(job('a')),
+    submit(job('b', { restart: { attempts: 3, delay: '0s', interval: '1h', mode: 'fail' } })),
+  ]);
+  await Promise.all([reaches(one, 'running'), reaches(two, 'running')]);
+  const before = machine.started.length;
+  const { nodeId } = agent;
+  await agent.close({ stopTasks: false });
+  t.equal(machine.live().length, 2);
+  agent = await start();
+  await agent.registered;
+  t.equal(agent.nodeId, nodeId);
+  t.equal(machine.started.length, before, 'nothing was started again');
+
+  // A server that is gone, and an agent that comes up without it.
+  await api.close();
+  await agent.close({ stopTasks: false });
+  agent = await start();
+  machine.end(
+    machine.live().find((r) => r.alloc === two.metadata.name)!,
+    { exitCode: 1, signal: 0, oomKilled: false, at: clock.now() },
+  );
+  await until('a local restart', () => machine.started.length === before + 1);
+  t.equal(machine.live().length, 2);
+  const { port } = new URL(url);
+  api = await startApiServer({ store, listen: [{ host: '127.0.0.1', port: Number(port) }], log, clock });
+  await agent.registered;
+  await until('the restart is told', () => seen(two)?.status?.tasks?.[0]?.restarts === 1, 20_000);
+  t.equal(machine.started.length, before + 1, 'no storm');
+  t.equal(seen(one)!.status!.phase, 'running');
+  await Promise.all([stop(one), stop(two)]);
+  await Promise.all([reaches(one, 'complete'), reaches(two, 'complete')]);
+});
+
+await t.test('what is gone from the server goes from the node', async (t) => {
+  const alloc = await submit(job('gone'));
+  await reaches(alloc, 'running');
+  await client.delete(AllocationKind, alloc.metadata.name, 'default');
+  await until('nothing runs', () => machine.live().length === 0 && machine.runs.size === 0);
+  t.rejects(
+    client.json('GET', `${objectPath(AllocationKind, alloc.metadata.name, 'default')}/stats`),
+    'and nobody answers for it',
+  );
+});
+
+await t.test('a lease that vanished is made again', async (t) => {
+  const { metadata } = await client.get(LeaseKind, agent.nodeId, 'orch-node-lease');
+  await client.delete(LeaseKind, agent.nodeId, 'orch-node-lease');
+  for (let uid = metadata.uid; uid === metadata.uid;)
+    uid = (await client.find(LeaseKind, agent.nodeId, 'orch-node-lease'))?.metadata.uid ?? uid;
+  t.pass();
+});
+
+await t.test('people reach a task through the API server; files stay inside the allocation', async (t) => {
+  const alloc = await submit(job('files', { config: {} }));
+  await reaches(alloc, 'running');
+  const path = objectPath(AllocationKind, alloc.metadata.name, 'default');
+  const root = join(config.dataDir, 'alloc', alloc.metadata.name);
+  await writeFile(join(root, 'logs', 'main.stdout.0'), 'one\ntwo\nthree\n');
+  await writeFile(join(root, 'main/local/hello.txt'), 'hello');
+  await writeFile(join(root, 'main/secrets/key'), 'hidden');
+  await symlink('/etc/passwd', join(root, 'main/local/passwd'));
+  await symlink('/etc', join(root, 'main/local/etc'));
+  await symlink('../secrets', join(root, 'main/local/s'));
+  await mkdir(join(root, 'main/local/sub'));
+  await symlink('../hello.txt', join(root, 'main/local/sub/inside'));
+
+  const get = async (what: string, query: Record<string, string> = {}): Promise<string> => {
+    const response = await client.stream('GET', `${path}/${what}`, { query });
+    const parts: Buffer[] = [];
+    for await (const part of response) parts.push(part as Buffer);
+    return Buffer.concat(parts).toString();
+  };
+  const refused = async (query: Record<string, string>, what = 'fs/cat'): Promise<string> => {
+    const error = await get(what, query).then(() => undefined, (e: unknown) => e as ApiError); // prettier-ignore
+    return error?.reason ?? 'answered';
+  };
+  t.equal(await get('log', { task: 'main', type: 'stdout' }), 'one\ntwo\nthree\n');
+  t.equal(await get('log', { tailLines: '1' }), 'three\n');
+  t.equal(await get('log', { origin: 'end', offset: '6' }), 'three\n');
+  t.equal(await get('fs/cat', { path: 'main/local/hello.txt' }), 'hello');
+  t.equal(await get('fs/cat', { path: 'main/local/hello.txt', offset: '1', limit: '3' }), 'ell');
+  t.equal(await get('fs/cat', { path: 'main/local/sub/inside' }), 'hello', 'a link inside is fine');
+  t.equal(await get('fs/cat', { path: '/alloc/logs/main.stdout.0' }), 'one\ntwo\nthree\n');
+  t.match(JSON.parse(await get('fs/ls', { path: '/' })), [
+    { name: 'alloc', isDir: true, fileMode: 'drwxrwxrwx' },
+    { name: 'logs' },
+    { name: 'main' },
+  ]);
+  t.match(JSON.parse(await get('fs/stat', { path: 'main/local/hello.txt' })), { name: 'hello.txt', isDir: false, size: 5 });
+
+  for (const [escape, reason] of [
+    ['../../../node-id', 'Forbidden'],
+    ['main/local/../../../../node-id', 'Forbidden'],
+    ['/../../node-id', 'Forbidden'],
+    ['main/local/passwd', 'Forbidden'],
+    ['main/local/etc/passwd', 'Forbidden'],
+    ['main/secrets/key', 'Forbidden'],
+    ['main/local/s/key', 'Forbidden'],
+    ['main/local/../secrets/key', 'Forbidden'],
+    ['main/local/none', 'NotFound'],
+    ['main/local', 'BadRequest'],
+    ['a\0b', 'BadRequest'],
+  ] as const)
+    t.equal(await refused({ path: escape }), reason, escape);
+  t.equal(await refused({ path: 'main/secrets' }, 'fs/ls'), 'Forbidden');
+  t.equal(await refused({ path: 'main/local/etc' }, 'fs/ls'), 'Forbidden');
+  t.equal(await refused({ task: '../x' }, 'log'), 'NotFound');
+  t.equal(await refused({ task: 'main', offset: '-1' }, 'log'), 'BadRequest');
+  t.equal(await refused({ task: 'main', type: 'x' }, 'log'), 'BadRequest');
+
+  t.match(await client.json('GET', `${path}/stats`), { tasks: [{ name: 'main', cpuMHz: 20, memoryBytes: 1000 }] });
+  t.same(await client.json('GET', `${path}/checks`), { checks: [] });
+  t.match(await client.json('GET', `${objectPath(NodeKind, agent.nodeId)}/stats`), {
+    memory: {},
+    cpu: {},
+    disk: {},
+    allocations: { cpuMHz: 20 },
+  });
+  t.match(await client.json('POST', `${path}/signal`, { body: { signal: 'SIGHUP' } }), { tasks: ['main'] });
+  t.same(machine.live('main')[0]!.signals, ['SIGHUP']);
+  t.match(await client.json('POST', `${path}/restart`, { body: { task: 'main' } }), { tasks: ['main'] });
+  await until('restarted', () => seen(alloc)?.status?.tasks?.[0]?.restarts === 1);
+  await t.rejects(client.json('POST', `${path}/restart`, { body: { task: 'nope' } }), { reason: 'NotFound' });
+  await t.rejects(client.json('POST', `${path}/signal`, { body: {} }), { reason: 'BadRequest' });
+
+  const direct = `http://127.0.0.1:${agent.port}/v1/allocations/${alloc.metadata.name}/stats`;
+  t.equal((await fetch(direct)).status, 401, 'nobody else');
+  t.equal((await fetch(direct, { headers: { authorization: 'Bearer guess' } })).status, 401);
+  t.match(await (await fetch(direct)).json(), { kind: 'Status', reason: 'Unauthorized', code: 401 });
+  await stop(alloc);
+  await reaches(alloc, 'complete');
+  t.equal(await get('log', { task: 'main', follow: 'true' }), 'one\ntwo\nthree\n', 'following a dead task ends');
+});
+
+await t.test('two agents do not share a data directory', async (t) => {
+  await t.rejects(start(), /another agent \(process \d+\) uses/);
+});
+
+await t.test('hundreds at once', async (t) => {
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: 100 }, (_, index) => submit(job('many'), { index, name: `many.g[${index}]` })));
+  await until(
+    'all running',
+    () => informer.list().filter((a) => a.spec.jobName === 'many' && a.status?.phase === 'running').length === 100,
+    30_000,
+  );
+  t.comment(`100 allocations in ${Math.round(performance.now() - begun)} ms`);
+  await agent.close({ stopTasks: true });
+  t.equal(machine.live().length, 0, 'close stops tasks when told to');
+  t.ok(
+    isReason(await client.get(LeaseKind, agent.nodeId, 'orch-node-lease').catch((e: unknown) => e), 'NotFound'),
+    'and gives up the heartbeat',
+  );
+});
