@@ -147,11 +147,11 @@ function mergeMetadata(existing: Stored<Job>, wanted: Job): Stored<Job>['metadat
 export function followSubmission(
   context: ClusterContext,
   { job, evaluation }: Pick<Submission, 'job' | 'evaluation'>,
-  flags: { readonly detach: boolean; readonly verbose: boolean; readonly purge?: boolean },
+  flags: { readonly detach: boolean; readonly verbose: boolean; readonly stopping?: boolean },
   detached: string,
 ): Promise<number> | number {
-  const { verbose, purge: mayVanish = false } = flags;
-  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, mayVanish });
+  const { verbose, stopping = false } = flags;
+  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, stopping });
   say(context, detached);
   return exitCodes.ok;
 }
