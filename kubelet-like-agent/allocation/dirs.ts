@@ -7,10 +7,10 @@
  *       <task>/{local,secrets,tmp}         secrets: 0700, in memory where the agent may mount
  */
 import { execFile } from 'node:child_process';
-import { chmod, cp, lstat, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Logger } from '../../base/index.ts';
+import { sleep, type Clock, type Logger } from '../../base/index.ts';
 import type { TaskDirs } from '../drivers/driver.ts';
 
 const run = promisify(execFile);
@@ -73,6 +73,15 @@ export class AllocationDirs {
     }
   }
 
+  /** What was secret does not outlive the tasks, though their files may be looked at for a while. */
+  async wipeSecrets(tasks: readonly string[], mounts: SecretMounts): Promise<void> {
+    await mounts.unmountBelow(this.root);
+    for (const name of tasks) {
+      const { secrets } = this.task(name);
+      for (const entry of await readdir(secrets).catch(() => [])) await rm(join(secrets, entry), { recursive: true, force: true });
+    }
+  }
+
   async remove(mounts: SecretMounts): Promise<void> {
     await mounts.unmountBelow(this.root);
     await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
@@ -90,20 +99,23 @@ function unlessExists(error: NodeJS.ErrnoException): void {
 }
 
 const MOUNT = 'mount -t tmpfs -o size=1m,mode=0700,nosuid,nodev,noexec orch-secrets "$p"';
+const GATHER = 10;
 const UNMOUNT = 'umount "$p" 2>/dev/null || umount -l "$p"';
 
 /**
  * Memory file systems for secrets. An agent that may not mount (not root, or inside a container) uses the disk and says so
- * once. Starting a process holds up everything else for milliseconds, so whatever is asked for while one runs is done by the next.
+ * once. Starting a process holds up everything else for milliseconds, so what is asked for within a moment is done by one.
  */
 export class SecretMounts {
   #possible: boolean;
   readonly #log: Logger;
+  readonly #clock: Clock;
   readonly #queues: Record<string, { path: string; done: (ok: boolean) => void }[]> = {};
   readonly #running = new Set<string>();
 
-  constructor(log: Logger, possible = process.getuid?.() === 0) {
+  constructor(log: Logger, clock: Clock, possible = process.getuid?.() === 0) {
     this.#log = log;
+    this.#clock = clock;
     this.#possible = possible;
   }
 
@@ -133,11 +145,13 @@ export class SecretMounts {
 
   async #drain(line: string): Promise<void> {
     this.#running.add(line);
+    await sleep(this.#clock, GATHER);
     for (let batch = this.#take(line); batch.length > 0; batch = this.#take(line)) {
       const script = `for p in "$@"; do { ${line}; } >/dev/null 2>&1 && echo 1 || echo 0; done`;
       const output = await run('/bin/sh', ['-c', script, 'sh', ...batch.map((b) => b.path)]).then((r) => r.stdout, () => ''); // prettier-ignore
       const answers = output.split('\n');
       for (const [i, { done }] of batch.entries()) done(answers[i] === '1');
+      await sleep(this.#clock, GATHER);
     }
     this.#running.delete(line);
   }

@@ -38,7 +38,7 @@ import { restartRules } from '../task/restart.ts';
 import { TaskRunner, unseenExit, type TaskHost } from '../task/runner.ts';
 import { taskStart, variablesOf } from '../task/start.ts';
 import { coordinate, restartsOnSuccess, type Member } from './coordinate.ts';
-import type { AllocationDirs, SecretMounts } from './dirs.ts';
+import { isSafeName, type AllocationDirs, type SecretMounts } from './dirs.ts';
 import { decideHealth, healthRules, pause, type HealthClock } from './health.ts';
 import { portInUse } from './ports.ts';
 import type { AllocationRecord, HealthRecord } from './record.ts';
@@ -85,6 +85,7 @@ export class AllocationRunner {
   #ready = false;
   #closed = false;
   #saving = false;
+  #wiped: Promise<void> = Promise.resolve();
   #waiters: { readonly name: string; readonly resolve: () => void }[] = [];
   #healthTimer: Timer | undefined;
   #stopTimer: Timer | undefined;
@@ -300,6 +301,7 @@ export class AllocationRunner {
     this.#checks.close();
     for (const { resolve } of this.#waiters.splice(0)) resolve();
     await Promise.all(this.#tasks.map((task) => task.detach()));
+    await this.#wiped;
     await this.#writeNow();
   }
 
@@ -327,7 +329,11 @@ export class AllocationRunner {
     const ports = this.#allocation.spec.resources?.ports ?? [];
     const all = [
       ...serviceProblems(this.#group, ports),
-      ...allServices(this.#group).flatMap(({ service }) => (service.checks ?? []).flatMap((check) => validateCheck(check).map((p) => `check "${check.name ?? ''}" of service "${service.name ?? ''}": ${p}`))),
+      ...allServices(this.#group).flatMap(({ service }) =>
+        (service.checks ?? []).flatMap((check) =>
+          validateCheck(check).map((p) => `check "${check.name ?? ''}" of service "${service.name ?? ''}": ${p}`),
+        ),
+      ),
       ...(this.#group.tasks ?? []).flatMap((task) => unsupported(this.#group, task, task.driver ?? '')),
     ];
     return [...new Set(all)];
@@ -443,6 +449,9 @@ export class AllocationRunner {
     this.#checks.close();
     this.#save();
     this.#log.info('allocation ended', { phase: this.#status().phase });
+    this.#wiped = this.dirs
+      .wipeSecrets(this.taskNames().filter(isSafeName), this.#host.mounts)
+      .catch((error: unknown) => this.#log.warn('cannot remove secrets', { error }));
     this.#host.finished(this.id);
   }
 
@@ -561,12 +570,17 @@ export class AllocationRunner {
 
   /** Soon; whoever must not go on before it is on disk awaits `#writeNow`. */
   #save(): void {
-    if (this.#saving || this.#closed) return;
+    if (this.#saving || this.#closed || this.#hasBegunNothing()) return;
     this.#saving = true;
     queueMicrotask(() => {
       this.#saving = false;
       void this.#writeNow().catch((error: unknown) => this.#log.error('cannot save state', { error }));
     });
+  }
+
+  /** Before a driver was asked for anything, the server's own record is enough to begin again. */
+  #hasBegunNothing(): boolean {
+    return this.#goal === 'run' && this.#tasks.every((t) => t.record.phase.at === 'waiting' || t.record.phase.at === 'preparing');
   }
 
   #writeNow(): Promise<void> {
