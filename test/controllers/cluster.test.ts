@@ -141,7 +141,10 @@ t.test('stopped, started again, and purged', async (t) => {
   await client.delete(JobKind, jobName, 'default');
   await until(() => informers.of(JobKind).size === 0);
   await until(() => own().length === 0);
-  t.equal((await client.list(DeploymentKind)).items.length, 0, 'what it owned went with it');
+  await informers
+    .of(DeploymentKind)
+    .until((cache) => (cache.list().length === 0 ? true : undefined), AbortSignal.timeout(10_000));
+  t.pass('what it owned went with it');
 });
 
 function job({ args = [], progressDeadline = '10m' }: { args?: string[]; progressDeadline?: string }): Job {
