@@ -163,7 +163,8 @@ export function onlyRenewed(kind: ApiKind, next: ApiObject, old: ApiObject): boo
   const [to, from] = [next['spec'], old['spec']];
   if (kind.kind !== 'Lease' || !isObject(to) || !isObject(from)) return false;
   const metadata = { ...next.metadata, generation: old.metadata.generation };
-  return unchanged({ ...next, metadata, spec: { ...to, renewTime: from['renewTime'] } }, old);
+  const [{ renewTime: _, ...spec }, { renewTime: __, ...before }] = [to, from];
+  return unchanged({ ...next, metadata, spec }, { ...old, spec: before });
 }
 
 function admit(
