@@ -81,6 +81,8 @@ interface Unit {
 interface Prepared {
   readonly unit: Unit;
   readonly base: Version | undefined;
+  /** The namespace that a new object relies on. */
+  readonly scope?: readonly [key: string, revision: Revision];
   /** What to write; undefined when there is nothing to. */
   readonly write: { readonly object: ApiObject; readonly value: Buffer } | 'delete' | 'renew' | undefined;
   readonly results: { readonly at: number; readonly result: ApiError | { type: Applied['type']; version?: Version } }[];
@@ -118,8 +120,7 @@ export class Committer {
       for (const chunk of chunks) await this.#commitChunk(chunk, { ...options, dryRun: true }, undefined);
     }
     for (const chunk of chunks) revision = Math.max(revision, await this.#commitChunk(chunk, options, results));
-    if (revision === 0) for (const result of results) if (!(result instanceof ApiError)) revision = Math.max(revision, result.version.revision); // prettier-ignore
-    return { revision, results };
+    return { revision: revision > 0 ? revision : await this.#store.revision(), results };
   }
 
   /** Splits units by what one transaction may hold. Sizes are unknown before planning, so chunks that turn out too large are split. */
@@ -137,6 +138,7 @@ export class Committer {
     results: (Applied | ApiError)[] | undefined,
   ): Promise<Revision> {
     const states = new Map<string, State>();
+    const plans = new Map<Unit, Prepared>();
     let release: (() => void) | undefined;
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -145,7 +147,7 @@ export class Committer {
           release = await this.#queue(units.map((unit) => unit.key));
           states.clear();
         }
-        const outcome = await this.#attempt(units, options, states, results);
+        const outcome = await this.#attempt(units, options, states, plans, results);
         if (outcome === 'too large') {
           if (units.length === 1) throw new ApiError('RequestEntityTooLarge', 'the object is too large for the store');
           const middle = Math.ceil(units.length / 2);
@@ -167,12 +169,20 @@ export class Committer {
     units: readonly Unit[],
     { fence, dryRun = false, onError }: CommitOptions,
     states: Map<string, State>,
+    plans: Map<Unit, Prepared>,
     results: (Applied | ApiError)[] | undefined,
   ): Promise<Revision | 'raced' | 'too large'> {
     const compares = new Map<string, Revision>();
     const prepared: Prepared[] = [];
     if (fence !== undefined) compares.set(...(await this.#checkFence(fence, states)));
-    for (const unit of units) prepared.push(await this.#prepare(unit, states, compares, onError));
+    for (const [i, unit] of units.entries()) {
+      // A large batch must not hold up everybody else.
+      if (i > 0 && i % 250 === 0) await new Promise(setImmediate);
+      const item = await this.#prepare(unit, states, plans.get(unit), onError);
+      plans.set(unit, item);
+      prepared.push(item);
+      if (item.scope !== undefined) compares.set(...item.scope);
+    }
     const writing = prepared.filter(({ write }) => write !== undefined && write !== 'renew');
     if (dryRun) {
       if (results !== undefined) for (const item of prepared) this.#report(item, undefined, results);
@@ -208,6 +218,7 @@ export class Committer {
           return 'raced';
         }
         revision = result.revision;
+        granted.length = 0;
       }
       const puts = new Map(writes.map((write) => [write.key, write]));
       for (const item of prepared) {
@@ -230,6 +241,7 @@ export class Committer {
       if (error instanceof TransactionTooLargeError) return 'too large';
       if (!(error instanceof LeaseNotFoundError)) throw error;
       // It expired in the meantime, and its objects with it.
+      this.#leases.forget();
       await Promise.all(prepared.map(({ unit }) => this.#load(states, unit.key)));
       return 'raced';
     }
@@ -257,7 +269,7 @@ export class Committer {
   async #prepare(
     unit: Unit,
     states: Map<string, State>,
-    compares: Map<string, Revision>,
+    before: Prepared | undefined,
     onError: CommitOptions['onError'],
   ): Promise<Prepared> {
     for (;;) {
@@ -265,6 +277,9 @@ export class Committer {
       const creates = unit.intents.find(({ intent }) => intent.creates)?.intent;
       const namespace = creates?.namespace === undefined ? undefined : objectKey(this.#namespaces, undefined, creates.namespace);
       const scope = namespace === undefined ? undefined : this.#state(states, namespace, this.#namespaces);
+      // After a lost race, what the race was not about stays as planned.
+      const same = before?.base === state.version && before?.scope?.[1] === scope?.version?.revision;
+      if (before !== undefined && same && typeof before.write === 'object') return before;
       const results: { at: number; result: ApiError | { type: Applied['type']; version?: Version } }[] = [];
       let current = state.version;
       let failed: ApiError | undefined;
@@ -296,7 +311,6 @@ export class Committer {
         continue;
       }
       if (failed !== undefined && onError === 'refuse') throw failed;
-      if (namespace !== undefined && scope?.version !== undefined) compares.set(namespace, scope.version.revision);
       const write = renew
         ? 'renew'
         : idle
@@ -304,7 +318,9 @@ export class Committer {
           : next === undefined
             ? 'delete'
             : { object: next, value: encode(unit.kind, next) };
-      return { unit, base, write, results };
+      const compared =
+        namespace === undefined || scope?.version === undefined ? {} : { scope: [namespace, scope.version.revision] as const };
+      return { unit, base, write, results, ...compared };
     }
   }
 
