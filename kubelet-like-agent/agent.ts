@@ -407,10 +407,8 @@ export class Agent {
       const candidates = finished.map((r) => ({ id: r.id, finishedAt: r.finishedAt!, known: this.#isKnown(r), reported: r.isReported })); // prettier-ignore
       const chosen = collectable(candidates, this.#runners.size - finished.length, used, config.gc);
       if (chosen.length === 0) return;
-      for (const { id, because } of chosen) {
-        if (this.#closing.signal.aborted) return;
-        await this.#forget(id, because);
-      }
+      await Promise.all(chosen.map(({ id, because }) => this.#forget(id, because)));
+      if (this.#closing.signal.aborted) return;
       // A full disk is looked at again when something changes: what else fills it cannot be mended from here.
       if (used >= config.gc.diskUsagePercent) return;
     }

@@ -38,7 +38,7 @@ import { restartRules } from '../task/restart.ts';
 import { TaskRunner, unseenExit, type TaskHost } from '../task/runner.ts';
 import { taskStart, variablesOf } from '../task/start.ts';
 import { coordinate, restartsOnSuccess, type Member } from './coordinate.ts';
-import type { AllocationDirs, SecretMounts } from './dirs.ts';
+import { isSafeName, type AllocationDirs, type SecretMounts } from './dirs.ts';
 import { decideHealth, healthRules, pause, type HealthClock } from './health.ts';
 import { portInUse } from './ports.ts';
 import type { AllocationRecord, HealthRecord } from './record.ts';
@@ -85,6 +85,7 @@ export class AllocationRunner {
   #ready = false;
   #closed = false;
   #saving = false;
+  #wiped: Promise<void> = Promise.resolve();
   #waiters: { readonly name: string; readonly resolve: () => void }[] = [];
   #healthTimer: Timer | undefined;
   #stopTimer: Timer | undefined;
@@ -300,6 +301,7 @@ export class AllocationRunner {
     this.#checks.close();
     for (const { resolve } of this.#waiters.splice(0)) resolve();
     await Promise.all(this.#tasks.map((task) => task.detach()));
+    await this.#wiped;
     await this.#writeNow();
   }
 
@@ -447,6 +449,9 @@ export class AllocationRunner {
     this.#checks.close();
     this.#save();
     this.#log.info('allocation ended', { phase: this.#status().phase });
+    this.#wiped = this.dirs
+      .wipeSecrets(this.taskNames().filter(isSafeName), this.#host.mounts)
+      .catch((error: unknown) => this.#log.warn('cannot remove secrets', { error }));
     this.#host.finished(this.id);
   }
 

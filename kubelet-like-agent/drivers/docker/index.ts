@@ -23,6 +23,8 @@ export interface DockerOptions extends Partial<DockerPolicy> {
   readonly authFile?: string;
   /** False: the engine's log driver is all there is. */
   readonly collectLogs?: boolean;
+  /** False: ended containers are kept until their allocation is forgotten. */
+  readonly removeContainers?: boolean;
 }
 
 const IMAGE_DELAY = 180_000;
@@ -50,6 +52,7 @@ export function dockerDriver({
     clock,
     log,
     collectLogs: options.collectLogs ?? true,
+    removeContainers: options.removeContainers ?? true,
   });
   let seen = false;
 
