@@ -601,7 +601,7 @@ t.test('the Node object follows the configuration, and nothing that belongs to p
   t.match(status.attributes, { 'driver.docker': '1', 'driver.docker.version': '20' });
   t.notOk(status.attributes!['driver.raw_exec']);
   t.equal(statusPatch({ phase: 'ready', ...status }, status), undefined);
-  t.same(statusPatch({ ...status, attributes: { ...status.attributes, gone: '1' } } as NodeStatus, status), {
+  t.same(statusPatch({ ...status, attributes: { ...status.attributes, gone: '1' } }, status), {
     status: { attributes: { gone: null, ...status.attributes } },
   });
 
