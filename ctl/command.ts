@@ -132,14 +132,14 @@ type Definition<F extends Flags, C> = Omit<Command, 'flags' | 'run' | 'usesClust
 
 /** A command that needs no API server. */
 export function defineCommand<const F extends Flags = Record<never, Flag>>(definition: Definition<F, Context>): Command {
-  return { flags: {}, ...definition, usesCluster: false } as unknown as Command;
+  return { flags: {}, ...definition, usesCluster: false };
 }
 
 /** A command that talks to the API: it has the general options, and a client in its context. */
 export function defineClusterCommand<const F extends Flags = Record<never, Flag>>(
   definition: Definition<F, ClusterContext>,
 ): Command {
-  return { flags: {}, ...definition, usesCluster: true } as unknown as Command;
+  return { flags: {}, ...definition, usesCluster: true };
 }
 
 /** What every command that talks to the API takes. */

@@ -25,3 +25,5 @@ export { filesBelow } from './files.ts';
 export type { FileAccess } from './hcl/functions/files.ts';
 export { fromNomadJob, jobId, resourceName, toNomadJob, type JobTokens, type NomadJob } from './nomad/index.ts';
 export { formatGoDuration, parseGoDuration } from './go-duration.ts';
+export * from './diff/index.ts';
+export { jobWarnings } from './warnings.ts';

@@ -15,8 +15,14 @@ export interface JobOptions extends VariableInputs {
 }
 
 export type JobResult =
-  | { readonly ok: true; readonly job: Job; readonly tokens: JobTokens; readonly warnings: readonly Diagnostic[] }
-  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+  | {
+      readonly ok: true;
+      readonly job: Job;
+      readonly tokens: JobTokens;
+      /** Warnings only. */
+      readonly diagnostics: readonly Diagnostic[];
+    }
+  | { readonly ok: false; readonly job?: undefined; readonly diagnostics: readonly Diagnostic[] };
 
 /**
  * Reads a job: HCL (native or JSON syntax), a Job resource in YAML or JSON, or the JSON of Nomad's API. What it is, is told by the content.
@@ -48,7 +54,7 @@ export function parseJob(file: { readonly text: string; readonly filename: strin
 
 function finish(job: Job | undefined, tokens: JobTokens, diagnostics: readonly Diagnostic[]): JobResult {
   if (job === undefined || diagnostics.some((d) => d.severity === 'error')) return { ok: false, diagnostics };
-  return { ok: true, job, tokens, warnings: diagnostics };
+  return { ok: true, job, tokens, diagnostics };
 }
 
 /** HCL's JSON syntax has a property for each top-level block; a JSON text with anything else is an object. */
@@ -73,7 +79,7 @@ export type ManifestResult =
   | {
       readonly ok: true;
       readonly objects: readonly { readonly object: Record<string, unknown>; readonly range: Range }[];
-      readonly warnings: readonly Diagnostic[];
+      readonly diagnostics: readonly Diagnostic[];
     }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
@@ -93,7 +99,7 @@ export function parseManifests(
     return {
       ok: true,
       objects: [{ object: result.job as unknown as Record<string, unknown>, range }],
-      warnings: result.warnings,
+      diagnostics: result.diagnostics,
     };
   }
   const diagnostics = new Diagnostics();
@@ -108,5 +114,5 @@ export function parseManifests(
       objects.push({ object: data, range });
     else diagnostics.error('Not an object', 'Every object names its apiVersion and kind.', range);
   }
-  return diagnostics.failed ? { ok: false, diagnostics: diagnostics.list } : { ok: true, objects, warnings: diagnostics.list };
+  return diagnostics.failed ? { ok: false, diagnostics: diagnostics.list } : { ok: true, objects, diagnostics: diagnostics.list };
 }

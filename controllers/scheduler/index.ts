@@ -36,6 +36,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
 export function schedulerPart(config: Partial<SchedulerConfig> = {}): Part {
   return {
     lease: 'scheduler',
+    component: 'scheduler',
     prepare({ informers }) {
       for (const kind of followed) informers.of(kind);
     },

@@ -48,6 +48,10 @@ export function formatDiagnosticLine(d: Diagnostic): string {
   return `${formatRange(d.range)}: ${d.summary}; ${d.detail}`;
 }
 
+export interface FormatOptions {
+  readonly colors?: boolean;
+}
+
 /**
  * The form for people: place and summary, the line with a caret below, then the explanation.
  *
@@ -59,23 +63,29 @@ export function formatDiagnosticLine(d: Diagnostic): string {
  * ```
  */
 export function formatDiagnostic(d: Diagnostic): string {
+  return render(d, {});
+}
+
+function render(d: Diagnostic, { colors = false }: FormatOptions): string {
+  const paint = (code: number, text: string): string => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
   const lines: string[] = [];
-  const severity = d.severity === 'warning' ? 'warning: ' : '';
-  lines.push(d.range === undefined ? `${severity}${d.summary}` : `${formatRange(d.range)}: ${severity}${d.summary}`);
-  if (d.range !== undefined && d.range.start >= 0) lines.push(...excerpt(d.range));
-  if (d.detail !== '') lines.push(...d.detail.split('\n').map((line) => `  ${line}`));
+  const summary = d.severity === 'warning' ? `warning: ${d.summary}` : d.summary;
+  lines.push(paint(1, d.range === undefined || d.range.start < 0 ? summary : `${formatRange(d.range)}: ${summary}`));
+  if (d.range !== undefined && d.range.start >= 0) lines.push(...excerpt(d.range, (text) => paint(31, text)));
+  if (d.detail !== '') lines.push(...d.detail.split('\n').map((line) => (line === '' ? '' : `  ${line}`)));
   return lines.join('\n');
 }
 
 /** Everything that is wrong, in the order of the file, without what merely follows from something else. */
-export function formatDiagnostics(diagnostics: readonly Diagnostic[]): string {
+export function formatDiagnostics(diagnostics: readonly Diagnostic[], options: FormatOptions = {}): string {
   const causes = diagnostics.filter((d) => d.consequence !== true);
-  return (causes.length > 0 ? causes : diagnostics).map(formatDiagnostic).join('\n\n');
+  const shown = (causes.length > 0 ? causes : [...diagnostics]).sort((a, b) => (a.range?.start ?? -1) - (b.range?.start ?? -1));
+  return shown.map((d) => render(d, options)).join('\n\n');
 }
 
 const MAX_EXCERPT = 160;
 
-function excerpt(range: Range): string[] {
+function excerpt(range: Range, paint: (text: string) => string): string[] {
   const start = range.source.position(range.start);
   const end = range.source.position(range.end);
   const full = range.source.line(start.line);
@@ -86,7 +96,7 @@ function excerpt(range: Range): string[] {
   const width = Math.max(1, Math.min(to, text.length) - from);
   const number = String(start.line);
   const pad = text.slice(0, from).replace(/[^\t]/g, ' ');
-  return [`  ${number} | ${text}`, `  ${' '.repeat(number.length)} | ${pad}${'^'.repeat(width)}`];
+  return [`  ${number} | ${text}`, `  ${' '.repeat(number.length)} | ${pad}${paint('^'.repeat(width))}`];
 }
 
 /** The candidate that is at most two typing errors away, if there is one. */

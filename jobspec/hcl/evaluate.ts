@@ -9,9 +9,7 @@ import {
 
 /** What an expression can refer to. */
 export interface Scope {
-  /** Looks a name up; undefined when there is no such variable. */
-  variable(name: string): Value | undefined;
-  readonly names: () => Iterable<string>;
+  readonly variables: ReadonlyMap<string, Value>;
   readonly functions: ReadonlyMap<string, HclFunction>;
   /**
    * What a reference to an unknown variable means: in job files the text itself, for the node to interpolate (`${attr.cpu.arch}`). Absent: an error.
@@ -47,11 +45,7 @@ export class ArgumentError extends Error {
 
 /** A scope with further variables in front of another. */
 export function withVariables(scope: Scope, variables: ReadonlyMap<string, Value>): Scope {
-  return {
-    ...scope,
-    variable: (name) => variables.get(name) ?? scope.variable(name),
-    names: () => [...variables.keys(), ...scope.names()],
-  };
+  return { ...scope, variables: new Map([...scope.variables, ...variables]) };
 }
 
 /** Works an expression out. Problems go to `diagnostics`; the value is then unknown. */
@@ -169,12 +163,12 @@ class Evaluator {
   }
 
   #variable(e: Extract<Expression, { kind: 'variable' }>): Value {
-    const v = this.#scope.variable(e.name);
+    const v = this.#scope.variables.get(e.name);
     if (v === undefined) {
       if (this.#scope.unknownReference !== undefined) {
         return this.#scope.unknownReference(e.range.source.text.slice(e.range.start, e.range.end), e.range);
       }
-      const near = nearest(e.name, this.#scope.names());
+      const near = nearest(e.name, this.#scope.variables.keys());
       const hint = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
       return this.#fail('Unknown variable', `There is no variable named ${JSON.stringify(e.name)}.${hint}`, e.nameRange);
     }

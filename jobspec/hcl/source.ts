@@ -66,6 +66,12 @@ export function formatRange(range: Range | undefined): string {
   return `${range.source.filename}:${start.line},${start.column}-${tail}`;
 }
 
+/** Where a range begins: `client.hcl:3,5`. */
+export function formatPosition(range: Range): string {
+  const { line, column } = range.source.position(range.start);
+  return `${range.source.filename}:${line},${column}`;
+}
+
 let segmenter: Intl.Segmenter | undefined;
 
 /** User-perceived characters: what a column counts and what `length`-like string functions count. */

@@ -27,14 +27,16 @@ export function parseHclJob(source: Source, inputs: VariableInputs, options: Fun
   const functions = standardFunctions(options, () => scope);
   const unknownReference: Scope['unknownReference'] = (text) => string(`\${${text}}`);
   // A default or a condition of a variable cannot refer to anything that the node knows later.
-  const early: Scope = { variable: () => undefined, names: () => [], functions };
+  const early: Scope = { variables: new Map(), functions };
 
   const jobs = topLevel(parsed.body, diagnostics);
   const variables = readVariables(parsed.body, inputs, early, diagnostics);
   const locals = readLocals(parsed.body, { ...early, unknownReference }, variables, diagnostics);
   const scope: Scope = {
-    variable: (name) => (name === 'var' ? variables : name === 'local' ? locals : undefined),
-    names: () => ['var', 'local'],
+    variables: new Map([
+      ['var', variables],
+      ['local', locals],
+    ]),
     functions,
     unknownReference,
   };

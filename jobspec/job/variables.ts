@@ -15,7 +15,7 @@ export interface VariableInputs {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly varFiles?: readonly { readonly text: string; readonly filename: string }[];
   /** `name=value`, as given to -var. */
-  readonly vars?: readonly string[];
+  readonly variables?: readonly string[];
   /** Whether a value for a variable that is not declared is an error (as by default) or a warning. */
   readonly strict?: boolean;
 }
@@ -181,8 +181,7 @@ function validate(v: Variable, scope: Scope, diagnostics: Diagnostics): void {
     const inner: Scope = {
       ...scope,
       unknownReference: undefined,
-      variable: (name) => (name === 'var' ? own : undefined),
-      names: () => ['var'],
+      variables: new Map([['var', own]]),
     };
     const result = evaluate(condition.expression, inner, diagnostics);
     if (result.kind === 'unknown') continue;
@@ -265,7 +264,7 @@ function assign(variables: Map<string, Variable>, inputs: VariableInputs, diagno
     }
   }
 
-  for (const raw of inputs.vars ?? []) {
+  for (const raw of inputs.variables ?? []) {
     const at = raw.indexOf('=');
     if (at <= 0) {
       diagnostics.error(
@@ -307,7 +306,7 @@ function argument(v: Variable, text: string, filename: string, diagnostics: Diag
   return parsed.expression;
 }
 
-const NOTHING: Scope = { variable: () => undefined, names: () => [], functions: new Map() };
+const NOTHING: Scope = { variables: new Map(), functions: new Map() };
 
 function evaluateAlone(e: Expression, diagnostics: Diagnostics): Value {
   return evaluate(e, NOTHING, diagnostics);
@@ -352,8 +351,10 @@ export function readLocals(body: Body, scope: Scope, variables: Value, diagnosti
     if (done.has(name)) return;
     const inner: Scope = {
       ...scope,
-      variable: (n) => (n === 'var' ? variables : n === 'local' ? object(done) : undefined),
-      names: () => ['var', 'local'],
+      variables: new Map([
+        ['var', variables],
+        ['local', object(done)],
+      ]),
     };
     done.set(name, evaluate(attribute.expression, inner, diagnostics));
   };

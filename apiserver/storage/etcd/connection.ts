@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ICallable, KVClient, LeaseClient, IWatchRequest, IWatchResponse, IDuplexStream, IResponseStream } from 'etcd3';
 import type { ChannelOptions } from '@grpc/grpc-js';
 import { backoff, describeError, sleep, type Clock, type Duration } from '../../../base/index.ts';
@@ -33,6 +34,7 @@ export class Connection {
     this.kv = kv;
     this.lease = lease;
     this.#clock = clock;
+    setMaxListeners(0, this.#abort.signal); // every call that waits listens
   }
 
   /** Loads etcd3, which takes its time; it connects with the first call. */
@@ -48,6 +50,7 @@ export class Connection {
       ...(options.tls && { credentials: { rootCertificate: options.tls.ca, ...(options.tls.key && { privateKey: options.tls.key }), ...(options.tls.cert && { certChain: options.tls.cert }) } }), // prettier-ignore
       ...(options.auth && { auth: { ...options.auth } }),
       grpcOptions: CHANNEL_OPTIONS,
+      // gRPC wants an instant of the system's clock.
       defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + CALL_TIMEOUT }),
       faultHandling: { host: () => noop, global: noop },
     });
@@ -97,7 +100,9 @@ export class Connection {
     const wait = backoff(attempt, 50, 1000);
     if (this.closed || this.#clock.now() + wait >= end)
       throw new StoreUnavailableError(`etcd does not answer: ${what}`, { cause: error });
+    const held = setInterval(() => undefined, 2 ** 30); // timers of the clock let a process end that only waits for etcd
     await sleep(this.#clock, wait, this.#abort.signal);
+    clearInterval(held);
   }
 
   /** What went wrong for good: the error itself, or StoreUnavailableError when it is etcd's state and not the request. */

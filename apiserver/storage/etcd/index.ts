@@ -160,19 +160,21 @@ class EtcdStore implements Store {
       }
       const found = answer.responses.slice(0, compares.length + 1).map(({ response_range }) => response_range.kvs[0]);
       const moved = found.pop();
+      const movedAt = Number(moved?.mod_revision ?? 0);
+      const wasThere = movedAt === lane.revision;
+      lane.revision = attempt > 0 ? revision : movedAt; // a repeated attempt moves the lane when it is refused: nothing sent before can apply
       if (moved?.value.equals(token) === true) {
-        lane.revision = Number(moved.mod_revision); // an attempt before this one
         this.#lanes.giveBack(lane);
-        return { succeeded: true, revision: lane.revision };
+        return { succeeded: true, revision: movedAt }; // an attempt before this one
       }
-      const laneRevision = Number(moved?.mod_revision ?? 0);
-      if (laneRevision !== lane.revision) {
-        // Somebody cleaned up, so the lane says nothing about the attempts before.
-        if (uncertain !== undefined) throw new StoreUnavailableError('etcd did not answer the transaction', { cause: uncertain });
-        lane.revision = laneRevision;
+      if (!wasThere) {
+        // A refusal of ours whose answer was lost moved it: what was sent before is void, and this attempt does not count. Otherwise
+        // somebody cleaned up, and the lane says nothing about the attempts before.
+        const byUs = moved?.value.equals(refusal(token)) === true;
+        if (uncertain !== undefined && !byUs)
+          throw new StoreUnavailableError('etcd did not answer the transaction', { cause: uncertain });
         continue;
       }
-      if (attempt > 0) lane.revision = revision; // moved by this refusal, so that nothing sent before can apply any more
       this.#lanes.giveBack(lane);
       return { succeeded: false, revision, current: found.map((kv) => kv && this.#codec.keyValue(kv)) };
     }
@@ -416,5 +418,8 @@ class EtcdStore implements Store {
 }
 
 type RawEvent = Parameters<Codec['event']>[0] & { kv: IKeyValue };
+
+/** What a refused attempt leaves in its lane. */
+const refusal = (token: Buffer): Buffer => Buffer.concat([token, Buffer.from(' refused')]);
 
 const isLeaseNotFound = (error: unknown): boolean => /requested lease not found/.test(messageOf(error));

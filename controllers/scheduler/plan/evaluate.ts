@@ -142,7 +142,7 @@ class Evaluating {
     try {
       this.#vacate(decision);
       const mark = this.#trial.mark;
-      for (const group of decision.groups) this.#replace(group);
+      this.#replaceAll(decision);
       for (const group of decision.groups) this.#place(group);
       if (this.#job?.spec.allAtOnce === true && this.#failures.size > 0) this.#placeNothing(mark);
       return this.#plan(decision, this.#outcome(decision));
@@ -330,34 +330,45 @@ class Evaluating {
     }
   }
 
-  /** Stops the old and places the new, or leaves the old alone. */
-  #replace({ group, changes }: GroupDecision): void {
-    for (const change of changes) {
-      if (change.type !== 'replace') continue;
-      const { allocation } = change;
-      const feasibility = this.#feasibility(group, this.#job!.version);
-      const session = this.#sessionFor(feasibility);
-      const mark = this.#trial.mark;
-      const held = isHolding(allocation);
-      const before = this.#patches.get(allocation.id);
-      this.#stop(allocation, change.because, false);
-      if (held) session.released(allocation);
-      const place: PlaceChange = {
-        type: 'place',
-        index: allocation.index,
-        canary: false,
-        version: this.#job!.version,
-        previous: allocation,
-        kind: 'new',
-        because: change.because,
-      };
-      if (this.#tryPlace(place, feasibility, session)) continue;
-      this.#trial.rollback(mark);
-      if (held) session.taken(allocation);
-      if (before === undefined) this.#patches.delete(allocation.id);
-      else this.#patches.set(allocation.id, before);
-      this.#fail(group, feasibility, session);
+  /** Each replacement frees a place that may be what another one needs, so those that fail are tried until nothing moves. */
+  #replaceAll({ groups }: Decision): void {
+    let waiting = groups.flatMap(({ group, changes }) =>
+      changes.flatMap((change) => (change.type === 'replace' ? [{ group, change }] : [])),
+    );
+    for (let before = Infinity; waiting.length < before && waiting.length > 0; ) {
+      before = waiting.length;
+      waiting = waiting.filter(({ group, change }) => !this.#replace(group, change));
     }
+    for (const { group } of waiting) {
+      const feasibility = this.#feasibility(group, this.#job!.version);
+      this.#fail(group, feasibility, this.#sessionFor(feasibility));
+    }
+  }
+
+  /** Stops the old and places the new, or leaves the old alone. */
+  #replace(group: string, { allocation, because: why }: Extract<Change, { type: 'replace' }>): boolean {
+    const feasibility = this.#feasibility(group, this.#job!.version);
+    const session = this.#sessionFor(feasibility);
+    const mark = this.#trial.mark;
+    const held = isHolding(allocation);
+    const before = this.#patches.get(allocation.id);
+    this.#stop(allocation, why, false);
+    if (held) session.released(allocation);
+    const place: PlaceChange = {
+      type: 'place',
+      index: allocation.index,
+      canary: false,
+      version: this.#job!.version,
+      previous: allocation,
+      kind: 'new',
+      because: why,
+    };
+    if (this.#tryPlace(place, feasibility, session)) return true;
+    this.#trial.rollback(mark);
+    if (held) session.taken(allocation);
+    if (before === undefined) this.#patches.delete(allocation.id);
+    else this.#patches.set(allocation.id, before);
+    return false;
   }
 
   #place({ group, changes }: GroupDecision): void {

@@ -60,9 +60,7 @@ export class Broker {
     const key = jobKey(evaluation.metadata.namespace, evaluation.spec.jobName);
     const lane = evaluation.spec.dryRun === undefined ? key : `dry-run/${name}`;
     const notBefore = parseTimestamp(evaluation.spec.waitUntil) ?? 0;
-    // One that waited for capacity is as old as it is: anything asked for since goes before it and makes it pointless.
-    const order = evaluation.status?.phase === 'blocked' ? this.#order++ - Number.MAX_SAFE_INTEGER / 2 : this.#order++;
-    const item: Item = { evaluation, key, lane, order, attempts: 0, notBefore, state: 'delayed' };
+    const item: Item = { evaluation, key, lane, order: this.#order++, attempts: 0, notBefore, state: 'delayed' };
     this.#items.set(name, item);
     let members = this.#lanes.get(lane);
     if (members === undefined) this.#lanes.set(lane, (members = new Set()));
@@ -132,9 +130,7 @@ export class Broker {
 
   /** Evaluations of a job that waited for capacity and are to be tried again. */
   unblocked(key: JobKey): string[] {
-    return [...(this.#lanes.get(key) ?? [])]
-      .filter(({ evaluation }) => evaluation.status?.phase === 'blocked')
-      .map(({ evaluation }) => evaluation.metadata.name);
+    return [...(this.#lanes.get(key) ?? [])].filter(wasBlocked).map(({ evaluation }) => evaluation.metadata.name);
   }
 
   /** What is known of an evaluation that is queued or in work. */
@@ -170,7 +166,8 @@ export class Broker {
   #supersede(lane: string): Stored<Evaluation>[] {
     const waiting = [...(this.#lanes.get(lane) ?? [])]
       .filter(({ state }) => state === 'ready' || state === 'parked')
-      .sort((a, b) => b.order - a.order);
+      // One that waited for capacity is older than it looks: whatever else was asked for makes it pointless.
+      .sort((a, b) => Number(wasBlocked(a)) - Number(wasBlocked(b)) || b.order - a.order);
     const kept = new Set([waiting[0], waiting.find(({ evaluation }) => ASKED_BY_USERS.has(evaluation.spec.trigger))]);
     return waiting
       .filter((item) => !kept.has(item))
@@ -197,6 +194,8 @@ export class Broker {
     if (members?.size === 0) this.#lanes.delete(item.lane);
   }
 }
+
+const wasBlocked = ({ evaluation }: Item): boolean => evaluation.status?.phase === 'blocked';
 
 const priority = (item: Item): number => item.evaluation.spec.priority ?? 50;
 

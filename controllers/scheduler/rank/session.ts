@@ -227,6 +227,7 @@ export class PlacementSession {
         const reason = this.#uniqueReason(slot);
         if (reason !== undefined) {
           tally.filtered(slot, reason);
+          this.#park(slot);
           continue;
         }
       }
@@ -285,7 +286,7 @@ export class PlacementSession {
   /** Puts the node where it belongs now, or nowhere. */
   #refresh(slot: number): void {
     if (this.#keys.position[slot] !== -1) this.#leave(slot);
-    if (this.#unfit(slot) !== undefined) return;
+    if (this.#park(slot) || this.#unfit(slot) !== undefined) return;
     this.#keys.tie[slot] = mix(this.#fleet.hash[slot]! ^ this.#seed);
     this.#enter(slot, false);
   }
@@ -346,12 +347,15 @@ export class PlacementSession {
     return undefined;
   }
 
+  /** Sets a node aside whose value of a distinct property is used up; it is back when one of them is given up. */
   #park(slot: number): boolean {
     for (const { property, used, parked } of this.#properties) {
       const value = this.#valueOf(property, slot);
-      if (value !== undefined && (used.get(value) ?? 0) < property.limit) continue;
-      this.#leave(slot);
-      if (value !== undefined) parked.set(value, [...(parked.get(value) ?? []), slot]);
+      if (value === undefined || (used.get(value) ?? 0) < property.limit) continue;
+      if (this.#keys.position[slot] !== -1) this.#leave(slot);
+      const others = parked.get(value);
+      if (others === undefined) parked.set(value, [slot]);
+      else others.push(slot);
       return true;
     }
     return false;

@@ -8,6 +8,9 @@ import { evenScore, targetScore } from './score.ts';
  */
 const MANY_VALUES = 64;
 
+/** What a value without a target of its own wants: its part of what the targets leave. */
+const PART_OF_REST = -1;
+
 /** One spread while a group is being placed: how many allocations each value has. */
 export class SpreadState {
   readonly #term: SpreadTerm;
@@ -22,6 +25,8 @@ export class SpreadState {
   readonly #histogram: number[] = [];
   #min = 0;
   #max = 0;
+  /** Values that share the rest. */
+  #sharers = 0;
 
   constructor(term: SpreadTerm, fleet: Fleet) {
     this.#term = term;
@@ -71,7 +76,8 @@ export class SpreadState {
     if (value < 0) return -1;
     const used = this.#used[value]!;
     if (this.#term.desired.size === 0) return evenScore(used, this.#min, this.#max) * this.#term.share;
-    return targetScore(this.#desired[value], used, this.#term.share);
+    const desired = this.#desired[value];
+    return targetScore(desired === PART_OF_REST ? this.#term.rest! / this.#sharers : desired, used, this.#term.share);
   }
 
   get #isMany(): boolean {
@@ -84,7 +90,9 @@ export class SpreadState {
     if (value === undefined) {
       value = this.#used.push(0) - 1;
       this.#byText.set(text, value);
-      this.#desired.push(this.#term.desired.get(text) ?? this.#term.rest);
+      const desired = this.#term.desired.get(text) ?? (this.#term.rest === undefined ? undefined : PART_OF_REST);
+      if (desired === PART_OF_REST) this.#sharers++;
+      this.#desired.push(desired);
       this.#slots.push([]);
       this.#histogram[0] = (this.#histogram[0] ?? 0) + 1;
       this.#min = 0;

@@ -211,8 +211,13 @@ function reconcileGroup(
   for (const allocation of inPlace) changes.push({ type: 'updateInPlace', allocation, because: 'its tasks need no restart' });
 
   // 5. Canaries, where something has to be replaced.
+  const hasTrial = current === undefined || current.active || current.failed;
   const wantsCanaries =
-    strategy !== undefined && state?.promoted !== true && destructive.length > 0 && canaries.size < (strategy.canary ?? 0);
+    hasTrial &&
+    strategy !== undefined &&
+    state?.promoted !== true &&
+    destructive.length > 0 &&
+    canaries.size < (strategy.canary ?? 0);
   const indexes = new Indexes([...held, ...moving, ...due, ...lost].map(({ index }) => index));
   if (wantsCanaries && !isFrozen) {
     const missing = (strategy.canary ?? 0) - canaries.size;
@@ -241,7 +246,12 @@ function reconcileGroup(
   updates.stop += placed.filter(({ kind }) => kind === 'reschedule').length;
 
   // 7. Replace as many as may be away at a time.
-  const limit = updateLimit(strategy?.maxParallel, isFrozen || isOnTrial, count, { destructive, moving, held, deployment });
+  const limit = updateLimit(strategy?.maxParallel, isFrozen || isOnTrial, count, {
+    destructive,
+    moving,
+    fresh: held.filter((a) => a.version === job.version),
+    deployment,
+  });
   const replaced = isReady ? destructive.sort(deadFirst).slice(0, Math.max(0, limit - placed.length)) : [];
   for (const allocation of replaced) changes.push({ type: 'replace', allocation, because: because.updating });
   updates.destructiveUpdate += replaced.length;
@@ -426,27 +436,24 @@ function updateLimit(
   maxParallel: number | undefined,
   isHeld: boolean,
   count: number,
-  {
-    destructive,
-    moving,
-    held,
-    deployment,
-  }: {
+  sets: {
     readonly destructive: readonly AllocationRecord[];
     readonly moving: readonly AllocationRecord[];
-    readonly held: readonly AllocationRecord[];
+    /** Of the new version. */
+    readonly fresh: readonly AllocationRecord[];
     readonly deployment: DeploymentView | undefined;
   },
 ): number {
   if (isHeld) return 0;
+  const { destructive, moving, fresh, deployment } = sets;
   if (maxParallel === undefined || destructive.length + moving.length === 0) return Math.max(count, destructive.length) + count;
   let limit = maxParallel;
-  if (deployment === undefined) return limit;
-  for (const allocation of held) {
-    if (allocation.deployment !== deployment.id) continue;
+  for (const allocation of fresh) {
+    const isJudged = deployment !== undefined && allocation.deployment === deployment.id;
     // Nothing more is risked until somebody has looked at it.
-    if (allocation.healthy === false) return 0;
-    if (allocation.healthy !== true) limit--;
+    if (isJudged && allocation.healthy === false) return 0;
+    // Without a deployment nobody judges its health; that it runs must do.
+    if (isJudged ? allocation.healthy !== true : allocation.phase !== 'running') limit--;
   }
   return limit;
 }

@@ -255,8 +255,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       true,
       'aborted before',
     );
-    await store.txn([], [put('w/a', '1')]);
-    for await (const batch of store.watch(prefixRange('w/'), { startRevision: 1 })) {
+    const { revision } = await store.txn([], [put('w/a', '1')]);
+    for await (const batch of store.watch(prefixRange('w/'), { startRevision: revision })) {
       t.equal(batch.events.length, 1);
       break;
     }
@@ -272,7 +272,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     await store.txn([], [put('k/a', '3')]);
     const r4 = (await store.txn([], [del('k/b'), put('k/c', '4')])).revision;
     const r5 = (await store.txn([], [put('k/a', '5')])).revision;
-    t.equal(await store.compactedRevision(), 0);
+    t.ok((await store.compactedRevision()) < r1);
     await store.compact(r4);
     t.equal(await store.compactedRevision(), r4);
     await store.compact(r4);
@@ -305,7 +305,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     try {
       while (seen.at(-1) !== 'last') {
         const { value } = await reader.next();
-        seen.push(...value!.events.map((event) => (event.type === 'put' ? event.kv.value.toString() : '')));
+        seen.push(...value!.events.map((event: StoreEvent) => (event.type === 'put' ? event.kv.value.toString() : '')));
       }
       t.equal(seen.length, 21);
     } catch (error) {
@@ -323,7 +323,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     await store.txn([], [put('l/b', '5')]); // written without the lease, it lives on
     const watch = watching(t, store, prefixRange('l/'));
     await watch.started();
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 3; i++) {
       await passTime(1000);
       await store.keepAlive(lease);
     }

@@ -1,0 +1,190 @@
+import t from 'tap';
+import { toTimestamp } from '../../../base/index.ts';
+import { uuidSource } from '../../../controllers/scheduler/plan/ids.ts';
+import { BlockedEvaluations } from '../../../controllers/scheduler/queue/blocked.ts';
+import { Broker } from '../../../controllers/scheduler/queue/broker.ts';
+import { job, node, START, World, type GroupOptions } from './world.ts';
+
+const world = new World();
+const names = (broker: Broker, now = START): string[] => {
+  const taken: string[] = [];
+  for (let entry = broker.take(now); entry !== undefined; entry = broker.take(now)) taken.push(entry.name);
+  return taken;
+};
+
+t.test('broker', async (t) => {
+  t.test('the most urgent first, then the oldest; one per job', async (t) => {
+    const broker = new Broker();
+    for (const [name, jobName, priority] of [
+      ['a', 'one', 50],
+      ['b', 'two', 80],
+      ['c', 'one', 90],
+      ['d', 'three', 50],
+    ] as const)
+      broker.offer(world.evaluation({ jobName, priority }, name), START);
+    t.same(names(broker), ['c', 'b', 'd']);
+    t.same(broker.done('c'), []);
+    t.same(names(broker), ['a'], 'the next of the job, once the first is done');
+  });
+
+  t.test('superseded ones are cancelled, the newest and what a user asked for last are kept', async (t) => {
+    const broker = new Broker();
+    const offer = (name: string, trigger: 'job-register' | 'deployment-watcher') =>
+      broker.offer(world.evaluation({ trigger }, name), START);
+    offer('first', 'job-register');
+    t.same(names(broker), ['first']);
+    offer('second', 'job-register');
+    offer('third', 'job-register');
+    offer('fourth', 'deployment-watcher');
+    offer('fifth', 'deployment-watcher');
+    t.same(
+      broker
+        .done('first')
+        .map((e) => e.metadata.name)
+        .sort(),
+      ['fourth', 'second'],
+    );
+    t.same(names(broker), ['third']);
+    broker.done('third');
+    t.same(names(broker), ['fifth']);
+    t.equal(broker.size, 1);
+  });
+
+  t.test('delayed ones wait for their time', async (t) => {
+    const broker = new Broker();
+    broker.offer(world.evaluation({ waitUntil: toTimestamp(START + 1000) }, 'later'), START);
+    broker.offer(world.evaluation({ waitUntil: toTimestamp(START + 500), jobName: 'other' }, 'sooner'), START);
+    t.equal(broker.nextWake(), START + 500);
+    t.same([...broker.followups('default/job', START)], [['later', START + 1000]]);
+    t.same(names(broker, START + 999), ['sooner']);
+    t.same(names(broker, START + 1000), ['later']);
+    t.same([...broker.followups('default/job', START + 1000)], []);
+  });
+
+  t.test('given back, they come again after a while', async (t) => {
+    const broker = new Broker();
+    broker.offer(world.evaluation({}, 'a'), START);
+    broker.offer(world.evaluation({}, 'b'), START);
+    t.same(names(broker), ['a']);
+    broker.retry('a', START + 100, START);
+    t.same(names(broker), ['b'], 'the job is free meanwhile');
+    broker.done('b');
+    const again = broker.take(START + 100);
+    t.match(again, { name: 'a', attempts: 1 });
+  });
+
+  t.test('withdrawn ones do not come', async (t) => {
+    const broker = new Broker();
+    broker.offer(world.evaluation({}, 'a'), START);
+    broker.offer(world.evaluation({ jobName: 'x', waitUntil: toTimestamp(START + 10) }, 'b'), START);
+    broker.withdraw('a');
+    broker.withdraw('b');
+    t.same(names(broker, START + 20), []);
+    t.equal(broker.nextWake(), undefined);
+    t.equal(broker.size, 0);
+  });
+
+  t.test('dry runs wait for nobody', async (t) => {
+    const broker = new Broker();
+    broker.offer(world.evaluation({}, 'a'), START);
+    broker.offer(world.evaluation({ dryRun: { job: job({}) } }, 'dry'), START);
+    t.same(names(broker), ['a', 'dry']);
+  });
+
+  t.test('what waited for capacity gives way to anything newer', async (t) => {
+    const broker = new Broker();
+    broker.offer(world.evaluation({}, 'new'), START);
+    broker.offer(world.evaluation({}, 'newer'), START);
+    broker.offer({ ...world.evaluation({}, 'blocked'), status: { phase: 'blocked' } }, START);
+    t.same(broker.unblocked('default/job'), ['blocked']);
+    t.same(names(broker), ['new']);
+    t.same(
+      broker.done('new').map((e) => e.metadata.name),
+      ['blocked'],
+    );
+    t.same(names(broker), ['newer']);
+  });
+});
+
+t.test('blocked evaluations', async (t) => {
+  const blockedOn = (nodes: ReturnType<typeof node>[], options: GroupOptions) => {
+    const world = new World(nodes).submit(job(options));
+    const plan = world.run();
+    const [evaluation] = [...world.evaluations.values()];
+    const blocked = new BlockedEvaluations(world.cluster);
+    blocked.add('default/job', evaluation!, plan.missing);
+    const woken = (...names: string[]): boolean => blocked.helpedBy(names).length > 0;
+    return { world, plan, evaluation: evaluation!, woken };
+  };
+
+  t.test('what is missing is told', async (t) => {
+    const { plan, evaluation } = blockedOn([node('a')], { count: 3, memory: 5000 });
+    t.equal(plan.status.phase, 'complete');
+    t.equal(plan.status.blockedEvaluation, evaluation.metadata.name);
+    t.same(plan.status.queued, { app: 2 });
+    t.match(evaluation, {
+      spec: { trigger: 'queued-allocs' },
+      status: { phase: 'blocked', queued: { app: 2 }, description: 'created to place remaining allocations' },
+    });
+    t.same(Object.values(evaluation.status!.classEligibility!), [true]);
+    t.equal(evaluation.status!.escapedClass, false);
+  });
+
+  t.test('woken by room that suffices, by no other', async (t) => {
+    const { world, woken } = blockedOn([node('a')], { count: 3, memory: 5000 });
+    t.notOk(woken('a'));
+    world.cluster.putNode(node('small', { memory: 4000 }));
+    t.notOk(woken('small'));
+    world.cluster.putNode(node('wrong', { drivers: ['docker'] }));
+    t.notOk(woken('wrong'));
+    world.cluster.putNode(node('ineligible', { eligibility: 'ineligible' }));
+    t.notOk(woken('ineligible'));
+    world.cluster.putNode(node('good'));
+    t.ok(woken('a', 'good'));
+  });
+
+  t.test('woken by a freed port', async (t) => {
+    const { world, woken } = blockedOn([node('a')], { count: 2, networks: [{ ports: [{ label: 'db', static: 5432 }] }] });
+    t.notOk(woken('a'));
+    const freed: string[] = [];
+    world.cluster.allocations.onFreed((name) => freed.push(name));
+    world.change(world.live()[0]!, { phase: 'failed' });
+    t.same(freed, ['a']);
+    t.ok(woken('a'));
+  });
+
+  t.test('distinct_hosts is not helped by room on a node that is used', async (t) => {
+    const { world, woken } = blockedOn([node('a')], { count: 2, constraints: [{ operator: 'distinct_hosts' }] });
+    t.notOk(woken('a'));
+    world.cluster.putNode(node('b'));
+    t.ok(woken('b'));
+  });
+
+  t.test('tried again: stays blocked, or ends with everything placed', async (t) => {
+    const { world, evaluation } = blockedOn([node('a')], { count: 3, memory: 5000 });
+    const again = world.run(evaluation);
+    t.equal(again.status.phase, 'blocked');
+    t.equal(again.evaluations.length, 0, 'no second one');
+    world.cluster.putNode(node('b'));
+    world.cluster.putNode(node('c'));
+    const placed = world.run(evaluation);
+    t.equal(placed.status.phase, 'complete');
+    t.equal(placed.placements.length, 2);
+    t.equal(placed.placements[0]!.object.spec.evaluation, evaluation.metadata.name);
+  });
+
+  t.test('a newer evaluation of the job makes it pointless', async (t) => {
+    const { world, evaluation } = blockedOn([node('a')], { count: 3, memory: 5000 });
+    const plan = world.submit(job({ count: 1, memory: 5000 })).run();
+    t.same([...plan.cancelled.keys()], [evaluation.metadata.name]);
+  });
+});
+
+t.test('names of allocations follow from their evaluation', async (t) => {
+  const next = uuidSource('a', 1);
+  const ids = Array.from({ length: 1000 }, next);
+  t.ok(ids.every((id) => /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id)));
+  t.equal(new Set(ids).size, 1000);
+  t.equal(uuidSource('a', 1)(), ids[0]);
+  t.not(uuidSource('a', 2)(), ids[0]);
+});
