@@ -70,7 +70,7 @@ async function run(file) {
   const { code, signal, output } = await capture(process.execPath, ['--enable-source-maps', file], {
     timeout: limit * 1000,
     killSignal: 'SIGKILL',
-    env: { ...process.env, NODE_ENV: 'test', TAP_RCFILE: '' },
+    env: { ...process.env, NODE_ENV: 'test', TAP_TIMEOUT: String(limit) },
   });
   const lines = output.split('\n');
   const ok = lines.filter((l) => /^ok \d+/.test(l));
