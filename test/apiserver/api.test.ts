@@ -158,7 +158,31 @@ t.test('patches', async (t) => {
   const all = await Promise.all(Array.from({ length: 200 }, (_, i) => client.patch(NodePoolKind, 'race', undefined, { spec: { meta: { [`k${i}`]: 'v' } } }))); // prettier-ignore
   const last = await client.get(NodePoolKind, 'race');
   t.equal(Object.keys(last.spec!.meta!).length, 200, 'no patch is lost in a race');
-  t.equal(new Set(all.map((one) => one.metadata.resourceVersion)).size, 200);
+  t.ok(new Set(all.map((one) => one.metadata.resourceVersion)).size < 200, 'writers that meet share transactions');
+  t.ok(
+    all.every((one, i) => one.spec!.meta![`k${i}`] === 'v'),
+    'and each gets the object with its change',
+  );
+  const guarded = await Promise.allSettled(Array.from({ length: 50 }, (_, i) => client.update(NodePoolKind, { ...last, spec: { meta: { winner: `${i}` } } }))); // prettier-ignore
+  const won = guarded.filter((one) => one.status === 'fulfilled');
+  t.equal(won.length, 1, 'of those that expect the same version, one wins');
+  t.same((await client.get(NodePoolKind, 'race')).spec, won[0]!.value.spec);
+  const mixed = await Promise.allSettled([
+    ...Array.from({ length: 20 }, (_, i) =>
+      client.patch(NodePoolKind, 'race', undefined, { spec: { meta: { [`m${i}`]: 'x' } } }),
+    ),
+    ...Array.from({ length: 20 }, () => client.patch(NodePoolKind, 'race', undefined, { spec: { meta: 7 } })),
+    client.delete(NodePoolKind, 'race'),
+    ...Array.from({ length: 20 }, (_, i) =>
+      client.patch(NodePoolKind, 'race', undefined, { spec: { meta: { [`n${i}`]: 'x' } } }),
+    ),
+  ]);
+  t.ok(
+    mixed.slice(20, 40).every((one) => one.status === 'rejected'),
+    'a bad one does not spoil the others',
+  );
+  t.equal(mixed[40]!.status, 'fulfilled');
+  t.equal(await client.find(NodePoolKind, 'race'), undefined);
 });
 
 t.test('validation names every problem and its path', async (t) => {
