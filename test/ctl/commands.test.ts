@@ -371,6 +371,9 @@ t.test('what runs: job, allocation, evaluation, deployment, node', async (t) => 
   );
   t.match(await ok('node', 'status', '-short', 'ac50'), /\nAllocations\nID /);
   t.match(await ok('job', 'history', 'web'), /^Version     = 0\nStable      = false\n/);
+  t.match(JSON.parse(await ok('job', 'inspect', 'web')), {
+    Job: { ID: 'web', Version: 0, Status: 'running', Stop: false, TaskGroups: [{ Name: 'g' }] },
+  });
   t.match(await ok('eval', 'list', '-job', 'web'), /job-register/);
   t.match(JSON.parse(await ok('get', 'job', 'web', '-ojson')), { kind: 'Job', metadata: { name: 'web' } });
   t.match(await ok('get', 'jobs'), /^NAME +TYPE +PRIORITY +STATUS +VERSION +AGE\n/);
