@@ -28,4 +28,4 @@ export { formatGoDuration, parseGoDuration } from './go-duration.ts';
 export * from './diff/index.ts';
 export { jobWarnings } from './warnings.ts';
 export { formatHcl } from './print/hcl.ts';
-export { formatHclText } from './print/format.ts';
+export { formatHclFile, formatHclText } from './print/format.ts';

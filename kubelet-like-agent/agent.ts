@@ -229,6 +229,8 @@ export class Agent {
       const runner = new AllocationRunner(this.#allocationHost(), record.allocation, job, record);
       this.#runners.set(id, runner);
       runner.resume(record.bootId === this.#fingerprint.bootId, this.#dirsOf(record.allocation.spec.previousAllocation));
+      const known = this.#allocations?.get(`${record.allocation.metadata.namespace ?? 'default'}/${id}`);
+      if (known !== undefined) runner.serverStatus(known);
     } catch (error) {
       this.#log.error('cannot restore allocation', { alloc: id, error: describeError(error) });
     }

@@ -1,5 +1,16 @@
+import type { Diagnostic } from '../hcl/diagnostic.ts';
 import { tokenize, type Token, type TokenType } from '../hcl/lexer.ts';
+import { parseHclBody } from '../hcl/parser.ts';
 import { Source } from '../hcl/source.ts';
+
+/** Formats a file, unless it is broken. */
+export function formatHclFile(file: {
+  readonly text: string;
+  readonly filename: string;
+}): { readonly ok: true; readonly text: string } | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] } {
+  const { diagnostics } = parseHclBody(new Source(file.text, file.filename));
+  return diagnostics.failed ? { ok: false, diagnostics: diagnostics.list } : { ok: true, text: formatHclText(file.text) };
+}
 
 /**
  * Formats HCL as `fmt` does: two blanks per level, one blank around operators, the equals signs of consecutive arguments in one column, and so the

@@ -20,7 +20,9 @@ export function formatHcl(job: Job): string {
 function blockLines(fields: Fields, schema: BlockSchema, head: readonly string[] = []): string[] {
   const simple: string[] = [...head];
   const nested: string[][] = [];
-  for (const field of schema.fields) {
+  // What a block is made of comes last, after what is said about all of it.
+  const inner = (field: Field): boolean => field.name === 'groups' || field.name === 'tasks';
+  for (const field of [...schema.fields.filter((f) => !inner(f)), ...schema.fields.filter(inner)]) {
     const value = fields[field.name];
     if (value === undefined || value === null) continue;
     if (isSimple(field)) simple.push(`${field.hcl} = ${expression(value)}`);

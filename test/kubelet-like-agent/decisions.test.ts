@@ -1,7 +1,7 @@
 /** The pure parts of the agent, as tables: restart policy, a task's life, order of a group, health, sync, environment, services. */
 import t from 'tap';
 import { toTimestamp } from '../../base/index.ts';
-import type { Allocation, CheckStatus, NodeStatus, Stored, Task, TaskGroup } from '../../openapi/index.ts';
+import type { Allocation, CheckStatus, Stored, Task, TaskGroup } from '../../openapi/index.ts';
 import { coordinate, type Member, type Order } from '../../kubelet-like-agent/allocation/coordinate.ts';
 import {
   decideHealth,

@@ -95,14 +95,14 @@ function runTests(): void {
 
   t.test('embedded store: writes that wait share a commit, and fail together', async (t) => {
     const commits: number[] = [];
-    let failure: Error | undefined;
+    const failures: Error[] = [];
     let release = (): void => undefined;
     const disk = {
       assertRoom: () => undefined,
       async commit(changes: readonly unknown[]) {
         commits.push(changes.length);
         await new Promise<void>((resolve) => (release = resolve));
-        if (failure !== undefined) throw failure;
+        for (const failure of failures) throw failure;
       },
     } as unknown as Disk;
     const failed: string[] = [];
@@ -116,7 +116,7 @@ function runTests(): void {
     while (commits.length < 2) await new Promise(setImmediate);
     t.strictSame(commits, [1, 3]);
     const late = add();
-    failure = new Error('disk on fire');
+    failures.push(new Error('disk on fire'));
     release();
     const results = await Promise.allSettled([...others, late]);
     t.ok(results.every(({ status }) => status === 'rejected'), 'also what was decided meanwhile'); // prettier-ignore
