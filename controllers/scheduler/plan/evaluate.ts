@@ -335,7 +335,7 @@ class Evaluating {
     let waiting = groups.flatMap(({ group, changes }) =>
       changes.flatMap((change) => (change.type === 'replace' ? [{ group, change }] : [])),
     );
-    for (let before = Infinity; waiting.length < before && waiting.length > 0; ) {
+    for (let before = Infinity; waiting.length < before && waiting.length > 0;) {
       before = waiting.length;
       waiting = waiting.filter(({ group, change }) => !this.#replace(group, change));
     }

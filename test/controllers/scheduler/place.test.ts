@@ -324,7 +324,7 @@ t.test('affinities and spreads', async (t) => {
     const counts: Record<string, number> = {};
     for (const { record } of place(nodes, options).placements) {
       const { datacenter } = nodes.find((n) => n.metadata.name === record.node)!.spec;
-      counts[datacenter!] = (counts[datacenter!] ?? 0) + 1;
+      counts[datacenter] = (counts[datacenter] ?? 0) + 1;
     }
     return counts;
   };
