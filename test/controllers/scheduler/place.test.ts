@@ -116,7 +116,12 @@ t.test('reasons', async (t) => {
       { tasks: [{ name: 'main', driver: 'raw_exec', resources: { devices: [{ name: 'gpu', count: 1 }] } }] },
       { constraintFiltered: { 'missing devices': 1 } },
     ],
-    ['network mode', {}, { networks: [{ mode: 'bridge' }] }, { constraintFiltered: { 'missing network': 1 } }],
+    [
+      'network mode',
+      { drivers: ['raw_exec'] },
+      { networks: [{ mode: 'bridge' }] },
+      { constraintFiltered: { 'missing network': 1 } },
+    ],
     [
       'host network',
       {},

@@ -6,9 +6,7 @@ import type {
   EvaluationSpec,
   Job,
   JobSpec,
-  JobVersion,
   Node,
-  NodePool,
   Stored,
   TaskGroup,
 } from '../../../openapi/index.ts';
