@@ -147,29 +147,22 @@ function mergeMetadata(existing: Stored<Job>, wanted: Job): Stored<Job>['metadat
 export function followSubmission(
   context: ClusterContext,
   { job, evaluation }: Pick<Submission, 'job' | 'evaluation'>,
-  flags: { readonly detach: boolean; readonly verbose: boolean; readonly purge?: boolean },
+  flags: { readonly detach: boolean; readonly verbose: boolean; readonly stopping?: boolean },
   detached: string,
 ): Promise<number> | number {
-  const { verbose, purge: mayVanish = false } = flags;
-  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, mayVanish });
+  const { verbose, stopping = false } = flags;
+  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, stopping });
   say(context, detached);
   return exitCodes.ok;
 }
 
-/** Turns what the server says against a job into `Error submitting job: …`. */
-export async function submitting<R>(
-  context: ClusterContext,
-  what: string,
-  work: () => Promise<R>,
-  exitCode?: number,
-): Promise<R> {
+/** Puts what was tried before what the server says against it: `Error submitting job: …`. */
+export async function submitting<R>(context: ClusterContext, what: string, work: () => Promise<R>): Promise<R> {
   try {
     return await work();
   } catch (error) {
     if (isReason(error, 'Invalid', 'BadRequest', 'NotFound', 'Forbidden', 'Conflict', 'RequestEntityTooLarge'))
-      throw new CommandError(`${what}: ${explain(error, context.program)}`, exitCode, { cause: error });
-    if (exitCode !== undefined && !(error instanceof CommandError))
-      throw new CommandError(explain(error, context.program), exitCode, { cause: error });
+      throw new CommandError(`${what}: ${explain(error, context.program)}`, exitCodes.failed, { cause: error });
     throw error;
   }
 }

@@ -1,6 +1,5 @@
 import { collectionPath, objectPath, type AnyObject, type Kind, type Stored } from '../openapi/index.ts';
 import type { ClusterContext } from './command.ts';
-import { say } from './io/streams.ts';
 
 /** What the server stored, and what it thinks is allowed but probably not meant. */
 export interface Written<T extends AnyObject> {
@@ -69,10 +68,4 @@ export function parseWarnings(header: string | readonly string[] | undefined): s
 export function warningText(warnings: readonly string[]): string | undefined {
   if (warnings.length === 0) return undefined;
   return `${warnings.length} warning(s):\n\n${warnings.map((warning) => `* ${warning}`).join('\n')}`;
-}
-
-/** Shows the warnings about a job. */
-export function sayWarnings(context: ClusterContext, warnings: readonly string[]): void {
-  const text = warningText(warnings);
-  if (text !== undefined) say(context, context.style.yellow(`Job Warnings:\n${text}\n`));
 }

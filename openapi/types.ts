@@ -4,15 +4,24 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    /** @description A command that operators may run in a task. */
     'dev.orch.v1.Action': {
+      /** @description Its name. */
       name: string;
+      /** @description The command. */
       command?: string;
+      /** @description Its arguments. */
       args?: string[];
     };
+    /** @description A preference for nodes. */
     'dev.orch.v1.Affinity': {
+      /** @description The attribute to look at, as in a constraint. */
       attribute?: string;
+      /** @description What the attribute is compared with. */
       value?: string;
+      /** @description How they are compared, as in a constraint. */
       operator?: string;
+      /** @description From -100 to 100, 50 when absent. Negative: such nodes are avoided. */
       weight?: number;
     };
     /** @description How the scheduler looked at the nodes for one placement. */
@@ -183,73 +192,131 @@ export interface components {
        */
       reconnectedAt?: string;
     };
+    /** @description Something to download. */
     'dev.orch.v1.Artifact': {
+      /** @description Where from: http, https, git, s3 and the like; a checksum may be in its query. */
       source?: string;
+      /** @description Options for the download. */
       options?: {
         [key: string]: string;
       };
+      /** @description Header fields of the request. */
       headers?: {
         [key: string]: string;
       };
+      /** @description What is expected: any (the default), file or dir. */
       mode?: string;
+      /** @description Whether any certificate is accepted. */
       insecure?: boolean;
+      /** @description Where to, below the folder of the task. local/ when absent. */
       destination?: string;
+      /** @description Whether the files belong to the user of the task. */
       chown?: boolean;
     };
+    /** @description What the network plugin is told. */
     'dev.orch.v1.CNIConfig': {
+      /** @description Arguments by name. */
       args?: {
         [key: string]: string;
       };
     };
+    /** @description How the volume is mounted. */
     'dev.orch.v1.CSIMountOptions': {
+      /** @description The file system. */
       fsType?: string;
+      /** @description Flags of the mount. */
       mountFlags?: string[];
     };
+    /** @description What runs in the task when a template changes. */
     'dev.orch.v1.ChangeScript': {
+      /** @description The command. */
       command?: string;
+      /** @description Its arguments. */
       args?: string[];
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long it may take.
+       */
       timeout?: string;
+      /** @description Whether its failure fails the task. */
       failOnError?: boolean;
+      /** @description Whether it also runs after the first rendering. */
       runOnFirstRender?: boolean;
     };
+    /** @description A check of the health of a service. */
     'dev.orch.v1.Check': {
+      /** @description The name of the check. */
       name?: string;
+      /** @description http, tcp, grpc or script. */
       type?: string;
+      /** @description What a script check runs, inside the task. */
       command?: string;
+      /** @description The arguments of the command. */
       args?: string[];
+      /** @description What an http check asks for. */
       path?: string;
+      /** @description http (the default) or https. */
       protocol?: string;
+      /** @description The port to check; that of the service when absent. */
       port?: string;
+      /** @description Whether the path is opened through the sidecar proxy. */
       expose?: boolean;
+      /** @description Which address is checked. */
       addressMode?: string;
+      /** @description The port that the proxy advertises for the check. */
       advertise?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How often to check.
+       */
       interval?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long the answer may take.
+       */
       timeout?: string;
+      /** @description What the check reports before it ran: critical (the default), warning or passing. */
       initialStatus?: string;
+      /** @description Remarks for people. */
       notes?: string;
+      /** @description The server name in the TLS handshake. */
       tlsServerName?: string;
+      /** @description Whether any certificate is accepted. */
       tlsSkipVerify?: boolean;
+      /** @description Header fields of an http check, each with its values. */
       header?: {
         [key: string]: string[];
       };
+      /** @description The method of an http check. GET when absent. */
       method?: string;
       checkRestart?: components['schemas']['dev.orch.v1.CheckRestart'];
+      /** @description The service that a grpc check asks about. */
       grpcService?: string;
+      /** @description Whether a grpc check uses TLS. */
       grpcUseTls?: boolean;
+      /** @description The task that a script check runs in. */
       task?: string;
+      /** @description How many successes in a row make the check pass. */
       successBeforePassing?: number;
+      /** @description How many failures in a row make the check critical. */
       failuresBeforeCritical?: number;
+      /** @description How many failures in a row make the check warn. */
       failuresBeforeWarning?: number;
+      /** @description The body of an http request. */
       body?: string;
+      /** @description What counts as healthy during an update: require_healthy, ignore_warnings or ignore. */
       onUpdate?: string;
     };
+    /** @description When failing checks restart the task. */
     'dev.orch.v1.CheckRestart': {
+      /** @description How many failures in a row restart the task. 0: never. */
       limit?: number;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long after a start failures do not count.
+       */
       grace?: string;
+      /** @description Whether a warning counts as success. */
       ignoreWarnings?: boolean;
     };
     'dev.orch.v1.CheckStatus': {
@@ -291,153 +358,253 @@ export interface components {
       /** @description The generation that was looked at. */
       observedGeneration?: number;
     };
+    /** @description A condition that a node must fulfil. */
     'dev.orch.v1.Constraint': {
+      /** @description The attribute to look at, as ${attr.kernel.name}, ${node.class} or ${meta.rack}. */
       attribute?: string;
+      /** @description What the attribute is compared with. */
       value?: string;
+      /** @description How: = (the default), !=, <, <=, >, >=, regexp, version, semver, set_contains, set_contains_any, distinct_hosts, distinct_property, is_set or is_not_set. */
       operator?: string;
     };
+    /** @description Where Consul is used. */
     'dev.orch.v1.Consul': {
+      /** @description The namespace of Consul. */
       namespace?: string;
+      /** @description The Consul cluster. */
       cluster?: string;
+      /** @description The partition of Consul. */
       partition?: string;
     };
+    /** @description Service mesh. Kept and validated; nothing acts on it. */
     'dev.orch.v1.ConsulConnect': {
+      /** @description Whether the task speaks the mesh protocol itself. */
       native?: boolean;
       gateway?: components['schemas']['dev.orch.v1.ConsulGateway'];
       sidecarService?: components['schemas']['dev.orch.v1.ConsulSidecarService'];
       sidecarTask?: components['schemas']['dev.orch.v1.SidecarTask'];
     };
+    /** @description What can be reached past the mesh. */
     'dev.orch.v1.ConsulExposeConfig': {
+      /** @description The paths. */
       paths?: components['schemas']['dev.orch.v1.ConsulExposePath'][];
     };
+    /** @description A path that can be reached past the mesh. */
     'dev.orch.v1.ConsulExposePath': {
+      /** @description The path. */
       path?: string;
+      /** @description http or http2. */
       protocol?: string;
+      /** @description The port that serves it. */
       localPathPort?: number;
+      /** @description The label of the port to open for it. */
       listenerPort?: string;
     };
+    /** @description The allocation is a gateway of the mesh. */
     'dev.orch.v1.ConsulGateway': {
       proxy?: components['schemas']['dev.orch.v1.ConsulGatewayProxy'];
       ingress?: components['schemas']['dev.orch.v1.ConsulIngressConfigEntry'];
       terminating?: components['schemas']['dev.orch.v1.ConsulTerminatingConfigEntry'];
       mesh?: components['schemas']['dev.orch.v1.ConsulMeshConfigEntry'];
     };
+    /** @description An address that a gateway listens on. */
     'dev.orch.v1.ConsulGatewayBindAddress': {
+      /** @description The name of the listener. */
       name?: string;
+      /** @description The address. */
       address?: string;
+      /** @description The port. */
       port?: number;
     };
+    /** @description The proxy of a gateway. */
     'dev.orch.v1.ConsulGatewayProxy': {
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long a connection to an upstream may take.
+       */
       connectTimeout?: string;
+      /** @description Whether the proxy also listens on the tagged addresses of the service. */
       envoyGatewayBindTaggedAddresses?: boolean;
+      /** @description Further addresses that the proxy listens on. */
       envoyGatewayBindAddresses?: components['schemas']['dev.orch.v1.ConsulGatewayBindAddress'][];
+      /** @description Whether the proxy leaves the default address alone. */
       envoyGatewayNoDefaultBind?: boolean;
+      /** @description How the proxy resolves names: STRICT_DNS or LOGICAL_DNS. */
       envoyDnsDiscoveryType?: string;
+      /** @description Settings that are handed to the proxy as they are. */
       config?: {
         [key: string]: unknown;
       };
     };
+    /** @description TLS of a listener. */
     'dev.orch.v1.ConsulGatewayTLSConfig': {
+      /** @description Whether TLS is on. */
       enabled?: boolean;
+      /** @description The oldest version of TLS to accept. */
       tlsMinVersion?: string;
+      /** @description The newest version of TLS to accept. */
       tlsMaxVersion?: string;
+      /** @description The cipher suites to offer. */
       cipherSuites?: string[];
       sds?: components['schemas']['dev.orch.v1.ConsulGatewayTLSSDSConfig'];
     };
+    /** @description Certificates by the secret discovery service. */
     'dev.orch.v1.ConsulGatewayTLSSDSConfig': {
+      /** @description The cluster that serves the certificates. */
       clusterName?: string;
+      /** @description The name of the certificate there. */
       certResource?: string;
     };
+    /** @description Changes to header fields. */
     'dev.orch.v1.ConsulHTTPHeaderModifiers': {
+      /** @description Fields to add. */
       add?: {
         [key: string]: string;
       };
+      /** @description Fields to replace. */
       set?: {
         [key: string]: string;
       };
+      /** @description Fields to drop. */
       remove?: string[];
     };
+    /** @description A gateway that lets traffic into the mesh. */
     'dev.orch.v1.ConsulIngressConfigEntry': {
       tls?: components['schemas']['dev.orch.v1.ConsulGatewayTLSConfig'];
+      /** @description What the gateway listens on. */
       listeners?: components['schemas']['dev.orch.v1.ConsulIngressListener'][];
     };
+    /** @description One port of an ingress gateway. */
     'dev.orch.v1.ConsulIngressListener': {
+      /** @description The port. */
       port?: number;
+      /** @description The protocol: tcp, http, http2 or grpc. */
       protocol?: string;
+      /** @description The services behind the port. */
       services?: components['schemas']['dev.orch.v1.ConsulIngressService'][];
     };
+    /** @description A service that an ingress gateway offers. */
     'dev.orch.v1.ConsulIngressService': {
+      /** @description The name of the service; * for all. */
       name?: string;
+      /** @description The host names that lead to it. */
       hosts?: string[];
       tls?: components['schemas']['dev.orch.v1.ConsulGatewayTLSConfig'];
       requestHeaders?: components['schemas']['dev.orch.v1.ConsulHTTPHeaderModifiers'];
       responseHeaders?: components['schemas']['dev.orch.v1.ConsulHTTPHeaderModifiers'];
+      /** @description The most connections at once. */
       maxConnections?: number;
+      /** @description The most requests that may wait for a connection. */
       maxPendingRequests?: number;
+      /** @description The most requests at once. */
       maxConcurrentRequests?: number;
     };
+    /** @description A service outside the mesh. */
     'dev.orch.v1.ConsulLinkedService': {
+      /** @description The name of the service; * for all. */
       name?: string;
+      /** @description The authority that signed its certificate. */
       caFile?: string;
+      /** @description The certificate to show it. */
       certFile?: string;
+      /** @description The key of that certificate. */
       keyFile?: string;
+      /** @description The server name in the TLS handshake. */
       sni?: string;
     };
+    /** @description A gateway between meshes. */
     'dev.orch.v1.ConsulMeshConfigEntry': Record<string, never>;
+    /** @description How other datacenters are reached. */
     'dev.orch.v1.ConsulMeshGateway': {
+      /** @description none, local or remote. */
       mode?: string;
     };
+    /** @description The sidecar proxy. */
     'dev.orch.v1.ConsulProxy': {
+      /** @description Where the service listens inside the allocation. */
       localServiceAddress?: string;
+      /** @description The port that the service listens on inside the allocation. */
       localServicePort?: number;
       expose?: components['schemas']['dev.orch.v1.ConsulExposeConfig'];
+      /** @description The services that the task reaches through the proxy. */
       upstreams?: components['schemas']['dev.orch.v1.ConsulUpstream'][];
       transparentProxy?: components['schemas']['dev.orch.v1.ConsulTransparentProxy'];
+      /** @description Settings that are handed to the proxy as they are. */
       config?: {
         [key: string]: unknown;
       };
     };
+    /** @description The registration of the sidecar proxy. */
     'dev.orch.v1.ConsulSidecarService': {
+      /** @description Tags of the proxy; those of the service when absent. */
       tags?: string[];
+      /** @description The port of the proxy. */
       port?: string;
       proxy?: components['schemas']['dev.orch.v1.ConsulProxy'];
+      /** @description Whether the check that the proxy listens is left out. */
       disableDefaultTcpCheck?: boolean;
+      /** @description Key-value pairs of the registration of the proxy. */
       meta?: {
         [key: string]: string;
       };
     };
+    /** @description A gateway out of the mesh. */
     'dev.orch.v1.ConsulTerminatingConfigEntry': {
+      /** @description The services outside that it leads to. */
       services?: components['schemas']['dev.orch.v1.ConsulLinkedService'][];
     };
+    /** @description Traffic goes through the proxy without the task knowing. */
     'dev.orch.v1.ConsulTransparentProxy': {
+      /** @description The user that the proxy runs as. */
       uid?: string;
+      /** @description The port of the proxy for outgoing traffic. */
       outboundPort?: number;
+      /** @description Ports whose incoming traffic passes by the proxy. */
       excludeInboundPorts?: string[];
+      /** @description Ports whose outgoing traffic passes by the proxy. */
       excludeOutboundPorts?: number[];
+      /** @description Networks that are reached directly. */
       excludeOutboundCidrs?: string[];
+      /** @description Users whose traffic passes by the proxy. */
       excludeUids?: string[];
+      /** @description Whether names are resolved as outside of the mesh. */
       noDns?: boolean;
     };
+    /** @description A service that the task reaches through the proxy. */
     'dev.orch.v1.ConsulUpstream': {
+      /** @description The name of the service. */
       destinationName?: string;
+      /** @description Its namespace. */
       destinationNamespace?: string;
+      /** @description The peered cluster it is in. */
       destinationPeer?: string;
+      /** @description Its partition. */
       destinationPartition?: string;
+      /** @description service or prepared_query. */
       destinationType?: string;
+      /** @description The local port that leads to it. */
       localBindPort?: number;
+      /** @description Its datacenter. */
       datacenter?: string;
+      /** @description The local address that leads to it. */
       localBindAddress?: string;
+      /** @description The local socket that leads to it. */
       localBindSocketPath?: string;
+      /** @description The mode of the socket. */
       localBindSocketMode?: string;
       meshGateway?: components['schemas']['dev.orch.v1.ConsulMeshGateway'];
+      /** @description Settings that are handed to the proxy as they are. */
       config?: {
         [key: string]: unknown;
       };
     };
+    /** @description How names are resolved inside. */
     'dev.orch.v1.DNSConfig': {
+      /** @description Name servers. */
       servers?: string[];
+      /** @description Domains to search. */
       searches?: string[];
+      /** @description Options of the resolver. */
       options?: string[];
     };
     /** @description The rollout of one version of a job. Its metadata.name is a UUID. */
@@ -578,21 +745,37 @@ export interface components {
       /** @description Allocations of other jobs evicted. */
       preemptions?: number;
     };
+    /** @description A device of the node. */
     'dev.orch.v1.Device': {
+      /** @description Vendor, type and model, as nvidia/gpu/1080ti; shorter forms match more. */
       name?: string;
+      /** @description How many. 1 when absent. */
       count?: number;
+      /** @description What the device must fulfil. */
       constraints?: components['schemas']['dev.orch.v1.Constraint'][];
+      /** @description Which devices are preferred. */
       affinities?: components['schemas']['dev.orch.v1.Affinity'][];
     };
+    /** @description What happens to allocations whose node is out of reach. */
     'dev.orch.v1.DisconnectStrategy': {
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long they count as unknown before they are lost.
+       */
       lostAfter?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long the node itself lets them run.
+       */
       stopOnClientAfter?: string;
+      /** @description Whether replacements are placed meanwhile. */
       replace?: boolean;
+      /** @description Which stays when the node is back: best_score, longest_running, keep_original or keep_replacement. */
       reconcile?: string;
     };
+    /** @description Where the payload of a dispatched job goes. */
     'dev.orch.v1.DispatchPayloadConfig': {
+      /** @description The file below the local folder of the task. */
       file?: string;
     };
     /** @description Present: move everything away. */
@@ -653,9 +836,13 @@ export interface components {
         [key: string]: string;
       };
     };
+    /** @description The disk of an allocation. */
     'dev.orch.v1.EphemeralDisk': {
+      /** @description Whether a replacement prefers the same node and takes the data over. */
       sticky?: boolean;
+      /** @description Whether the data are brought along from another node. */
       migrate?: boolean;
+      /** @description Its size in MB. 300 when absent. */
       size?: number;
     };
     /** @description One request to the scheduler to make reality match one job. */
@@ -885,28 +1072,42 @@ export interface components {
     };
     /** @description The job file. Names are those of the job file in camelCase; blocks that repeat are plural lists. */
     'dev.orch.v1.JobSpec': {
+      /** @description The region that the job belongs to. There is one, global. */
       region?: string;
+      /** @description The job ID where it cannot be the name of the resource (it holds a slash); metadata.name otherwise. */
       id?: string;
+      /** @description What people call the job. The ID when absent. */
       name?: string;
+      /** @description How the job is scheduled: service (kept running, the default), batch (run to success), system (on every feasible node) or sysbatch (to success on every feasible node). */
       type?: string;
+      /** @description From 1 to 100; 50 when absent. Evaluations of higher priority are worked on first, and where preemption is on their allocations may displace others. */
       priority?: number;
+      /** @description Whether all allocations are placed together or none. */
       allAtOnce?: boolean;
+      /** @description The datacenters whose nodes may run the job; * and ? match any text and any character. */
       datacenters?: string[];
+      /** @description The node pool whose nodes may run the job. */
       nodePool?: string;
+      /** @description What a node must fulfil to run any part of the job. */
       constraints?: components['schemas']['dev.orch.v1.Constraint'][];
+      /** @description Which nodes are preferred, for every group. */
       affinities?: components['schemas']['dev.orch.v1.Affinity'][];
+      /** @description The task groups. Each is placed as a whole, as many times as its count says. */
       groups?: components['schemas']['dev.orch.v1.TaskGroup'][];
       update?: components['schemas']['dev.orch.v1.UpdateStrategy'];
       multiregion?: components['schemas']['dev.orch.v1.Multiregion'];
+      /** @description How allocations of all groups are spread over the values of an attribute. */
       spreads?: components['schemas']['dev.orch.v1.Spread'][];
       periodic?: components['schemas']['dev.orch.v1.PeriodicConfig'];
       parameterized?: components['schemas']['dev.orch.v1.ParameterizedJobConfig'];
       reschedule?: components['schemas']['dev.orch.v1.ReschedulePolicy'];
       migrate?: components['schemas']['dev.orch.v1.MigrateStrategy'];
+      /** @description Key-value pairs that tasks see as NOMAD_META_ variables; groups and tasks may override them. */
       meta?: {
         [key: string]: string;
       };
       ui?: components['schemas']['dev.orch.v1.JobUIConfig'];
+      /** @description Whether the job is stopped. A stopped job keeps its history and starts again when this is false. */
       stop?: boolean;
     };
     /** @description What the control plane knows about the job. Written by the job controller. */
@@ -941,12 +1142,18 @@ export interface components {
       /** @description Observations in the usual Kubernetes form. */
       conditions?: components['schemas']['dev.orch.v1.Condition'][];
     };
+    /** @description What the user interface shows about the job. */
     'dev.orch.v1.JobUIConfig': {
+      /** @description A text in Markdown. */
       description?: string;
+      /** @description Links. */
       links?: components['schemas']['dev.orch.v1.JobUILink'][];
     };
+    /** @description A link. */
     'dev.orch.v1.JobUILink': {
+      /** @description Its text. */
       label?: string;
+      /** @description Where it leads. */
       url?: string;
     };
     /** @description One version of a job. Its copy of the job never changes. */
@@ -1014,39 +1221,67 @@ export interface components {
       /** @description How often the holder changed. */
       leaseTransitions?: number;
     };
+    /** @description How much of the output is kept. */
     'dev.orch.v1.LogConfig': {
+      /** @description How many files of each stream. 10 when absent. */
       maxFiles?: number;
+      /** @description The size of one in MB. 10 when absent. */
       maxFileSize?: number;
+      /** @description Whether output is kept. */
       enabled?: boolean;
+      /** @description Whether output is dropped. */
       disabled?: boolean;
     };
+    /** @description How allocations leave a node that is drained. */
     'dev.orch.v1.MigrateStrategy': {
+      /** @description How many at once. */
       maxParallel?: number;
+      /** @description What makes a replacement healthy: checks or task_states. */
       healthCheck?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long it must be healthy without a break.
+       */
       minHealthyTime?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description By when it must be healthy.
+       */
       healthyDeadline?: string;
     };
+    /** @description Rollout over regions. Kept and validated; there is one region. */
     'dev.orch.v1.Multiregion': {
       strategy?: components['schemas']['dev.orch.v1.MultiregionStrategy'];
+      /** @description The regions, in order. */
       regions?: components['schemas']['dev.orch.v1.MultiregionRegion'][];
     };
+    /** @description What differs in one region. */
     'dev.orch.v1.MultiregionRegion': {
+      /** @description The region. */
       name: string;
+      /** @description The count there. */
       count?: number;
+      /** @description The datacenters there. */
       datacenters?: string[];
+      /** @description The node pool there. */
       nodePool?: string;
+      /** @description Key-value pairs there. */
       meta?: {
         [key: string]: string;
       };
     };
+    /** @description In which order regions are updated. */
     'dev.orch.v1.MultiregionStrategy': {
+      /** @description How many at once. */
       maxParallel?: number;
+      /** @description fail_all, fail_local or nothing: what a failure in one means for the others. */
       onFailure?: string;
     };
+    /** @description Where the cores of a task are. */
     'dev.orch.v1.NUMAResource': {
+      /** @description none, prefer or require: whether they share a NUMA node. */
       affinity?: string;
+      /** @description Devices that must be on the same NUMA node. */
       devices?: string[];
     };
     /** @description A scope for names. "default" always exists. */
@@ -1075,14 +1310,22 @@ export interface components {
        */
       phase?: 'Active' | 'Terminating';
     };
+    /** @description The network of an allocation. */
     'dev.orch.v1.Network': {
+      /** @description host (the default), bridge, none or cni/name. */
       mode?: string;
+      /** @description The interface of the node. */
       device?: string;
+      /** @description The network of the node. */
       cidr?: string;
+      /** @description The address on the node. */
       ip?: string;
       dns?: components['schemas']['dev.orch.v1.DNSConfig'];
+      /** @description The ports. */
       ports?: components['schemas']['dev.orch.v1.Port'][];
+      /** @description The host name inside the network. */
       hostname?: string;
+      /** @description No effect; accepted from old jobs. */
       mbits?: number;
       cni?: components['schemas']['dev.orch.v1.CNIConfig'];
     };
@@ -1269,23 +1512,39 @@ export interface components {
       /** @description The part of it that is meant. */
       fieldPath?: string;
     };
+    /** @description The job is a template; each dispatch makes a child job. */
     'dev.orch.v1.ParameterizedJobConfig': {
+      /** @description Whether a payload is optional (the default), required or forbidden. */
       payload?: string;
+      /** @description Keys of meta that a dispatch must give. */
       metaRequired?: string[];
+      /** @description Keys of meta that a dispatch may give. */
       metaOptional?: string[];
     };
+    /** @description When a child job is started. */
     'dev.orch.v1.PeriodicConfig': {
+      /** @description Whether it is. true when absent. */
       enabled?: boolean;
+      /** @description A cron expression: five fields, six with seconds, or @daily and the like. */
       cron?: string;
+      /** @description Several cron expressions. */
       crons?: string[];
+      /** @description Whether a launch is left out while the one before still runs. */
       prohibitOverlap?: boolean;
+      /** @description The time zone of the expressions. UTC when absent. */
       timeZone?: string;
     };
+    /** @description A port of the allocation. */
     'dev.orch.v1.Port': {
+      /** @description The name of the port; tasks see NOMAD_PORT_ and the label. */
       label: string;
+      /** @description The port on the node; a free one is found when absent. */
       static?: number;
+      /** @description The port inside; -1 for the same as outside. */
       to?: number;
+      /** @description Which of the networks of the node the port is on. */
       hostNetwork?: string;
+      /** @description Whether others may hold the same port. */
       ignoreCollision?: boolean;
     };
     'dev.orch.v1.RescheduleEvent': {
@@ -1304,84 +1563,146 @@ export interface components {
        */
       delay?: string;
     };
+    /** @description How failed allocations are placed anew. */
     'dev.orch.v1.ReschedulePolicy': {
+      /** @description How many within the interval. */
       attempts?: number;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description The span in which attempts are counted.
+       */
       interval?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long to wait before the first.
+       */
       delay?: string;
+      /** @description How the delay grows: constant, exponential or fibonacci. */
       delayFunction?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description The longest delay.
+       */
       maxDelay?: string;
+      /** @description Whether it goes on for ever. */
       unlimited?: boolean;
     };
+    /** @description What a task is given. */
     'dev.orch.v1.Resources': {
+      /** @description CPU in MHz. 100 when absent. */
       cpu?: number;
+      /** @description Whole CPU cores, instead of MHz. */
       cores?: number;
+      /** @description Memory in MB. 300 when absent. */
       memory?: number;
+      /** @description Memory in MB that may be used while the node has it to spare. */
       memoryMax?: number;
+      /** @description No effect; see ephemeralDisk of the group. */
       disk?: number;
+      /** @description The older place for ports of a task. */
       networks?: components['schemas']['dev.orch.v1.Network'][];
+      /** @description Devices such as GPUs. */
       devices?: components['schemas']['dev.orch.v1.Device'][];
       numa?: components['schemas']['dev.orch.v1.NUMAResource'];
+      /** @description The size of the secrets folder in MB. */
       secrets?: number;
+      /** @description No effect; accepted from old jobs. */
       iops?: number;
     };
+    /** @description How tasks are restarted on the same node. */
     'dev.orch.v1.RestartPolicy': {
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description The span in which attempts are counted.
+       */
       interval?: string;
+      /** @description How many restarts within the interval. */
       attempts?: number;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long to wait before a restart; up to a quarter is added at random.
+       */
       delay?: string;
+      /** @description After the last attempt: fail the allocation, or delay until the interval is over. */
       mode?: string;
+      /** @description Whether templates are rendered anew before a restart. */
       renderTemplates?: boolean;
     };
+    /** @description Limits for changes of the count by an autoscaler. */
     'dev.orch.v1.ScalingPolicy': {
+      /** @description The least. */
       min?: number;
+      /** @description The most. */
       max?: number;
+      /** @description What the autoscaler is told; which keys there are is up to it. */
       policy?: {
         [key: string]: unknown;
       };
+      /** @description Whether the policy is acted on. */
       enabled?: boolean;
+      /** @description horizontal (a group), vertical_cpu or vertical_mem (a task). */
       type?: string;
     };
+    /** @description A value that is fetched for a task. */
     'dev.orch.v1.Secret': {
+      /** @description Its name; the task refers to it as ${secret.name.key}. */
       name: string;
+      /** @description Who has it. */
       provider?: string;
+      /** @description Where it is kept. */
       path?: string;
+      /** @description What the provider is told. */
       config?: {
         [key: string]: unknown;
       };
+      /** @description Environment variables for the provider. */
       env?: {
         [key: string]: string;
       };
     };
+    /** @description Something that listens, to be registered under a name. */
     'dev.orch.v1.Service': {
+      /** @description The name of the service. job-group-task when absent. */
       name?: string;
+      /** @description Tags of the registration. */
       tags?: string[];
+      /** @description Tags while the allocation is a canary; tags when absent. */
       canaryTags?: string[];
+      /** @description Whether tags may be changed from outside. */
       enableTagOverride?: boolean;
+      /** @description The label of a port, or a port number. */
       port?: string;
+      /** @description Which address is registered: auto, host, driver, alloc. */
       addressMode?: string;
+      /** @description The address to register instead of a found one. */
       address?: string;
+      /** @description Checks of the health of the service. */
       checks?: components['schemas']['dev.orch.v1.Check'][];
       checkRestart?: components['schemas']['dev.orch.v1.CheckRestart'];
       connect?: components['schemas']['dev.orch.v1.ConsulConnect'];
+      /** @description Key-value pairs of the registration. */
       meta?: {
         [key: string]: string;
       };
+      /** @description Key-value pairs while the allocation is a canary; meta when absent. */
       canaryMeta?: {
         [key: string]: string;
       };
+      /** @description Further addresses by tag. */
       taggedAddresses?: {
         [key: string]: string;
       };
+      /** @description The task behind a service of the group, for script checks and connect. */
       task?: string;
+      /** @description What counts as healthy during an update: require_healthy (the default), ignore_warnings or ignore. */
       onUpdate?: string;
       identity?: components['schemas']['dev.orch.v1.WorkloadIdentity'];
       weights?: components['schemas']['dev.orch.v1.ServiceWeights'];
+      /** @description Where the service is registered: nomad (here, as a ServiceRegistration) or consul. */
       provider?: string;
+      /** @description The Consul cluster, with provider consul. */
       cluster?: string;
+      /** @description The kind of the Consul service. */
       kind?: string;
     };
     /** @description One address of a service, offered by one allocation. */
@@ -1430,88 +1751,148 @@ export interface components {
       /** @description The last result of each check. */
       checks?: components['schemas']['dev.orch.v1.CheckStatus'][];
     };
+    /** @description How much of the traffic comes here. */
     'dev.orch.v1.ServiceWeights': {
+      /** @description Weight while the checks pass. */
       passing?: number;
+      /** @description Weight while they warn. */
       warning?: number;
     };
+    /** @description Changes to the task that runs the proxy. */
     'dev.orch.v1.SidecarTask': {
+      /** @description The name of the task. */
       name?: string;
+      /** @description The driver of the task. */
       driver?: string;
+      /** @description The user that it runs as. */
       user?: string;
+      /** @description What the driver is told. */
       config?: {
         [key: string]: unknown;
       };
+      /** @description Environment variables. */
       env?: {
         [key: string]: string;
       };
       resources?: components['schemas']['dev.orch.v1.Resources'];
+      /** @description Key-value pairs for the task. */
       meta?: {
         [key: string]: string;
       };
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long it may take to end after the kill signal.
+       */
       killTimeout?: string;
       logs?: components['schemas']['dev.orch.v1.LogConfig'];
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long to wait before the kill signal.
+       */
       shutdownDelay?: string;
+      /** @description The signal that asks it to end. */
       killSignal?: string;
+      /** @description Which volumes appear where in it. */
       volumeMounts?: components['schemas']['dev.orch.v1.VolumeMount'][];
+      /** @description Tokens that say to others who it is. */
       identities?: components['schemas']['dev.orch.v1.WorkloadIdentity'][];
     };
+    /** @description How allocations are spread. */
     'dev.orch.v1.Spread': {
+      /** @description The attribute whose values they are spread over. */
       attribute?: string;
+      /** @description From 1 to 100: how much this counts beside other spreads. 50 when absent. */
       weight?: number;
+      /** @description Wanted shares by value; even shares when absent. */
       targets?: components['schemas']['dev.orch.v1.SpreadTarget'][];
     };
+    /** @description The wanted share of one value. */
     'dev.orch.v1.SpreadTarget': {
+      /** @description The value. */
       value: string;
+      /** @description The share of the allocations. */
       percent?: number;
     };
+    /** @description A process, container or the like. */
     'dev.orch.v1.Task': {
+      /** @description Unique within the group. */
       name: string;
+      /** @description What runs the task: docker, raw_exec, exec, java, qemu. */
       driver?: string;
+      /** @description The user that the process runs as. */
       user?: string;
       lifecycle?: components['schemas']['dev.orch.v1.TaskLifecycle'];
+      /** @description What the driver is told; which keys there are is up to the driver. Blocks of the job file are lists of objects here. */
       config?: {
         [key: string]: unknown;
       };
+      /** @description What a node must fulfil to run the task. */
       constraints?: components['schemas']['dev.orch.v1.Constraint'][];
+      /** @description Which nodes are preferred for the task. */
       affinities?: components['schemas']['dev.orch.v1.Affinity'][];
+      /** @description Environment variables. Values may refer to node and allocation, as ${NOMAD_PORT_http}. */
       env?: {
         [key: string]: string;
       };
+      /** @description Services that the task offers. */
       services?: components['schemas']['dev.orch.v1.Service'][];
       resources?: components['schemas']['dev.orch.v1.Resources'];
       restart?: components['schemas']['dev.orch.v1.RestartPolicy'];
+      /** @description Key-value pairs for the task, in front of those of its group and job. */
       meta?: {
         [key: string]: string;
       };
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long the task may take to end after the kill signal. 5s when absent.
+       */
       killTimeout?: string;
       logs?: components['schemas']['dev.orch.v1.LogConfig'];
+      /** @description What is downloaded before the task starts. */
       artifacts?: components['schemas']['dev.orch.v1.Artifact'][];
       vault?: components['schemas']['dev.orch.v1.Vault'];
       consul?: components['schemas']['dev.orch.v1.Consul'];
+      /** @description Files that are rendered before the task starts and when their data change. */
       templates?: components['schemas']['dev.orch.v1.Template'][];
       dispatchPayload?: components['schemas']['dev.orch.v1.DispatchPayloadConfig'];
+      /** @description Which volumes of the group appear where in the task. */
       volumeMounts?: components['schemas']['dev.orch.v1.VolumeMount'][];
       csiPlugin?: components['schemas']['dev.orch.v1.TaskCSIPluginConfig'];
+      /** @description Whether the other tasks of the group are stopped when this one ends. */
       leader?: boolean;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long to wait between the removal of services and the kill signal.
+       */
       shutdownDelay?: string;
+      /** @description The signal that asks the task to end. */
       killSignal?: string;
+      /** @description What the task is for where another part made it, as connect-proxy:name. */
       kind?: string;
+      /** @description Limits for scaling the CPU (type vertical_cpu) and memory (vertical_mem) of the task. */
       scalings?: components['schemas']['dev.orch.v1.ScalingPolicy'][];
+      /** @description Values that are fetched from a provider of secrets for this task. */
       secrets?: components['schemas']['dev.orch.v1.Secret'][];
+      /** @description Tokens that say to others who the task is. */
       identities?: components['schemas']['dev.orch.v1.WorkloadIdentity'][];
+      /** @description Commands that operators may run in the task by name. */
       actions?: components['schemas']['dev.orch.v1.Action'][];
       schedule?: components['schemas']['dev.orch.v1.TaskSchedule'];
     };
+    /** @description The task is a plugin for storage. */
     'dev.orch.v1.TaskCSIPluginConfig': {
+      /** @description The name of the plugin. */
       id?: string;
+      /** @description node, controller or monolith. */
       type?: string;
+      /** @description Where its socket is expected. */
       mountDir?: string;
+      /** @description Where volumes are staged. */
       stagePublishBaseDir?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long it may take to become healthy.
+       */
       healthTimeout?: string;
     };
     'dev.orch.v1.TaskEvent': {
@@ -1529,13 +1910,21 @@ export interface components {
         [key: string]: string;
       };
     };
+    /** @description Tasks that always run together on one node. */
     'dev.orch.v1.TaskGroup': {
+      /** @description Unique within the job. */
       name: string;
+      /** @description How many allocations of the group run. 1 when absent. */
       count?: number;
+      /** @description What a node must fulfil to run the group. */
       constraints?: components['schemas']['dev.orch.v1.Constraint'][];
+      /** @description Which nodes are preferred for the group. */
       affinities?: components['schemas']['dev.orch.v1.Affinity'][];
+      /** @description The tasks. They share the network and the alloc folder. */
       tasks?: components['schemas']['dev.orch.v1.Task'][];
+      /** @description How the allocations are spread over the values of an attribute. */
       spreads?: components['schemas']['dev.orch.v1.Spread'][];
+      /** @description The volumes that tasks of the group may mount. */
       volumes?: components['schemas']['dev.orch.v1.VolumeRequest'][];
       restart?: components['schemas']['dev.orch.v1.RestartPolicy'];
       disconnect?: components['schemas']['dev.orch.v1.DisconnectStrategy'];
@@ -1543,25 +1932,44 @@ export interface components {
       ephemeralDisk?: components['schemas']['dev.orch.v1.EphemeralDisk'];
       update?: components['schemas']['dev.orch.v1.UpdateStrategy'];
       migrate?: components['schemas']['dev.orch.v1.MigrateStrategy'];
+      /** @description The network of the allocation and its ports. */
       networks?: components['schemas']['dev.orch.v1.Network'][];
+      /** @description Key-value pairs for the tasks of the group, in front of those of the job. */
       meta?: {
         [key: string]: string;
       };
+      /** @description Services that the whole allocation offers. */
       services?: components['schemas']['dev.orch.v1.Service'][];
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long to wait between the removal of services and the kill of the tasks.
+       */
       shutdownDelay?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long an allocation may run before it is stopped.
+       */
       maxRunDuration?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long tasks go on when their node has lost the servers, before the node stops them.
+       */
       stopAfterClientDisconnect?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long allocations on a disconnected node count as unknown before they are lost.
+       */
       maxClientDisconnect?: string;
       scaling?: components['schemas']['dev.orch.v1.ScalingPolicy'];
       consul?: components['schemas']['dev.orch.v1.Consul'];
+      /** @description Whether allocations on a lost node are left alone instead of being replaced. */
       preventRescheduleOnLost?: boolean;
     };
+    /** @description When the task runs in relation to the main tasks of its group. */
     'dev.orch.v1.TaskLifecycle': {
+      /** @description prestart, poststart or poststop. */
       hook?: string;
+      /** @description Whether the task runs as long as the main ones instead of to its end. */
       sidecar?: boolean;
     };
     'dev.orch.v1.TaskResources': {
@@ -1576,12 +1984,17 @@ export interface components {
       /** @description MB; the hard limit, where it is above memory. */
       memoryMax?: number;
     };
+    /** @description When the task runs during the day. */
     'dev.orch.v1.TaskSchedule': {
       cron?: components['schemas']['dev.orch.v1.TaskScheduleCron'];
     };
+    /** @description Start and end as cron expressions. */
     'dev.orch.v1.TaskScheduleCron': {
+      /** @description When it starts. */
       start?: string;
+      /** @description When it is stopped, as hours and minutes. */
       end?: string;
+      /** @description The time zone of both. */
       timezone?: string;
     };
     'dev.orch.v1.TaskState': {
@@ -1620,88 +2033,171 @@ export interface components {
       /** @description The last 10 events, oldest first. */
       events?: components['schemas']['dev.orch.v1.TaskEvent'][];
     };
+    /** @description A file that is rendered for the task. */
     'dev.orch.v1.Template': {
+      /** @description The template in a file below the folder of the task. */
       source?: string;
+      /** @description Where the result goes. */
       destination?: string;
+      /** @description The template itself. */
       data?: string;
+      /** @description What happens when the result changes: restart (the default), signal, script or noop. */
       changeMode?: string;
       changeScript?: components['schemas']['dev.orch.v1.ChangeScript'];
+      /** @description The signal to send. */
       changeSignal?: string;
+      /** @description Whether it is rendered only once. */
       once?: boolean;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description Up to how long to wait, at random, before acting on a change.
+       */
       splay?: string;
+      /** @description The mode of the file. 0644 when absent. */
       perms?: string;
+      /** @description The user that owns the file. */
       uid?: number;
+      /** @description The group that owns the file. */
       gid?: number;
+      /** @description What opens an expression. {{ when absent. */
       leftDelimiter?: string;
+      /** @description What closes an expression. }} when absent. */
       rightDelimiter?: string;
+      /** @description Whether the result is read as environment variables. */
       env?: boolean;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description No effect; accepted from old jobs.
+       */
       vaultGrace?: string;
       wait?: components['schemas']['dev.orch.v1.WaitConfig'];
+      /** @description Whether a missing key is an error. */
       errorOnMissingKey?: boolean;
     };
+    /** @description How a new version is rolled out. */
     'dev.orch.v1.UpdateStrategy': {
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long to wait between batches, for jobs without deployments.
+       */
       stagger?: string;
+      /** @description How many allocations are replaced at once. 0: all, without a deployment. */
       maxParallel?: number;
+      /** @description What makes an allocation healthy: checks (the default), task_states or manual. */
       healthCheck?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long it must be healthy without a break.
+       */
       minHealthyTime?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description By when it must be healthy, or it is unhealthy.
+       */
       healthyDeadline?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description By when some allocation must become healthy, or the deployment fails. 0: the first unhealthy one fails it.
+       */
       progressDeadline?: string;
+      /** @description How many of the new version run beside the old one until they are promoted. */
       canary?: number;
+      /** @description Whether a failed deployment goes back to the newest stable version. */
       autoRevert?: boolean;
+      /** @description Whether healthy canaries are promoted by themselves. */
       autoPromote?: boolean;
     };
+    /** @description Access to Vault. Kept and validated; nothing acts on it. */
     'dev.orch.v1.Vault': {
+      /** @description The policies of the token. */
       policies?: string[];
+      /** @description The role to log in as. */
       role?: string;
+      /** @description The namespace of Vault. */
       namespace?: string;
+      /** @description The Vault cluster. */
       cluster?: string;
+      /** @description Whether the task sees the token in the environment. */
       env?: boolean;
+      /** @description Whether the token is kept out of the secrets folder. */
       disableFile?: boolean;
+      /** @description What happens when the token changes: noop, restart or signal. */
       changeMode?: string;
+      /** @description The signal to send. */
       changeSignal?: string;
+      /** @description Whether the token may expire while the task runs. */
       allowTokenExpiration?: boolean;
     };
+    /** @description A volume inside a task. */
     'dev.orch.v1.VolumeMount': {
+      /** @description The name of the volume in the group. */
       volume?: string;
+      /** @description Where it appears. */
       destination?: string;
+      /** @description Whether it cannot be written to. */
       readOnly?: boolean;
+      /** @description private, host-to-task or bidirectional. */
       propagationMode?: string;
+      /** @description The SELinux label: z or Z. */
       selinuxLabel?: string;
     };
+    /** @description A volume that the group needs. */
     'dev.orch.v1.VolumeRequest': {
+      /** @description What tasks call it. */
       name: string;
+      /** @description host or csi. */
       type?: string;
+      /** @description The name of the volume on the node or of the registered volume. */
       source?: string;
+      /** @description Whether it is mounted without write access. */
       readOnly?: boolean;
+      /** @description Whether a replacement gets the same volume. */
       sticky?: boolean;
+      /** @description How many may use it at once, as single-node-writer. */
       accessMode?: string;
+      /** @description file-system or block-device. */
       attachmentMode?: string;
       mountOptions?: components['schemas']['dev.orch.v1.CSIMountOptions'];
+      /** @description Whether the index of the allocation is added to the source. */
       perAlloc?: boolean;
     };
+    /** @description How long to wait for more changes before rendering. */
     'dev.orch.v1.WaitConfig': {
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description At least.
+       */
       min?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description At most.
+       */
       max?: string;
     };
+    /** @description A signed token that says who the task is. */
     'dev.orch.v1.WorkloadIdentity': {
+      /** @description Its name, unique in the task. */
       name?: string;
+      /** @description Whom it is for. */
       aud?: string[];
+      /** @description What happens when it is renewed: noop, restart or signal. */
       changeMode?: string;
+      /** @description The signal to send. */
       changeSignal?: string;
+      /** @description Whether the task sees it in the environment. */
       env?: boolean;
+      /** @description Whether it is written to the secrets folder. */
       file?: boolean;
+      /** @description Where it is written. */
       filepath?: string;
+      /** @description The service that it speaks for. */
       serviceName?: string;
-      /** Format: go-duration */
+      /**
+       * Format: go-duration
+       * @description How long it is valid.
+       */
       ttl?: string;
+      /** @description Further claims by name. */
       extraClaims?: string[];
     };
     /** @description What every object has. */

@@ -194,6 +194,7 @@ export class Committer {
         } else if (write !== undefined && write !== 'renew') {
           const { lease, fresh } = await this.#leases.bind(unit.kind, write.object, base);
           if (fresh) granted.push(lease!);
+          this.#caches.of(unit.kind).willWrite(write.value, own(write.object));
           writes.push({ type: 'put', key: unit.key, value: write.value, ...(lease !== undefined && { lease }) });
         }
       }
@@ -236,6 +237,9 @@ export class Committer {
 
   #stored({ unit, write }: Prepared, revision: Revision, lease: LeaseId | undefined): Version | undefined {
     if (write === undefined || write === 'delete' || write === 'renew') return undefined;
+    // The watch may have brought it already.
+    const known = this.#caches.of(unit.kind).get(unit.key);
+    if (known?.revision === revision) return known;
     return present(unit.kind, unit.key, revision, own(write.object), write.value, lease);
   }
 

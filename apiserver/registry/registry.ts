@@ -12,7 +12,7 @@ import { StoreLeases } from './leases.ts';
 import { isObject, valueAt } from './object.ts';
 import { jsonPatch, mergePatch, readJsonPatch } from './patch.ts';
 import { fits, select, takesAll, type Selection } from './selectors.ts';
-import { lowerBound } from './sorted.ts';
+import { lowerBound } from './objects.ts';
 import {
   checkPreconditions,
   intake,
@@ -276,7 +276,7 @@ export class Registry {
       const { revision, after } = readToken(options.continue, kind);
       // The rest of the list at the same revision: from memory when nothing changed since.
       if (revision >= cache.lastChange && revision <= cache.revision) {
-        return page(kind, cache.snapshot(), revision, selection, limit, after);
+        return page(kind, cache.among(selection), revision, selection, limit, after);
       }
       return await this.#past(kind, revision, selection, limit, after);
     }
@@ -285,10 +285,10 @@ export class Registry {
       await cache.waitFor(revision);
       if (resourceVersionMatch === 'Exact' || (resourceVersionMatch === undefined && limit > 0)) {
         if (revision < cache.lastChange) return await this.#past(kind, revision, selection, limit, undefined);
-        return page(kind, cache.snapshot(), revision, selection, limit, undefined);
+        return page(kind, cache.among(selection), revision, selection, limit, undefined);
       }
     } else await cache.waitFor(resourceVersion === '0' ? 0 : await this.caches.revision());
-    return page(kind, cache.snapshot(), cache.revision, selection, limit, undefined);
+    return page(kind, cache.among(selection), cache.revision, selection, limit, undefined);
   }
 
   /** A page of the past, from the store. */

@@ -3,9 +3,10 @@ import { CompactedError, prefixRange, type Revision, type Store, type StoreEvent
 import { expired } from './errors.ts';
 import { FeedIndex, visible, type Change, type Feed, type Format, type Subscriber } from './feeds.ts';
 import type { ApiKind } from './kinds.ts';
+import type { ApiObject } from './object.ts';
+import { Objects } from './objects.ts';
 import type { Selection } from './selectors.ts';
-import { Sorted } from './sorted.ts';
-import { decode, deletedVersion, Version } from './version.ts';
+import { decode, deletedVersion, present, type Version } from './version.ts';
 
 /** How much history a kind keeps in memory for watches that resume. */
 const RECENT_CHANGES = 10_000;
@@ -48,12 +49,12 @@ export interface Subscription {
 export class WatchCache {
   readonly kind: ApiKind;
   readonly #options: WatchCacheOptions;
-  readonly #objects = new Map<string, Version>();
-  readonly #sorted = new Sorted();
+  readonly #objects = new Objects();
   readonly #feeds = new FeedIndex();
   readonly #stop = new AbortController();
   /** What this process wrote and the watch has not brought yet; undefined stands for a deleted key. */
   readonly #ahead = new Map<string, { revision: Revision; version: Version | undefined }>();
+  readonly #own = new WeakMap<Buffer, ApiObject>();
   #recent: Change[] = [];
   #recentStart = 0;
   /** Watches can resume from here on. */
@@ -99,7 +100,7 @@ export class WatchCache {
   }
 
   get size(): number {
-    return this.#sorted.size;
+    return this.#objects.size;
   }
 
   get recentChanges(): number {
@@ -127,15 +128,27 @@ export class WatchCache {
     return ahead === undefined ? this.#objects.get(key) : ahead.version;
   }
 
+  /**
+   * Tells of a write that is about to be made. A store in this process gives the very buffer back with the event, and the object need
+   * not be decoded again. The object is taken over.
+   */
+  willWrite(value: Buffer, object: ApiObject): void {
+    this.#own.set(value, object);
+  }
+
   /** Notes a write of this process, so that the next write to the object starts from it, and the watch need not decode it again. */
   wrote(key: string, revision: Revision, version: Version | undefined): void {
     if (revision > this.#revision && revision > (this.#ahead.get(key)?.revision ?? 0))
       this.#ahead.set(key, { revision, version });
   }
 
-  /** All objects in the order of their keys, at `revision`. */
-  snapshot(): readonly Version[] {
-    return this.#sorted.snapshot();
+  /** The objects at `revision` in the order of their keys: all, or those that can fit a selection by one of its fields. */
+  among({ fields }: Selection): readonly Version[] {
+    for (const { equal, path, value } of fields) {
+      const found = equal ? this.#objects.where(path, value) : undefined;
+      if (found !== undefined) return found;
+    }
+    return this.#objects.snapshot();
   }
 
   /** Resolves when the cache has reached the revision; 504 when it does not in time. */
@@ -228,7 +241,7 @@ export class WatchCache {
   #everything({ selection, format, initialEventsEnd }: WatchStart): Buffer[] {
     const { namespace } = selection;
     const lines: Buffer[] = [];
-    for (const version of this.#sorted.snapshot()) {
+    for (const version of this.among(selection)) {
       if (namespace !== undefined && version.namespace !== namespace) continue;
       const change: Change = { revision: version.revision, version, deleted: false, previous: undefined };
       if (visible(selection, change) !== undefined) lines.push(format.line('ADDED', version));
@@ -280,23 +293,20 @@ export class WatchCache {
     const { revision, items } = await store.range(prefixRange(this.kind.prefix));
     // Watchers have seen a past that may not lead here.
     if (this.#revision > 0) this.#expireAll(`too old resource version: ${this.#revision} (${revision})`);
-    const versions: Version[] = [];
     this.#objects.clear();
+    this.#lastChange = 0;
     for (const item of items) {
       try {
-        const version = decode(this.kind, item);
-        versions.push(version);
-        this.#objects.set(version.key, version);
+        this.#objects.set(decode(this.kind, item));
+        this.#lastChange = Math.max(this.#lastChange, item.modRevision);
       } catch (error) {
         log.error('unreadable object in the store', { key: item.key, error: describeError(error) });
       }
     }
-    this.#sorted.reset(versions);
     this.#recent = [];
     this.#recentStart = 0;
     this.#ahead.clear();
     this.#floor = revision;
-    this.#lastChange = versions.reduce((last, version) => Math.max(last, version.revision), 0);
     return revision;
   }
 
@@ -334,15 +344,13 @@ export class WatchCache {
     if (event.type === 'put') {
       const version = ahead?.revision === revision && ahead.version !== undefined ? ahead.version : this.#decode(event);
       if (version !== undefined) {
-        this.#objects.set(key, version);
-        this.#sorted.set(version);
+        this.#objects.set(version);
         change = { revision, version, deleted: false, previous };
       }
     }
     if (change === undefined) {
       if (previous === undefined) return;
       this.#objects.delete(key);
-      this.#sorted.delete(key);
       change = { revision, version: deletedVersion(this.kind, previous, revision), deleted: true, previous };
     }
     this.#lastChange = revision;
@@ -367,8 +375,10 @@ export class WatchCache {
     }
   }
 
-  #decode(event: StoreEvent & { type: 'put' }): Version | undefined {
-    return this.#tryDecode(() => decode(this.kind, event.kv));
+  #decode({ kv }: StoreEvent & { type: 'put' }): Version | undefined {
+    const own = this.#own.get(kv.value);
+    if (own !== undefined) return present(this.kind, kv.key, kv.modRevision, own, kv.value, kv.lease);
+    return this.#tryDecode(() => decode(this.kind, kv));
   }
 
   #tryDecode(read: () => Version): Version | undefined {

@@ -69,7 +69,7 @@ function parse(text: string, file: string): { body?: Body; problems: string[] } 
 }
 
 /** A configuration has no variables and no functions of its own. */
-const scope: Scope = { variable: () => undefined, names: () => [], functions: new Map() };
+const scope: Scope = { variables: new Map(), functions: new Map() };
 
 function formatPosition({ source, start }: Range): string {
   const { line, column } = source.position(start);

@@ -16,13 +16,18 @@ export class Informers {
   /** The informer of the kind, started when it is first asked for. */
   of<T extends AnyObject>(kind: Kind<T>): Informer<T> {
     if (this.#closed) throw new Error('informers are closed');
-    const id = `${kind.apiVersion}/${kind.plural}`;
+    const id = idOf(kind);
     let found = this.#byKind.get(id) as Informer<T> | undefined;
     if (found === undefined) {
       found = new Informer({ ...this.#options, kind }).start();
       this.#byKind.set(id, found as unknown as Informer<AnyObject>);
     }
     return found;
+  }
+
+  /** Whether somebody follows the kind. */
+  has(kind: Kind): boolean {
+    return this.#byKind.has(idOf(kind));
   }
 
   /** Resolves when every informer asked for so far has its first list. */
@@ -35,3 +40,5 @@ export class Informers {
     await Promise.all([...this.#byKind.values()].map((informer) => informer.close()));
   }
 }
+
+const idOf = (kind: Kind): string => `${kind.apiVersion}/${kind.plural}`;

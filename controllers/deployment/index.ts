@@ -38,11 +38,11 @@ export const deploymentController = defineController({
   writes: [DeploymentKind, EvaluationKind, AllocationKind, JobKind],
   indexes: [allocationsByDeployment, deploymentsByJob, versionsByJob],
 
-  async reconcile(key, { read, write, clock, log, signal }) {
-    const observed = await observe(key, read, write);
+  async reconcile(key, context) {
+    const observed = await observe(key, context.read, context.write);
     if (observed === undefined) return settled;
-    const plan = decide(observed, clock.now());
-    await apply(observed, plan, write, log, signal);
+    const plan = decide(observed, context.clock.now());
+    await apply(observed, plan, context);
     return settledOrWake(plan.wakeAt);
   },
 });

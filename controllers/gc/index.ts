@@ -10,15 +10,12 @@ import type { Duration } from '../../base/index.ts';
 import { keyOf, objectKey } from '../../client/index.ts';
 import {
   AllocationKind,
+  builtinKinds,
   DeploymentKind,
   EvaluationKind,
   JobKind,
   JobVersionKind,
-  LeaseKind,
-  NamespaceKind,
   NodeKind,
-  NodePoolKind,
-  ServiceRegistrationKind,
   type AnyObject,
   type Kind,
   type Stored,
@@ -85,18 +82,7 @@ export const defaultGcConfig: GcConfig = {
 };
 
 /** Every kind that may own or be owned. Events end by themselves. */
-const kinds: readonly Kind[] = [
-  JobKind,
-  JobVersionKind,
-  EvaluationKind,
-  AllocationKind,
-  DeploymentKind,
-  NodeKind,
-  NodePoolKind,
-  NamespaceKind,
-  LeaseKind,
-  ServiceRegistrationKind,
-] as readonly Kind[];
+const kinds: readonly Kind[] = builtinKinds.filter((kind) => kind.kind !== 'Event');
 
 interface Collection {
   /** What makes an object look different though it did not change itself. */

@@ -1,20 +1,20 @@
 import type { Logger } from '../../base/index.ts';
-import type { BatchOperation, Client } from '../../client/index.ts';
+import type { BatchOperation } from '../../client/index.ts';
 import { EvaluationKind, JobKind, JobVersionKind, type Job, type Stored } from '../../openapi/index.ts';
 import { JOB_FINALIZER } from '../objects/index.ts';
-import { commit, createOperation, patchOperation, statusOperation } from '../runtime/index.ts';
+import { commit, createOperation, patchOperation, statusOperation, type Hands } from '../runtime/index.ts';
 import type { Change, Plan } from './decide.ts';
 import type { Observed } from './observe.ts';
 
 /** All changes in one transaction, which fails if the job is no longer what was looked at. */
-export async function apply({ job }: Observed, plan: Plan, write: Client, log: Logger, signal: AbortSignal): Promise<void> {
+export async function apply({ job }: Observed, plan: Plan, hands: Hands): Promise<void> {
+  const changes = plan.changes.map((change) => ({ change, operation: operationFor(change, job) }));
   await commit(
-    write,
-    plan.changes.map((change) => operationFor(change, job)),
-    signal,
+    hands,
+    changes.map(({ operation }) => operation),
   );
-  for (const change of plan.changes) report(change, log);
-  if (plan.waitingFor !== undefined) log.debug('deleted job waits', { for: plan.waitingFor });
+  for (const { change, operation } of changes) if (operation !== undefined) report(change, hands.log);
+  if (plan.waitingFor !== undefined) hands.log.debug('deleted job waits', { for: plan.waitingFor });
 }
 
 function operationFor(change: Change, job: Stored<Job>): BatchOperation | undefined {

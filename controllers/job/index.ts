@@ -37,11 +37,10 @@ export const jobController = defineController({
   writes: [JobKind, JobVersionKind, EvaluationKind],
   indexes: [versionsByJob, allocationsByJob, evaluationsByJob, deploymentsByJob],
 
-  async reconcile(key, { read, write, clock, log, signal }) {
-    const observed = observe(key, read);
+  async reconcile(key, context) {
+    const observed = observe(key, context.read);
     if (observed === undefined) return settled; // gone: owner references clean up after it
-    const plan = decide(observed, clock.now());
-    await apply(observed, plan, write, log, signal);
+    await apply(observed, decide(observed, context.clock.now()), context);
     return settled;
   },
 });

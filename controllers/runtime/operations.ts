@@ -1,7 +1,9 @@
 /** Makes the operations of a batch, so that what belongs together is written together. */
 import equal from 'fast-deep-equal';
-import type { BatchOperation, BatchResult, Client } from '../../client/index.ts';
-import type { AnyObject, Kind, Stored } from '../../openapi/index.ts';
+import type { BatchOperation, Client, EventRecorder } from '../../client/index.ts';
+import { builtinKinds, type AnyObject, type Kind, type Stored } from '../../openapi/index.ts';
+import type { Logger } from '../../base/index.ts';
+import type { Reader } from './reader.ts';
 
 /** Operations that surely fit one transaction of every store. */
 export const TRANSACTION = 64;
@@ -43,15 +45,39 @@ export function statusOperation<S extends object, T extends AnyObject & { status
     : patchOperation(kind, object, { status: patch }, { unchanged: true, subresource: 'status' });
 }
 
-/** Everything or nothing (within a transaction). Undefined when there is nothing to do. Throws `Conflict`, `AlreadyExists` or `NotFound` when the world is not as we saw it. */
-export async function commit(
-  write: Client,
-  operations: readonly (BatchOperation | undefined)[],
-  signal?: AbortSignal,
-): Promise<BatchResult | undefined> {
-  const wanted = operations.filter((operation) => operation !== undefined);
-  return wanted.length === 0 ? undefined : write.batch(wanted, signal === undefined ? {} : { signal });
+/** What writing takes: a reconcile's context. */
+export interface Hands {
+  readonly write: Client;
+  readonly read: Pick<Reader, 'reached'>;
+  readonly log: Logger;
+  readonly events: Pick<EventRecorder, 'record'>;
+  readonly signal: AbortSignal;
 }
+
+/**
+ * Everything or nothing (within a transaction); resolves when the cache has it, so that the next look sees what was done. Throws
+ * `Conflict`, `AlreadyExists` or `NotFound` when the world is not as we saw it. Answers whether there was anything to do.
+ */
+export async function commit(
+  { write, read, signal }: Hands,
+  operations: readonly (BatchOperation | undefined)[],
+): Promise<boolean> {
+  const wanted = operations.filter((operation) => operation !== undefined);
+  if (wanted.length === 0) return false;
+  const { results } = await write.batch(wanted, { signal });
+  const newest = new Map<Kind, number>();
+  wanted.forEach((operation, at) => {
+    const kind =
+      operation.operation === 'delete' ? undefined : kindOf(operation.operation === 'create' ? operation.object : operation);
+    const revision = Number(results[at]?.resourceVersion ?? 0);
+    if (kind !== undefined) newest.set(kind, Math.max(revision, newest.get(kind) ?? 0));
+  });
+  await Promise.all([...newest].map(([kind, revision]) => read.reached(kind, String(revision), signal)));
+  return true;
+}
+
+const kindOf = ({ apiVersion, kind }: { apiVersion?: string; kind?: string }): Kind | undefined =>
+  builtinKinds.find((known) => known.apiVersion === apiVersion && known.kind === kind);
 
 /** The merge patch (RFC 7386) that turns `from` into `to`; undefined when they are equal. Undefined members count as absent. */
 export function mergePatch(from: unknown, to: unknown): unknown {

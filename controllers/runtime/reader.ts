@@ -24,7 +24,7 @@ export interface Reader {
   by<T extends AnyObject>(index: Index<T>, value: string): Stored<T>[];
   /** Since when, without a break, changes of the kind are followed; undefined while they are not. */
   followedSince(kind: Kind): number | undefined;
-  /** Resolves once the cache has what was written to objects of the kind at this revision. */
+  /** Resolves once the cache has what was written to objects of the kind at this revision; at once where the kind is not followed. */
   reached(kind: Kind, revision: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -34,6 +34,7 @@ export function readerOf(informers: Informers): Reader {
     list: (kind) => informers.of(kind).list(),
     by: (index, value) => informers.of(index.kind).byIndex(index.name, value),
     followedSince: (kind) => informers.of(kind).followedSince,
-    reached: (kind, revision, signal) => informers.of(kind).waitForRevision(revision, signal),
+    reached: (kind, revision, signal) =>
+      informers.has(kind) ? informers.of(kind).waitForRevision(revision, signal) : Promise.resolve(),
   };
 }

@@ -39,7 +39,6 @@ function align(rows: readonly (readonly string[])[], glue: string): string {
   return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : pad(cell, widths[i]!))).join(glue)).join('\n');
 }
 
- 
 const escapes = /\x1b\[[0-9;]*m/g;
 
 /** How many columns a text takes on a terminal: without colour codes, by code point. */

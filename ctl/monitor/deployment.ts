@@ -22,7 +22,7 @@ export async function followDeployment(
 ): Promise<number> {
   lines.headline(`Monitoring deployment "${id(options, name)}"`);
   const ended = await toTheEnd(context, name, options, signal);
-  if (ended === undefined) return options.mayVanish === true ? exitCodes.ok : exitCodes.failed;
+  if (ended === undefined) return exitCodes.failed;
   const phase = ended.status?.phase;
   if (phase === 'successful') return exitCodes.ok;
   if (phase === 'failed' && isRolledBack(ended)) {
@@ -46,7 +46,7 @@ async function toTheEnd(
   let shown: string | undefined;
   try {
     for await (const deployment of watchOne(client, DeploymentKind, name, options.namespace, { clock, signal })) {
-      if (deployment === undefined && options.mayVanish === true) return undefined;
+      if (deployment === undefined && options.stopping === true) return undefined;
       if (deployment === undefined) throw new CommandError(`Deployment "${id(options, name)}" was removed while it was watched`);
       const body = await describe(context, deployment, options);
       const ended = isEnded(deployment);

@@ -12,8 +12,8 @@ import { monitorLines, type Lines } from './lines.ts';
 export interface MonitorOptions {
   readonly namespace: string;
   readonly verbose: boolean;
-  /** What is followed goes away with its job, which is no failure. */
-  readonly mayVanish?: boolean;
+  /** The job is being stopped: that its deployment is cancelled, or goes away with it, is no failure. */
+  readonly stopping?: boolean;
 }
 
 /**
@@ -35,7 +35,7 @@ async function follow(context: ClusterContext, name: string, options: MonitorOpt
   const lines = monitorLines(context);
   lines.headline(`Monitoring evaluation "${id(options, name)}"`);
   const ended = await followOne(context, name, options, lines, signal);
-  if (ended === undefined) return options.mayVanish === true ? exitCodes.ok : exitCodes.failed;
+  if (ended === undefined) return options.stopping === true ? exitCodes.ok : exitCodes.failed;
 
   const failed = Object.entries(ended.status?.failedPlacements ?? {}).sort(by(([group]) => group));
   const finished = `Evaluation "${id(options, name)}" finished with status "${ended.status?.phase}"`;
@@ -62,7 +62,8 @@ async function follow(context: ClusterContext, name: string, options: MonitorOpt
     return exitCodes.notPlaced;
   }
   const rolledOut = deployment === undefined ? exitCodes.ok : await followDeployment(context, deployment, options, lines, signal);
-  return ended.status?.phase === 'failed' ? exitCodes.failed : rolledOut;
+  if (ended.status?.phase === 'failed') return exitCodes.failed;
+  return options.stopping === true ? exitCodes.ok : rolledOut;
 }
 
 /** Until the evaluation has ended; undefined when the signal aborted. */
@@ -84,7 +85,7 @@ async function followOne(
   const known = new Set<string>();
   try {
     for await (const now of watchOne(client, EvaluationKind, name, options.namespace, { clock, signal })) {
-      if (now === undefined && options.mayVanish === true) return undefined;
+      if (now === undefined && options.stopping === true) return undefined;
       if (now === undefined) throw new CommandError(`Evaluation "${id(options, name)}" was removed while it was watched`);
       if (before === undefined) {
         if (now.spec.nodeName !== undefined) lines.step(`Evaluation triggered by node "${id(options, now.spec.nodeName)}"`);

@@ -50,11 +50,13 @@ export function jobStatus(state: JobState, view: View, show: { readonly evaluati
   );
 }
 
+/** Conditions that other parts of the view tell better: the status, and what failed to be placed. */
+const toldElsewhere = new Set(['Placed', 'Dead']);
+
 /** What the control plane has to say about the job that is not well. */
 function conditions(job: Stored<Job>, view: View): string | undefined {
-  const bad = (job.status?.conditions ?? []).filter(({ status, message }) => status === 'False' && (message ?? '') !== '');
-  const lines = bad.map(({ type, message }) => `${type}: ${message}`);
-  if ((job.status?.description ?? '') !== '' && job.status?.phase !== 'running') lines.unshift(job.status!.description!);
+  const bad = (job.status?.conditions ?? []).filter(({ type, status }) => status === 'False' && !toldElsewhere.has(type));
+  const lines = bad.map(({ type, reason, message }) => `${type}: ${message ?? reason ?? 'no'}`);
   return lines.length === 0 ? undefined : section(view, 'Conditions', lines.join('\n'));
 }
 

@@ -95,7 +95,9 @@ function basics({ node, stats }: NodeState, view: View, short: boolean): string 
     ['Drain', drainText(node)],
     ['Eligibility', spec.eligibility ?? 'eligible'],
     ['Status', nodePhase(node)],
-    ...((status?.description ?? '') === '' ? [] : [['Description', status!.description!] as const]),
+    ...(nodePhase(node) === 'ready' || (status?.description ?? '') === ''
+      ? []
+      : [['Description', status!.description!] as const]),
     ['CSI Controllers', none],
     ['CSI Drivers', none],
     ...(short || stats?.uptimeSeconds === undefined

@@ -115,12 +115,14 @@ class Parser {
       this.#read();
       if (next.type === 'eof') {
         if (!this.#recovering) {
+          const { line, column } = this.#source.position(open.start);
           this.#error(
-            'Unclosed configuration block',
-            'There is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.',
-            this.#range(open),
+            'Argument or block definition required',
+            `An argument or block definition is required here. There is no closing brace for the block that opens in line ${line}, column ${column}.`,
+            { source: this.#source, start: next.start, end: next.end },
           );
         }
+        this.#recovering = true;
         last = next;
         break;
       }
@@ -133,7 +135,7 @@ class Parser {
           this.#range(next),
         );
       }
-      this.#at--;
+      // Behind the token that is not understood, which may be a brace that closes nothing.
       this.#recoverLine();
     }
     return { attributes, blocks, range: { source: this.#source, start: open.start, end: last.end } };
@@ -195,6 +197,12 @@ class Parser {
         this.#error(
           'Invalid single-argument block definition',
           'Single-line block syntax can include only one argument definition. To define multiple arguments, use the multi-line block syntax with one argument definition per line.',
+          this.#range(next),
+        );
+      } else if (next.type === 'newline' || next.type === 'eof') {
+        this.#error(
+          'Invalid single-argument block definition',
+          "An argument definition on the same line as its containing block creates a single-line block definition, which must also be closed on the same line. Place the block's closing brace immediately after the argument definition.",
           this.#range(next),
         );
       } else {
@@ -349,7 +357,7 @@ class Parser {
         return { value, range: { source: this.#source, start: open.start, end: this.#tokens[this.#at - 1]!.end } };
       }
       if (token.type === 'quoted-newline') {
-        this.#multiLineString(token);
+        this.#recovering = true; // reported with the other bad tokens
         continue;
       }
       this.#error(
@@ -945,7 +953,7 @@ class Parser {
           });
           break;
         case 'quoted-newline':
-          this.#multiLineString(token);
+          this.#recovering = true; // reported with the other bad tokens
           break;
         case '${': {
           this.#newlines.push(false);
@@ -1089,15 +1097,6 @@ class Parser {
 
   #trimsAfter(close: Token): boolean {
     return close.type === 'template-end' && this.#source.text[close.start] === '~';
-  }
-
-  #multiLineString(token: Token): void {
-    this.#error(
-      'Invalid multi-line string',
-      'Quoted strings may not be split over multiple lines. To produce a multi-line string, either use the \\n escape to represent a newline character or use the "heredoc" multi-line template syntax.',
-      this.#range(token),
-    );
-    this.#recovering = true;
   }
 
   #unescape(token: Token, quoted: boolean): string {
@@ -1307,8 +1306,10 @@ class Parser {
     for (const token of this.#tokens) {
       const message = badToken(token.type);
       if (message === undefined || told.has(token.type)) continue;
-      told.add(token.type);
-      this.diagnostics.error(message[0], message[1], this.#range(token));
+      if (token.type !== 'quoted-newline') told.add(token.type);
+      let { end } = token;
+      while (token.type === 'quoted-newline' && this.#source.text[end] === '\n') end++;
+      this.diagnostics.error(message[0], message[1], { source: this.#source, start: token.start, end });
     }
   }
 }
@@ -1337,6 +1338,11 @@ function badToken(type: TokenType): readonly [summary: string, detail: string] |
       ];
     case "'":
       return ['Invalid character', 'Single quotes are not valid. Use double quotes (") to enclose strings.'];
+    case 'quoted-newline':
+      return [
+        'Invalid multi-line string',
+        'Quoted strings may not be split over multiple lines. To produce a multi-line string, either use the \\n escape to represent a newline character or use the "heredoc" multi-line template syntax.',
+      ];
     case 'curly-quote':
       return [
         'Invalid character',

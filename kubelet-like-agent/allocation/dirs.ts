@@ -7,7 +7,7 @@
  *       <task>/{local,secrets,tmp}         secrets: 0700, in memory where the agent may mount
  */
 import { execFile } from 'node:child_process';
-import { chmod, cp, lstat, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sleep, type Clock, type Logger } from '../../base/index.ts';
@@ -70,6 +70,16 @@ export class AllocationDirs {
       await rm(target, { recursive: true, force: true });
       await mkdir(join(target, '..'), { recursive: true });
       await rename(source, target).catch(() => cp(source, target, { recursive: true, verbatimSymlinks: true }));
+    }
+  }
+
+  /** What was secret does not outlive the tasks, though their files may be looked at for a while. */
+  async wipeSecrets(tasks: readonly string[], mounts: SecretMounts): Promise<void> {
+    await mounts.unmountBelow(this.root);
+    for (const name of tasks) {
+      const { secrets } = this.task(name);
+      for (const entry of await readdir(secrets).catch(() => []))
+        await rm(join(secrets, entry), { recursive: true, force: true });
     }
   }
 

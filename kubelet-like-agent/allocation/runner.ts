@@ -38,7 +38,7 @@ import { restartRules } from '../task/restart.ts';
 import { TaskRunner, unseenExit, type TaskHost } from '../task/runner.ts';
 import { taskStart, variablesOf } from '../task/start.ts';
 import { coordinate, restartsOnSuccess, type Member } from './coordinate.ts';
-import type { AllocationDirs, SecretMounts } from './dirs.ts';
+import { isSafeName, type AllocationDirs, type SecretMounts } from './dirs.ts';
 import { decideHealth, healthRules, pause, type HealthClock } from './health.ts';
 import { portInUse } from './ports.ts';
 import type { AllocationRecord, HealthRecord } from './record.ts';
@@ -85,6 +85,7 @@ export class AllocationRunner {
   #ready = false;
   #closed = false;
   #saving = false;
+  #wiped: Promise<void> = Promise.resolve();
   #waiters: { readonly name: string; readonly resolve: () => void }[] = [];
   #healthTimer: Timer | undefined;
   #stopTimer: Timer | undefined;
@@ -178,6 +179,8 @@ export class AllocationRunner {
     // Nothing had been started: the beginning is idempotent, so begin again.
     if (this.#tasks.every((t) => t.record.phase.at === 'waiting') && this.#goal === 'run') return this.start(previous);
     this.#ready = true;
+    // What is on disk was told, or will be found out not to have been once the server's view is known.
+    this.#posted = canonical(this.#status());
     for (const task of this.#tasks) {
       if (sameBoot) task.resume(true);
       else this.#rebooted(task);
@@ -222,8 +225,9 @@ export class AllocationRunner {
   serverStatus(object: Stored<Allocation>): void {
     const { status, metadata } = object;
     if (Number(metadata.resourceVersion) < this.#acknowledgedAt) return;
+    const reconnected = status?.phase === 'unknown' && this.#serverPhase !== 'unknown';
     this.#serverPhase = status?.phase;
-    if (status?.phase === 'unknown' && !this.isTerminal) {
+    if (reconnected && !this.isTerminal) {
       const now = this.#host.clock.now();
       this.#reconnectedAt = toTimestamp(now);
       for (const task of this.#tasks) if (!isDead(task.record)) task.note(taskEvents.reconnected(now));
@@ -237,6 +241,7 @@ export class AllocationRunner {
       const { modifiedAt: _at, ...known }: AllocationStatus = status ?? {};
       const text = canonical(current);
       if (text === canonical(known)) this.#posted = this.#acknowledged = text;
+      else this.#posted = '';
     }
     this.#post();
   }
@@ -300,6 +305,7 @@ export class AllocationRunner {
     this.#checks.close();
     for (const { resolve } of this.#waiters.splice(0)) resolve();
     await Promise.all(this.#tasks.map((task) => task.detach()));
+    await this.#wiped;
     await this.#writeNow();
   }
 
@@ -447,6 +453,9 @@ export class AllocationRunner {
     this.#checks.close();
     this.#save();
     this.#log.info('allocation ended', { phase: this.#status().phase });
+    this.#wiped = this.dirs
+      .wipeSecrets(this.taskNames().filter(isSafeName), this.#host.mounts)
+      .catch((error: unknown) => this.#log.warn('cannot remove secrets', { error }));
     this.#host.finished(this.id);
   }
 

@@ -80,7 +80,11 @@ export async function probeHttp(check: Check, target: Target, timeout: Duration,
 
 function fetchOnce(check: Check, method: string, url: URL, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const headers = { 'User-Agent': 'orch Health Check', Accept: 'text/plain, text/*, */*', ...check.header };
+    // Node takes a list for some headers only (not for Host).
+    const own = Object.entries(check.header ?? {}).map(
+      ([name, values]) => [name, values.length === 1 ? values[0]! : values] as const,
+    );
+    const headers = { 'User-Agent': 'orch Health Check', Accept: 'text/plain, text/*, */*', ...Object.fromEntries(own) };
     const options = { method, headers, signal, agent: false } as const;
     const request =
       url.protocol === 'https:'

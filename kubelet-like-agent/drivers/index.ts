@@ -9,6 +9,7 @@ import { rawExecDriver } from './raw-exec/index.ts';
 
 export * from './driver.ts';
 export type { DockerOptions } from './docker/index.ts';
+export { readDockerPlugin } from './docker/plugin.ts';
 
 export interface DriverOptions {
   readonly docker?: DockerOptions;

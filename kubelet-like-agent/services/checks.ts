@@ -88,7 +88,7 @@ export class CheckSet {
     const exec = task === undefined ? undefined : this.#host.exec(task);
     running.check = startCheck({
       check,
-      ...(address !== undefined && port !== undefined && { target: { host: address, port } }),
+      ...(address !== undefined && port !== undefined && { address, port }),
       ...(exec !== undefined && { exec }),
       clock,
       onResult: (status) => this.#result(id, running, status),

@@ -39,6 +39,9 @@ async function readHolder(path: string): Promise<{ pid: number; started: string 
 async function startedAt(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return 'gone';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A killed process whose parent has not noticed holds nothing any more.
+  if (fields[0] === 'Z' || fields[0] === 'X') return 'gone';
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim();
-  return `${boot}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''}`;
+  return `${boot}/${fields[19] ?? ''}`;
 }

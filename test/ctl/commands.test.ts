@@ -308,7 +308,7 @@ t.test('Ctrl-C leaves the job alone and says so', async (t) => {
   await running.says(/Monitoring evaluation/);
   running.interrupt();
   t.match(await running.done, { code: 130, stderr: /Stopped watching; the job is left alone and goes on/ });
-  t.equal((await client.get(JobKind, 'slow', 'default')).spec.stop, undefined);
+  t.notOk((await client.get(JobKind, 'slow', 'default')).spec.stop);
 });
 
 t.test('files that are wrong', async (t) => {

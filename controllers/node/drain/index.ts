@@ -38,11 +38,11 @@ export const drainController = defineController({
   indexes: [drainingNodes, allocationsByNode, allocationsByJob, jobsByUid],
   concurrency: 1,
 
-  async reconcile(key, { read, write, clock, log, signal }) {
-    const observed = observe(key, read);
+  async reconcile(key, context) {
+    const observed = observe(key, context.read);
     if (observed === undefined) return settled;
-    const plan = decide(observed, clock.now());
-    await apply(observed, plan, { write, read, log, signal });
+    const plan = decide(observed, context.clock.now());
+    await apply(observed, plan, context);
     return settledOrWake(plan.wakeAt);
   },
 });

@@ -49,10 +49,11 @@ export function heartbeatController(now: () => Instant, config: HeartbeatConfig 
     indexes: [allocationsByNode, evaluationsByNode],
     memory: (): HeartbeatMemory => ({ startedAt: now(), missedSince: new Map() }),
 
-    async reconcile(key, { read, write, clock, log, memory, signal }) {
+    async reconcile(key, context) {
+      const { read, clock, memory } = context;
       const observed = observe(key, read, memory, config, clock.now());
       const plan = decide(observed, clock.now());
-      await apply(observed, plan, write, log, signal);
+      await apply(observed, plan, context);
       return settledOrWake(plan.wakeAt);
     },
   });

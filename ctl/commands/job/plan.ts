@@ -1,14 +1,14 @@
 import { uuid } from '../../../base/index.ts';
 import { EvaluationKind, JobKind, type Evaluation, type EvaluationPlan, type Job, type Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
-import { CommandError, exitCodes, Interrupted } from '../../errors.ts';
+import { CommandError, exitCodes, explain, Interrupted } from '../../errors.ts';
 import { complain, say } from '../../io/streams.ts';
 import { styleDiff } from '../../io/style.ts';
-import { planDiff, readJobFile } from '../../jobfile/index.ts';
+import { planDiff, readJobFile, warningsOf } from '../../jobfile/index.ts';
 import { planText, wouldChangeAllocations } from '../../views/plan.ts';
 import { submitting } from '../../submit.ts';
 import { waitFor } from '../../watch.ts';
-import { create, warningText } from '../../write.ts';
+import { create } from '../../write.ts';
 import { variables, verbose } from '../options.ts';
 
 export const jobPlan = defineClusterCommand({
@@ -33,31 +33,28 @@ export const jobPlan = defineClusterCommand({
     ...variables,
   },
   run: ({ args: [path], flags }, context) =>
-    failingWith(exitCodes.planFailed, async () => {
+    asPlanFailure(context, async () => {
       const job = await readJobFile(context, path!, flags);
-      const { evaluation, warnings } = await submitting(
-        context,
-        'Error during plan',
-        () => dryRun(context, job),
-        exitCodes.planFailed,
-      );
+      const { evaluation, warnings } = await submitting(context, 'Error during plan', () => dryRun(context, job));
       const plan = evaluation.status?.plan;
       if (plan === undefined)
         throw new CommandError(`Error during plan: ${evaluation.status?.description ?? 'the scheduler gave no answer'}`);
-      const notes = warningText([...warnings, ...(plan.warnings ?? [])]);
-      say(context, await render(context, path!, job, evaluation, plan, notes, flags));
+      // The server has filled the defaults in, as it has in the job that is compared with.
+      const planned: Job = { metadata: job.metadata, spec: evaluation.spec.dryRun?.job ?? job.spec };
+      const notes = await warningsOf(planned, [...warnings, ...(plan.warnings ?? [])]);
+      say(context, await render(context, path!, planned, plan, notes, flags));
       return wouldChangeAllocations(plan) ? exitCodes.failed : exitCodes.ok;
     }),
 });
 
-/** Every failure of a plan has its own exit code, so that it is not taken for "something would change". */
-async function failingWith(exitCode: number, work: () => Promise<number>): Promise<number> {
+/** Every failure has the exit code of its own that plans have, so that it is not taken for "something would change". */
+async function asPlanFailure(context: ClusterContext, work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof CommandError && !(error instanceof Interrupted))
-      throw new CommandError(error.message, exitCode, { cause: error });
-    throw error;
+    if (error instanceof Interrupted) throw error;
+    const message = error instanceof CommandError ? error.message : explain(error, context.program);
+    throw new CommandError(message, exitCodes.planFailed, { cause: error });
   }
 }
 
@@ -93,19 +90,16 @@ async function dryRun(
 async function render(
   context: ClusterContext,
   path: string,
-  job: Job,
-  evaluation: Stored<Evaluation>,
+  planned: Job,
   plan: EvaluationPlan,
   warnings: string | undefined,
   flags: { readonly diff: boolean | undefined; readonly verbose: boolean },
 ): Promise<string> {
   const { client, program, style } = context;
-  // The server has filled the defaults in, as it has in the job that is compared with.
-  const planned: Job = { metadata: job.metadata, spec: evaluation.spec.dryRun!.job };
-  const namespace = job.metadata.namespace ?? context.namespace;
+  const namespace = planned.metadata.namespace ?? context.namespace;
   let diff: string | undefined;
   if (flags.diff !== false) {
-    const existing = await client.find(JobKind, job.metadata.name!, namespace);
+    const existing = await client.find(JobKind, planned.metadata.name!, namespace);
     diff = styleDiff(await planDiff(existing, planned, plan, { verbose: flags.verbose }), style);
   }
   return planText({ diff, plan, warnings, program, path, style });

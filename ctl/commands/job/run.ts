@@ -4,7 +4,7 @@ import { sayJson } from '../../io/json.ts';
 import { localTime, roughly } from '../../io/time.ts';
 import { nextLaunch, nomadJson, readJobFile } from '../../jobfile/index.ts';
 import { followSubmission, submitJob, submitting } from '../../submit.ts';
-import { sayWarnings } from '../../write.ts';
+import { sayWarnings } from './warnings.ts';
 import { detach, variables, verbose } from '../options.ts';
 
 export const jobRun = defineClusterCommand({
@@ -41,7 +41,7 @@ export const jobRun = defineClusterCommand({
     const submission = await submitting(context, 'Error submitting job', () =>
       submitJob(context, job, { checkIndex: flags.checkIndex }),
     );
-    sayWarnings(context, submission.warnings);
+    await sayWarnings(context, submission.job, submission.warnings);
 
     const { spec } = submission.job;
     if (spec.parameterized !== undefined) {

@@ -37,6 +37,6 @@ export const jobStop = defineClusterCommand({
       say(context, submission.evaluation);
       return 0;
     }
-    return followSubmission(context, submission, flags, submission.evaluation);
+    return followSubmission(context, submission, { ...flags, stopping: true }, submission.evaluation);
   },
 });

@@ -4,7 +4,8 @@ import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { CommandError, explainApiError } from '../../errors.ts';
 import { say } from '../../io/streams.ts';
 import { readJobFile } from '../../jobfile/index.ts';
-import { create, sayWarnings, update } from '../../write.ts';
+import { create, update } from '../../write.ts';
+import { sayWarnings } from './warnings.ts';
 import { variables } from '../options.ts';
 
 export const jobValidate = defineClusterCommand({
@@ -23,11 +24,11 @@ export const jobValidate = defineClusterCommand({
     // The name of a job that exists would be in the way of a creation, dry or not.
     const existing = await context.client.find(JobKind, job.metadata.name!, namespace);
     try {
-      const { warnings } =
+      const { object, warnings } =
         existing === undefined
           ? await create(context, JobKind, { ...job, metadata: { ...job.metadata, namespace } }, { dryRun: true })
           : await update(context, JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
-      sayWarnings(context, warnings);
+      await sayWarnings(context, object, warnings);
     } catch (error) {
       if (isReason(error, 'Invalid', 'BadRequest'))
         throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });

@@ -16,6 +16,8 @@ export interface DockerPolicy {
   readonly allowRuntimes: readonly string[];
   /** For tasks that ask for none; 0 is no limit. */
   readonly pidsLimit: number;
+  /** The engine's log driver, for tasks that choose none. */
+  readonly logging?: { readonly type: string; readonly config: Readonly<Record<string, string>> };
 }
 
 /** What Docker gives by default, without net_raw, with which a container can pretend to be its neighbours. */

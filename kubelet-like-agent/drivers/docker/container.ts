@@ -97,7 +97,7 @@ function hostConfig(
     PortBindings: ports,
     // The agent restarts tasks, by their policy.
     RestartPolicy: { Name: '' },
-    LogConfig: logConfig(task, config),
+    LogConfig: logConfig(task, config, policy),
     CpuShares: Math.max(2, cpu),
     ...(cores.length > 0 && { CpusetCpus: cores.join(',') }),
     ...(config.cpuHardLimit && {
@@ -182,8 +182,13 @@ function publishedPorts(task: TaskStart, config: DockerConfig): { inside: number
   return [...mapped.values()];
 }
 
-function logConfig(task: TaskStart, config: DockerConfig): { Type: string; Config: Record<string, string> } {
-  if (config.logging !== undefined) return { Type: config.logging.type, Config: { ...config.logging.config } };
+function logConfig(
+  task: TaskStart,
+  config: DockerConfig,
+  policy: DockerPolicy,
+): { Type: string; Config: Record<string, string> } {
+  const chosen = config.logging ?? policy.logging;
+  if (chosen !== undefined) return { Type: chosen.type, Config: { ...chosen.config } };
   if (!task.logs.enabled) return { Type: 'none', Config: {} };
   // What the engine keeps is only a buffer for times without an agent.
   return { Type: 'json-file', Config: { 'max-file': '2', 'max-size': `${Math.max(2, task.logs.maxFileSizeMB)}m` } };

@@ -23,6 +23,8 @@ export interface DockerOptions extends Partial<DockerPolicy> {
   readonly authFile?: string;
   /** False: the engine's log driver is all there is. */
   readonly collectLogs?: boolean;
+  /** False: ended containers are kept until their allocation is forgotten. */
+  readonly removeContainers?: boolean;
 }
 
 const IMAGE_DELAY = 180_000;
@@ -50,6 +52,7 @@ export function dockerDriver({
     clock,
     log,
     collectLogs: options.collectLogs ?? true,
+    removeContainers: options.removeContainers ?? true,
   });
   let seen = false;
 
@@ -205,7 +208,7 @@ async function facts(docker: Docker, policy: DockerPolicy): Promise<DriverInfo> 
     .getNetwork('bridge')
     .inspect()
     .catch(() => undefined);
-  const gateway = (bridge as { IPAM?: { Config?: { Gateway?: string }[] } } | undefined)?.IPAM?.Config?.[0]?.Gateway;
+  const gateway = gatewayOf(bridge);
   return {
     detected: true,
     healthy: true,
@@ -220,6 +223,13 @@ async function facts(docker: Docker, policy: DockerPolicy): Promise<DriverInfo> 
       'driver.docker.runtimes': [...policy.allowRuntimes].sort().join(','),
     },
   };
+}
+
+/** The node's address on the engine's bridge; where the engine does not say it, it has taken the first one. */
+function gatewayOf(bridge: unknown): string | undefined {
+  const { Gateway, Subnet } =
+    (bridge as { IPAM?: { Config?: { Gateway?: string; Subnet?: string }[] } } | undefined)?.IPAM?.Config?.[0] ?? {};
+  return Gateway ?? Subnet?.replace(/\.0\/\d+$/, '.1');
 }
 
 function parseState(state: Json): ContainerState | undefined {

@@ -27,6 +27,8 @@ export interface ContainerContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly collectLogs: boolean;
+  /** False: ended containers stay for somebody to look at. */
+  readonly removeContainers: boolean;
 }
 
 const DEFAULT_SIGNAL = 'SIGTERM';
@@ -216,7 +218,7 @@ export class ContainerRun implements TaskHandle {
     if (!this.#ended) await this.kill('SIGKILL', 0);
     await this.exited;
     if (this.#removed) return;
-    await removeContainer(this.#context.engine, this.#state.container);
+    if (this.#context.removeContainers) await removeContainer(this.#context.engine, this.#state.container);
     this.#removed = true;
     if (!this.#released) this.#context.images.release(this.#state.imageId);
     this.#released = true;

@@ -120,6 +120,7 @@ export class Run implements TaskHandle {
     // that left none behind: then there may be a newer group of that number, with a leader that started at another time.
     const leader = readProcess(this.#state.pid);
     if (leader === undefined || leader.started === this.#state.started) this.#send(-this.#state.pid, 'SIGKILL');
+    this.#send(this.#state.pid, 'SIGKILL'); // it may not have become the leader of its group yet
     if ((await this.#cgroup?.kill()) === false) {
       this.#context.log.warn('processes of the task could not be killed', {
         task: this.#context.task.task,

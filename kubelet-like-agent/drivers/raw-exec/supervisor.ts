@@ -28,31 +28,28 @@ import { signalOfExitCode } from '../signals.ts';
  *                   (Shells keep silent about SIGINT and SIGPIPE: 130 and 141 are taken for these signals.)
  *
  * The command gets a session of its own, so that what is sent to its process group does not reach the shell. It is not put
- * in the background, because shells let background commands ignore SIGINT.
+ * in the background, because shells let background commands ignore SIGINT. Before it is there the subshell that becomes it joins
+ * the cgroup, tells its pid (which /proc/self knows without another process) and leaves nothing of the shell behind.
  */
 const SUPERVISE = `
 trap : HUP INT QUIT TERM USR1 USR2
-mkfifo -m 600 "$1/alive" || exit 1
-exec 3<>"$1/alive" 6>&2 2<>"$1/exit"
-if command -v setsid >/dev/null
-then (exec setsid /bin/sh -c "$2" "$0" "$@" 2>&6 6>&- 3>&-)
-else set -m; (exec /bin/sh -c "$2" "$0" "$@" 2>&6 6>&- 3>&-)
-fi
-echo "exit $?" >&2
-`;
-
-/** In the process that becomes the command: joins the cgroup, tells its pid, leaves nothing of the shell behind. */
-const BECOME = `
-echo $$ >"$1/pid"
+run=$1
+shift
+mkfifo -m 600 "$run/alive" || exit 1
+exec 3<>"$run/alive" 6>&2 2<>"$run/exit"
+setsid=$(command -v setsid) || set -m
+(
+if [ -r /proc/self/stat ]; then read -r pid rest </proc/self/stat; else pid=$(exec sh -c 'echo $PPID'); fi
+echo "$pid" >"$run/pid"
 echo 0 2>/dev/null >&5
-echo $$ >&4
-exec 4>&- 5>&-
-shift 2
+echo "$pid" >&4
 unset OLDPWD SHLVL _ PWD
 [ -z "\${ORCH_PWD+x}" ] || export PWD="$ORCH_PWD"
 PATH=$ORCH_PATH
 unset ORCH_PATH ORCH_PWD
-exec "$@"
+exec $setsid "$@" 2>&6 3>&- 4>&- 5>&- 6>&-
+)
+echo "exit $?" >&2
 `;
 
 /** For the shell's own two commands; the task's PATH may be anything. */
@@ -88,7 +85,7 @@ export async function launch(options: Launch): Promise<number> {
   }
   const procs = openSync(options.cgroupProcs ?? '/dev/null', 'w');
   try {
-    const child = spawn('/bin/sh', ['-c', SUPERVISE, options.title, run, BECOME, ...options.command], {
+    const child = spawn('/bin/sh', ['-c', SUPERVISE, options.title, run, ...options.command], {
       cwd: options.cwd,
       env: { ...options.env, PATH, ORCH_PATH: env['PATH'] ?? '', ...(env['PWD'] === undefined ? {} : { ORCH_PWD: env['PWD'] }) },
       detached: true,

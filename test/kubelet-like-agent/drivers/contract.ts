@@ -135,7 +135,7 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
 
   t.test(`${name}: exec and stats`, async (t) => {
     const world = await openWorld(t, subject);
-    const task = world.task('echo ready; trap "exit 0" TERM; while :; do sleep 0.02; done', { env: { COLOUR: 'blue' } });
+    const task = world.task('trap "exit 0" TERM; echo ready; while :; do sleep 0.02; done', { env: { COLOUR: 'blue' } });
     const handle = await world.start(task);
     await world.logged(task, 'ready');
     t.same(await handle.exec(['sh', '-c', 'echo "$COLOUR"; echo oops >&2; exit 4'], { timeout: 20_000 }), {
@@ -158,7 +158,7 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
   t.test(`${name}: the agent goes and comes back`, async (t) => {
     const world = await openWorld(t, subject);
     t.test('the task runs on', async (t) => {
-      const task = world.task('echo one; trap "echo two; exit 5" USR1; while :; do sleep 0.02; done');
+      const task = world.task('trap "echo two; exit 5" USR1; echo one; while :; do sleep 0.02; done');
       const first = await world.start(task);
       await world.logged(task, 'one');
       const state = JSON.parse(JSON.stringify(first.state)) as Json;
@@ -187,7 +187,7 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
       t.equal(await world.recover(state, task), undefined, 'nothing of it is left');
     });
     t.test('killed -9', async (t) => {
-      const task = world.task('echo one; trap "exit 8" USR1; i=0; while :; do sleep 0.02; done');
+      const task = world.task('trap "exit 8" USR1; echo one; while :; do sleep 0.02; done');
       const state = await startInKilledAgent(task);
       const handle = (await world.recover(state, task))!;
       await world.logged(task, 'one');
@@ -207,7 +207,7 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
       t.equal(await world.settled(task.allocId), 0);
     });
     t.test('killed -9 before it could tell: what it began is found by name', async (t) => {
-      const task = world.task('echo one; trap "exit 4" USR1; while :; do sleep 0.02; done');
+      const task = world.task('trap "exit 4" USR1; echo one; while :; do sleep 0.02; done');
       await startInKilledAgent(task);
       const handle = (await world.recover(null, task))!;
       await world.logged(task, 'one');
