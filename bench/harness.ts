@@ -24,12 +24,16 @@ export async function main(suite: string, run: () => Promise<Row[]>): Promise<vo
 
 /** Aligned columns; numbers to three significant digits, or whole. */
 export function table(rows: readonly Row[]): string {
-  const lines = [['suite', 'case', 'metric', 'value', 'unit'], ...rows.map((row) => [row.suite, row.case, row.metric, number(row.value), row.unit])];
+  const lines = [
+    ['suite', 'case', 'metric', 'value', 'unit'],
+    ...rows.map((row) => [row.suite, row.case, row.metric, number(row.value), row.unit]),
+  ];
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines.map((line) => line.map((cell, i) => (i === 3 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  ').trimEnd() + '\n').join(''); // prettier-ignore
 }
 
-const number = (value: number): string => (Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3))));
+const number = (value: number): string =>
+  Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
 
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);

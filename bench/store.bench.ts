@@ -1,4 +1,5 @@
 /** Commits per second and watch delivery of both stores, beside what their libraries do by themselves in the same run. */
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
@@ -42,7 +43,8 @@ const WRITERS = [1, 64];
 
 async function measure(name: string, store: Store, raw: Rates, rawName: string): Promise<Row[]> {
   const rows: Row[] = [];
-  const add = (title: string, metric: string, value: number, unit: string): void => void rows.push({ suite: 'store', case: `${name}: ${title}`, metric, value, unit });
+  const add = (title: string, metric: string, value: number, unit: string): void =>
+    void rows.push({ suite: 'store', case: `${name}: ${title}`, metric, value, unit });
   let next = 0;
   const put = async (): Promise<void> => {
     await store.txn([], [{ type: 'put', key: `k/${next++ % KEYS}`, value: VALUE }]);
@@ -77,6 +79,7 @@ async function measure(name: string, store: Store, raw: Rates, rawName: string):
 /** From the call of a write to its event at each watcher; and deliveries per second while eight write. */
 async function delivered(store: Store, watchers: number): Promise<{ delivery: number; late: number; rate: number }> {
   const abort = new AbortController();
+  setMaxListeners(0, abort.signal);
   const times: number[] = [];
   let count = 0;
   let sent = 0;

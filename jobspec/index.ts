@@ -27,3 +27,5 @@ export { fromNomadJob, jobId, resourceName, toNomadJob, type JobTokens, type Nom
 export { formatGoDuration, parseGoDuration } from './go-duration.ts';
 export * from './diff/index.ts';
 export { jobWarnings } from './warnings.ts';
+export { formatHcl } from './print/hcl.ts';
+export { formatHclFile, formatHclText } from './print/format.ts';

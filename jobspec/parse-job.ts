@@ -11,6 +11,8 @@ import type { JobTokens } from './nomad/index.ts';
 export interface JobOptions extends VariableInputs {
   /** Where `file()` and its like may look; without it they refuse. */
   readonly files?: FileAccess;
+  /** Read the file as HCL 1, in which `${…}` is text and there are no expressions. */
+  readonly hcl1?: boolean;
   readonly now?: () => Date;
 }
 
@@ -35,7 +37,11 @@ export function parseJob(file: { readonly text: string; readonly filename: strin
   const source = new Source(file.text, file.filename);
   const form = formOf(source);
   if (form === 'hcl') {
-    const { job, tokens, diagnostics } = parseHclJob(source, options, { files: options.files, now: options.now });
+    const { job, tokens, diagnostics } = parseHclJob(source, options, {
+      files: options.files,
+      now: options.now,
+      hcl1: options.hcl1 === true,
+    });
     return finish(job, tokens, diagnostics);
   }
   const diagnostics = new Diagnostics();

@@ -1,7 +1,7 @@
 import { readdir, statfs } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { describeError, toTimestamp, type Clock, type Instant, type Logger } from '../base/index.ts';
+import { backoff, describeError, sleep, toTimestamp, type Clock, type Instant, type Logger } from '../base/index.ts';
 import { Informer, type Client } from '../client/index.ts';
 import {
   AllocationKind,
@@ -229,6 +229,8 @@ export class Agent {
       const runner = new AllocationRunner(this.#allocationHost(), record.allocation, job, record);
       this.#runners.set(id, runner);
       runner.resume(record.bootId === this.#fingerprint.bootId, this.#dirsOf(record.allocation.spec.previousAllocation));
+      const known = this.#allocations?.get(`${record.allocation.metadata.namespace ?? 'default'}/${id}`);
+      if (known !== undefined) runner.serverStatus(known);
     } catch (error) {
       this.#log.error('cannot restore allocation', { alloc: id, error: describeError(error) });
     }
@@ -431,14 +433,20 @@ export class Agent {
   }
 
   async #driverLoop(driver: Driver): Promise<void> {
+    const { clock, random } = this.#options;
     const signal = this.#closing.signal;
-    while (driver.changed !== undefined && !signal.aborted) {
+    for (let vain = 0; driver.changed !== undefined && !signal.aborted;) {
       await driver.changed(signal);
       if (signal.aborted) return;
       const before = this.#drivers[driver.name];
       await this.#fingerprintDriver(driver);
       const after = this.#drivers[driver.name]!;
-      if (JSON.stringify(before) === JSON.stringify(after)) continue;
+      if (JSON.stringify(before) === JSON.stringify(after)) {
+        // A driver that cries wolf must not keep an idle node busy.
+        await sleep(clock, backoff(vain++, 1000, 60_000, random), signal);
+        continue;
+      }
+      vain = 0;
       const level = after.healthy ? 'info' : 'warn';
       this.#log[level]('driver changed', { driver: driver.name, healthy: after.healthy, description: after.description });
       this.#registrar?.factsChanged();

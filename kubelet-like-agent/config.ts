@@ -25,6 +25,7 @@ export interface AgentConfig {
   readonly networkInterface?: string;
   readonly drivers: {
     readonly rawExec: { readonly enabled: boolean };
+    /** The `config` block of `plugin "docker"`, as it was written. */
     readonly docker: Readonly<Record<string, unknown>>;
   };
   /** MHz, when the machine does not say it right. */

@@ -61,6 +61,8 @@ if (tests) {
       outbase: '.',
       outExtension: { '.js': '.mjs' },
       sourcemap: 'inline',
+      format: 'esm',
+      banner: { js: requireInEsm },
     }),
   );
 }

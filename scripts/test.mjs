@@ -70,16 +70,19 @@ async function run(file) {
   const { code, signal, output } = await capture(process.execPath, ['--enable-source-maps', file], {
     timeout: limit * 1000,
     killSignal: 'SIGKILL',
-    env: { ...process.env, NODE_ENV: 'test', TAP_RCFILE: '' },
+    env: { ...process.env, NODE_ENV: 'test', TAP_TIMEOUT: String(limit) },
   });
   const lines = output.split('\n');
-  const ok = lines.filter((l) => /^ok \d+/.test(l));
-  const bad = lines.filter((l) => /^not ok \d+/.test(l)).length;
+  // A file whose tests are inside one counts them, not the one around them.
+  const top = lines.filter((l) => /^(not )?ok \d+/.test(l)).length;
+  const at = top === 1 && lines.some((l) => /^ {4}# Subtest/.test(l)) ? ' {4}' : '';
+  const ok = lines.filter((l) => new RegExp(`^${at}ok \\d+`).test(l));
+  const bad = lines.filter((l) => new RegExp(`^${at}not ok \\d+`).test(l)).length;
   const skips = ok.filter((l) => /# skip/i.test(l));
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   passed += ok.length - skips.length;
   skipped += skips.length;
-  for (const s of skips) console.log(`${dim('skip')} ${name}: ${s.replace(/^ok \d+ - /, '')}`);
+  for (const s of skips) console.log(`${dim('skip')} ${name}: ${s.replace(/^ *ok \d+ - /, '')}`);
   if (code === 0 && bad === 0 && ok.length > 0) {
     console.log(`${green('ok')}   ${name} ${dim(`${ok.length - skips.length} tests, ${seconds} s`)}`);
     return;

@@ -44,8 +44,8 @@ interface Running extends Exchange {
 const NO_RESOURCE: RequestLabels = { verb: '', group: '', version: '', resource: '', subresource: '', scope: '' };
 
 /**
- * The server. Reads of resources are answered in the callback of node:http, before express: they are most of the traffic, and express
- * would cost more than they do. All else is routed by express.
+ * The server. Requests on objects of a kind are answered in the callback of node:http, before express: they are most of the traffic, and
+ * express would cost as much as they do. All else (discovery, documents, health, batches) is routed by express.
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { registry, metrics, clock, log } = options;
@@ -101,7 +101,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     };
     response.on('close', () => {
       uncount();
-      metrics.observe(exchange.labels, response.statusCode, exchange.long ? undefined : (performance.now() - started) / 1000);
+      metrics.request(exchange.labels, response.statusCode, exchange.long ? undefined : (performance.now() - started) / 1000);
     });
     const fail = (error: unknown): void => {
       // What is left of the body is not worth reading; the connection may be used no more.
@@ -116,7 +116,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       checkBrowser(request);
       if (inflight > MAX_INFLIGHT)
         throw new ApiError('TooManyRequests', 'too many requests, please try again later', { retryAfterSeconds: 1 });
-      if (method === 'GET' && isResourcePath(exchange.path) && resolve(kinds, segmentsOf(exchange.path)) !== undefined) {
+      if (isResourcePath(exchange.path) && resolve(kinds, segmentsOf(exchange.path)) !== undefined) {
         onResource(exchange).catch(fail);
         if (exchange.long) uncount();
         return;
@@ -230,7 +230,7 @@ function routes(
 
   app.get('/openapi/v3', json(() => openApi.index())); // prettier-ignore
   app.get('/openapi/v3/*path', (request, response, next) => {
-    const document = openApi.document((request.params['path'] as unknown as string[]).join('/'));
+    const document = openApi.document(request.params['path'].join('/'));
     if (document === undefined) return next();
     const asked = request.query['hash'];
     response.setHeader('etag', `"${document.hash}"`);

@@ -36,3 +36,25 @@ export function formatPath(path: readonly (string | number)[]): string {
   }
   return text;
 }
+
+/** The value as JSON would bring it back: fields that are undefined are gone. What has none is shared with the argument. */
+export function withoutUndefined<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    let out: unknown[] | undefined;
+    value.forEach((item: unknown, i) => {
+      const next = withoutUndefined(item);
+      if (next !== item) (out ??= [...(value as unknown[])])[i] = next;
+    });
+    return (out ?? value) as T;
+  }
+  let out: JsonObject | undefined;
+  for (const [key, item] of Object.entries(value)) {
+    const next: unknown = withoutUndefined(item);
+    if (next === item && item !== undefined) continue;
+    out ??= { ...value } as JsonObject;
+    if (next === undefined) delete out[key];
+    else out[key] = next;
+  }
+  return (out ?? value) as T;
+}

@@ -12,7 +12,7 @@ import { StoreLeases } from './leases.ts';
 import { isObject, valueAt } from './object.ts';
 import { jsonPatch, mergePatch, readJsonPatch } from './patch.ts';
 import { fits, select, takesAll, type Selection } from './selectors.ts';
-import { lowerBound } from './sorted.ts';
+import { lowerBound } from './objects.ts';
 import {
   checkPreconditions,
   intake,
@@ -276,7 +276,7 @@ export class Registry {
       const { revision, after } = readToken(options.continue, kind);
       // The rest of the list at the same revision: from memory when nothing changed since.
       if (revision >= cache.lastChange && revision <= cache.revision) {
-        return page(kind, cache.snapshot(), revision, selection, limit, after);
+        return page(kind, cache.among(selection), revision, selection, limit, after);
       }
       return await this.#past(kind, revision, selection, limit, after);
     }
@@ -285,10 +285,10 @@ export class Registry {
       await cache.waitFor(revision);
       if (resourceVersionMatch === 'Exact' || (resourceVersionMatch === undefined && limit > 0)) {
         if (revision < cache.lastChange) return await this.#past(kind, revision, selection, limit, undefined);
-        return page(kind, cache.snapshot(), revision, selection, limit, undefined);
+        return page(kind, cache.among(selection), revision, selection, limit, undefined);
       }
     } else await cache.waitFor(resourceVersion === '0' ? 0 : await this.caches.revision());
-    return page(kind, cache.snapshot(), cache.revision, selection, limit, undefined);
+    return page(kind, cache.among(selection), cache.revision, selection, limit, undefined);
   }
 
   /** A page of the past, from the store. */
@@ -394,15 +394,8 @@ export class Registry {
     };
   }
 
-  async #one(intent: Intent, { dryRun, fence }: { dryRun?: boolean; fence?: Fence }): Promise<Applied> {
-    const { results } = await this.#committer.commit([intent], {
-      onError: 'refuse',
-      ...(dryRun && { dryRun }),
-      ...(fence && { fence }),
-    });
-    const result = results[0]!;
-    if (result instanceof ApiError) throw result;
-    return result;
+  #one(intent: Intent, { dryRun, fence }: { dryRun?: boolean; fence?: Fence }): Promise<Applied> {
+    return this.#committer.commitOne(intent, { ...(dryRun && { dryRun }), ...(fence && { fence }) });
   }
 
   #cautions(kind: ApiKind, { object }: Version): string[] {

@@ -4,7 +4,7 @@ import { admissionOf, type AdmissionChain } from '../admission/chain.ts';
 import { badRequest, conflict, forbiddenField, invalid } from './errors.ts';
 import type { ApiKind } from './kinds.ts';
 import { readMetadata, validateMetadata, wrongType, type ClientMetadata } from './metadata.ts';
-import { isObject, valueAt, type ApiObject, type JsonObject, type Metadata } from './object.ts';
+import { isObject, valueAt, withoutUndefined, type ApiObject, type JsonObject, type Metadata } from './object.ts';
 
 /**
  * What create, update and delete mean for an object, as values: the body and the stored object in, the object to store out. Pure;
@@ -163,7 +163,8 @@ export function onlyRenewed(kind: ApiKind, next: ApiObject, old: ApiObject): boo
   const [to, from] = [next['spec'], old['spec']];
   if (kind.kind !== 'Lease' || !isObject(to) || !isObject(from)) return false;
   const metadata = { ...next.metadata, generation: old.metadata.generation };
-  return unchanged({ ...next, metadata, spec: { ...to, renewTime: from['renewTime'] } }, old);
+  const [{ renewTime: _, ...spec }, { renewTime: __, ...before }] = [to, from];
+  return unchanged({ ...next, metadata, spec }, { ...old, spec: before });
 }
 
 function admit(
@@ -180,7 +181,8 @@ function admit(
   // Rules of a kind may rely on the schema, so they are asked only about what has the right form.
   const formal = [...causes, ...metadataCauses, ...kind.schema.validate(object)];
   if (formal.length > 0) throw invalid(kind, object.metadata.name, formal);
-  const defaulted = admission.default?.(request) ?? object;
+  // What is stored is read back as JSON; a field that is undefined must not make the two differ.
+  const defaulted = admission.default === undefined ? object : withoutUndefined(admission.default(request));
   const found = admission.validate?.({ ...request, object: defaulted }) ?? [];
   if (found.length > 0) throw invalid(kind, object.metadata.name, found);
   return finish === undefined ? defaulted : finish(defaulted);

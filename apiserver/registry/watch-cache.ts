@@ -3,12 +3,14 @@ import { CompactedError, prefixRange, type Revision, type Store, type StoreEvent
 import { expired } from './errors.ts';
 import { FeedIndex, visible, type Change, type Feed, type Format, type Subscriber } from './feeds.ts';
 import type { ApiKind } from './kinds.ts';
-import type { Selection } from './selectors.ts';
-import { Sorted } from './sorted.ts';
-import { decode, deletedVersion, Version } from './version.ts';
+import type { ApiObject } from './object.ts';
+import { Objects } from './objects.ts';
+import { fits, type Selection } from './selectors.ts';
+import { decode, deletedVersion, present, type Version } from './version.ts';
 
-/** How much history a kind keeps in memory for watches that resume. */
+/** How much history a kind keeps in memory for watches that resume: so many changes, of so many bytes of JSON. */
 const RECENT_CHANGES = 10_000;
+const RECENT_BYTES = 16 << 20;
 /** How long a read waits for the cache to reach a revision. */
 const WAIT_MS = 3_000;
 const BOOKMARK_MS = 60_000;
@@ -32,6 +34,12 @@ export interface WatchStart {
   readonly bookmarks: boolean;
 }
 
+/** What a watcher is sent first. */
+interface Initial {
+  readonly parts: readonly Buffer[];
+  readonly events: number;
+}
+
 /** A subscription that began: what to send first, and how to end it. */
 export interface Subscription {
   readonly initial: readonly Buffer[];
@@ -48,19 +56,22 @@ export interface Subscription {
 export class WatchCache {
   readonly kind: ApiKind;
   readonly #options: WatchCacheOptions;
-  readonly #objects = new Map<string, Version>();
-  readonly #sorted = new Sorted();
+  readonly #objects = new Objects();
   readonly #feeds = new FeedIndex();
   readonly #stop = new AbortController();
   /** What this process wrote and the watch has not brought yet; undefined stands for a deleted key. */
   readonly #ahead = new Map<string, { revision: Revision; version: Version | undefined }>();
+  readonly #own = new WeakMap<Buffer, ApiObject>();
   #recent: Change[] = [];
   #recentStart = 0;
+  #recentBytes = 0;
   /** Watches can resume from here on. */
   #floor: Revision = 0;
   #revision: Revision = 0;
   #lastChange: Revision = 0;
   #ready = false;
+  /** An event is being applied; an error then means that the state is in doubt. */
+  #taking = false;
   #problem: string | undefined = 'not loaded yet';
   readonly #waiters = new Set<{ readonly revision: Revision; reached: () => void }>();
   #asking = false;
@@ -99,7 +110,7 @@ export class WatchCache {
   }
 
   get size(): number {
-    return this.#sorted.size;
+    return this.#objects.size;
   }
 
   get recentChanges(): number {
@@ -127,15 +138,27 @@ export class WatchCache {
     return ahead === undefined ? this.#objects.get(key) : ahead.version;
   }
 
+  /**
+   * Tells of a write that is about to be made. A store in this process gives the very buffer back with the event, and the object need
+   * not be decoded again. The object is taken over.
+   */
+  willWrite(value: Buffer, object: ApiObject): void {
+    this.#own.set(value, object);
+  }
+
   /** Notes a write of this process, so that the next write to the object starts from it, and the watch need not decode it again. */
   wrote(key: string, revision: Revision, version: Version | undefined): void {
     if (revision > this.#revision && revision > (this.#ahead.get(key)?.revision ?? 0))
       this.#ahead.set(key, { revision, version });
   }
 
-  /** All objects in the order of their keys, at `revision`. */
-  snapshot(): readonly Version[] {
-    return this.#sorted.snapshot();
+  /** The objects at `revision` in the order of their keys: all, or those that can fit a selection by one of its fields. */
+  among({ fields }: Selection): readonly Version[] {
+    for (const { equal, path, value } of fields) {
+      const found = equal ? this.#objects.where(path, value) : undefined;
+      if (found !== undefined) return found;
+    }
+    return this.#objects.snapshot();
   }
 
   /** Resolves when the cache has reached the revision; 504 when it does not in time. */
@@ -198,7 +221,7 @@ export class WatchCache {
   /** Begins a watch at the revision the cache has now. Throws Expired when `from` is older than the history. */
   subscribe(start: WatchStart, subscriber: Subscriber): Subscription {
     const feed = this.#feeds.feed(start.selection, start.format);
-    let initial: Buffer[];
+    let initial: Initial;
     try {
       initial = start.from === 'all' ? this.#everything(start) : this.#since(start, start.from);
     } catch (error) {
@@ -206,14 +229,14 @@ export class WatchCache {
       throw error;
     }
     // What waits to be flushed is part of `initial` already.
-    this.#options.delivered?.(feed.flush() * feed.subscribers.size + initial.length);
+    this.#options.delivered?.(feed.flush() * feed.subscribers.size + initial.events);
     feed.subscribers.add(subscriber);
     if (start.bookmarks) {
       this.#bookmarked.set(subscriber, feed);
       this.#armBookmarks();
     }
     return {
-      initial,
+      initial: initial.parts,
       close: () => {
         this.#bookmarked.delete(subscriber);
         feed.subscribers.delete(subscriber);
@@ -225,21 +248,23 @@ export class WatchCache {
     };
   }
 
-  #everything({ selection, format, initialEventsEnd }: WatchStart): Buffer[] {
+  #everything({ selection, format, initialEventsEnd }: WatchStart): Initial {
     const { namespace } = selection;
-    const lines: Buffer[] = [];
-    for (const version of this.#sorted.snapshot()) {
+    const parts: Buffer[] = [];
+    let events = 0;
+    for (const version of this.among(selection)) {
       if (namespace !== undefined && version.namespace !== namespace) continue;
-      const change: Change = { revision: version.revision, version, deleted: false, previous: undefined };
-      if (visible(selection, change) !== undefined) lines.push(format.line('ADDED', version));
+      if (!fits(selection, version.object)) continue;
+      parts.push(...format.initial(version));
+      events++;
     }
-    if (initialEventsEnd !== undefined) lines.push(initialEventsEnd(this.#revision));
-    return lines;
+    if (initialEventsEnd !== undefined) parts.push(initialEventsEnd(this.#revision));
+    return { parts, events };
   }
 
-  #since({ selection, format }: WatchStart, from: Revision): Buffer[] {
+  #since({ selection, format }: WatchStart, from: Revision): Initial {
     if (from < this.#floor) throw expired(`too old resource version: ${from} (${this.#floor})`);
-    const lines: Buffer[] = [];
+    const parts: Buffer[] = [];
     let atFrom = 0;
     let first = this.#recent.length;
     while (first > this.#recentStart && this.#recent[first - 1]!.revision >= from) first--;
@@ -249,28 +274,34 @@ export class WatchCache {
       const type = visible(selection, change);
       if (type === undefined) continue;
       if (change.revision === from) atFrom++;
-      lines.push(format.line(type, type === 'DELETED' && !change.deleted ? leftSelection(this.kind, change) : change.version));
+      parts.push(format.line(type, type === 'DELETED' && !change.deleted ? leftSelection(this.kind, change) : change.version));
     }
     // A single event at `from` is the one the watcher has seen.
-    return atFrom === 1 ? lines.slice(1) : lines;
+    if (atFrom === 1) parts.shift();
+    return { parts, events: parts.length };
   }
 
+  /** Loads the kind, then follows it; where the store was away for a while, it goes on behind what it has. */
   async #followLoop(): Promise<void> {
     const { signal } = this.#stop;
     const { log, clock } = this.#options;
+    let listed: Revision | undefined;
     for (let attempt = 0; !signal.aborted; attempt++) {
+      const before = this.#revision;
       try {
-        const startRevision = await this.#load();
-        attempt = -1;
-        await this.#follow(startRevision);
+        listed ??= await this.#load();
+        await this.#follow(listed);
       } catch (error) {
         if (signal.aborted) break;
+        // History is gone, or it was not understood: begin anew.
+        if (error instanceof CompactedError || this.#taking) listed = undefined;
+        this.#taking = false;
         this.#problem = describeError(error);
         this.#ready = false;
         log.warn('watch cache lost the store', { kind: this.kind.resource, error: this.#problem });
       }
-      if (signal.aborted) break;
-      await sleep(clock, backoff(Math.max(attempt, 0), 50, 5_000), signal);
+      if (this.#revision > before) attempt = 0;
+      await sleep(clock, backoff(attempt, 50, 5_000), signal);
     }
     this.#expireAll('the server is shutting down');
   }
@@ -280,41 +311,41 @@ export class WatchCache {
     const { revision, items } = await store.range(prefixRange(this.kind.prefix));
     // Watchers have seen a past that may not lead here.
     if (this.#revision > 0) this.#expireAll(`too old resource version: ${this.#revision} (${revision})`);
-    const versions: Version[] = [];
     this.#objects.clear();
     for (const item of items) {
       try {
-        const version = decode(this.kind, item);
-        versions.push(version);
-        this.#objects.set(version.key, version);
+        this.#objects.set(decode(this.kind, item));
       } catch (error) {
         log.error('unreadable object in the store', { key: item.key, error: describeError(error) });
       }
     }
-    this.#sorted.reset(versions);
     this.#recent = [];
     this.#recentStart = 0;
+    this.#recentBytes = 0;
     this.#ahead.clear();
     this.#floor = revision;
-    this.#lastChange = versions.reduce((last, version) => Math.max(last, version.revision), 0);
+    // An object may have been deleted as late as this.
+    this.#lastChange = revision;
     return revision;
   }
 
   /** Follows the store. It begins at the revision that was listed, so that a watch may resume within that revision, too. */
   async #follow(listed: Revision): Promise<void> {
-    const { store } = this.#options;
+    const range = prefixRange(this.kind.prefix);
     const { signal } = this.#stop;
-    let startRevision = listed;
+    let startRevision = this.#revision > listed ? this.#revision + 1 : listed;
     for (;;) {
       try {
-        for await (const batch of store.watch(prefixRange(this.kind.prefix), { startRevision, signal })) {
+        for await (const batch of this.#options.store.watch(range, { startRevision, signal })) {
+          this.#taking = true;
           for (const event of batch.events) this.#take(event, listed);
+          this.#taking = false;
           this.#reached(Math.max(batch.revision, listed));
         }
         if (signal.aborted) return;
         throw new Error('the watch on the store ended');
       } catch (error) {
-        if (!(error instanceof CompactedError) || startRevision > listed || this.#revision > listed) throw error;
+        if (!(error instanceof CompactedError) || startRevision !== listed) throw error;
         startRevision = listed + 1;
       }
     }
@@ -334,15 +365,13 @@ export class WatchCache {
     if (event.type === 'put') {
       const version = ahead?.revision === revision && ahead.version !== undefined ? ahead.version : this.#decode(event);
       if (version !== undefined) {
-        this.#objects.set(key, version);
-        this.#sorted.set(version);
+        this.#objects.set(version);
         change = { revision, version, deleted: false, previous };
       }
     }
     if (change === undefined) {
       if (previous === undefined) return;
       this.#objects.delete(key);
-      this.#sorted.delete(key);
       change = { revision, version: deletedVersion(this.kind, previous, revision), deleted: true, previous };
     }
     this.#lastChange = revision;
@@ -367,8 +396,10 @@ export class WatchCache {
     }
   }
 
-  #decode(event: StoreEvent & { type: 'put' }): Version | undefined {
-    return this.#tryDecode(() => decode(this.kind, event.kv));
+  #decode({ kv }: StoreEvent & { type: 'put' }): Version | undefined {
+    const own = this.#own.get(kv.value);
+    if (own !== undefined) return present(this.kind, kv.key, kv.modRevision, own, kv.value, kv.lease);
+    return this.#tryDecode(() => decode(this.kind, kv));
   }
 
   #tryDecode(read: () => Version): Version | undefined {
@@ -382,12 +413,17 @@ export class WatchCache {
 
   #record(change: Change): void {
     this.#recent.push(change);
-    if (this.#recent.length - this.#recentStart <= RECENT_CHANGES) return;
-    // Whole revisions go, so that who resumes at the floor has missed nothing of it.
-    const gone = this.#recent[this.#recentStart]!.revision;
-    while (this.#recent[this.#recentStart]?.revision === gone) this.#recentStart++;
-    this.#floor = gone + 1;
-    if (this.#recentStart > RECENT_CHANGES) {
+    this.#recentBytes += change.version.size;
+    while (this.recentChanges > RECENT_CHANGES || (this.#recentBytes > RECENT_BYTES && this.recentChanges > 1)) {
+      // Whole revisions go, so that who resumes at the floor has missed nothing of it.
+      const gone = this.#recent[this.#recentStart]!.revision;
+      while (this.#recent[this.#recentStart]?.revision === gone) {
+        this.#recentBytes -= this.#recent[this.#recentStart]!.version.size;
+        this.#recentStart++;
+      }
+      this.#floor = gone + 1;
+    }
+    if (this.#recentStart > 1_000 && this.#recentStart * 2 > this.#recent.length) {
       this.#recent = this.#recent.slice(this.#recentStart);
       this.#recentStart = 0;
     }

@@ -52,8 +52,10 @@ export async function acquire(options: ElectionOptions, signal: AbortSignal): Pr
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted();
     try {
-      const term = await tryAcquire(options, holder, signal);
-      if (term !== undefined) return term;
+      const term = await tryAcquire(options, holder);
+      if (term !== undefined && !signal.aborted) return term;
+      await term?.release();
+      signal.throwIfAborted();
       log.debug('waiting for leadership', { lease: name });
       await goneFromServer(options, signal);
       failures = -1;
@@ -98,7 +100,8 @@ export async function electionLoop(
   }
 }
 
-async function tryAcquire(options: ElectionOptions, holder: string, signal: AbortSignal): Promise<Term | undefined> {
+/** Not to be aborted half-way: a Lease that was created unnoticed would keep everybody out for its whole ttl. */
+async function tryAcquire(options: ElectionOptions, holder: string): Promise<Term | undefined> {
   const { client, clock, name, namespace = SYSTEM_NAMESPACE, ttl = 15_000 } = options;
   const now = toTimestamp(clock.now());
   const wanted: Lease = {
@@ -108,7 +111,7 @@ async function tryAcquire(options: ElectionOptions, holder: string, signal: Abor
   const lifetime = new Lifetime(clock, ttl);
   const mine = lifetime.begin();
   try {
-    const lease = await client.create(LeaseKind, wanted, { signal });
+    const lease = await within(ttl / 3, clock, (signal) => client.create(LeaseKind, wanted, { signal }));
     mine.succeeded();
     return lead(options, lease, lifetime);
   } catch (error) {
@@ -118,7 +121,7 @@ async function tryAcquire(options: ElectionOptions, holder: string, signal: Abor
   const lease = await client.find(LeaseKind, name, namespace);
   if (lease?.spec?.holderIdentity !== holder) return undefined;
   // Ours after all; how old it is we do not know, so it must be renewed before it counts.
-  await renew(options, lease, lifetime, signal);
+  await renew(options, lease, lifetime);
   return lead(options, lease, lifetime);
 }
 
@@ -174,7 +177,7 @@ async function renewalLoop(
     await sleep(clock, failures === 0 ? ttl / 3 : backoff(failures, 100, ttl / 6), over.signal);
     if (over.signal.aborted) return;
     try {
-      await renew(options, lease, lifetime, over.signal);
+      await renew(options, lease, lifetime);
       failures = 0;
     } catch (error) {
       if (over.signal.aborted) return;
@@ -190,23 +193,27 @@ async function renewalLoop(
 }
 
 /** The version and uid of the Lease go along: what answers is the same Lease, untouched by anybody else. */
-async function renew(options: ElectionOptions, lease: Stored<Lease>, lifetime: Lifetime, signal: AbortSignal): Promise<void> {
+async function renew(options: ElectionOptions, lease: Stored<Lease>, lifetime: Lifetime): Promise<void> {
   const { client, clock, ttl = 15_000 } = options;
+  const renewed: Lease = { metadata: lease.metadata, spec: { ...lease.spec, renewTime: toTimestamp(clock.now()) } };
   const attempt = lifetime.begin();
-  const request = new AbortController();
-  const stop = (): void => request.abort();
-  const timeout = clock.after(ttl / 3, stop);
-  signal.addEventListener('abort', stop, { once: true });
   try {
-    const renewed: Lease = { metadata: lease.metadata, spec: { ...lease.spec, renewTime: toTimestamp(clock.now()) } };
-    await client.update(LeaseKind, renewed, { signal: request.signal });
+    await within(ttl / 3, clock, (signal) => client.update(LeaseKind, renewed, { signal }));
     attempt.succeeded();
   } catch (error) {
     attempt.failed();
     throw error;
+  }
+}
+
+/** A request that is given up after `ms`. */
+async function within<T>(ms: Duration, clock: Clock, request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const giveUp = new AbortController();
+  const timer = clock.after(ms, () => giveUp.abort(new Error(`no answer within ${formatDuration(ms)}`)));
+  try {
+    return await request(giveUp.signal);
   } finally {
-    timeout.cancel();
-    signal.removeEventListener('abort', stop);
+    timer.cancel();
   }
 }
 

@@ -37,16 +37,22 @@ export class LiveBlock {
     this.#drawn = 0;
   }
 
+  /** Only the line of the spinner is written again between states. */
   #tick(): Timer {
     return this.#clock.after(100, () => {
       this.#frame = (this.#frame + 1) % frames.length;
-      this.#redraw();
+      const [first = ''] = this.#text().split('\n');
+      this.#io.stdout.write(`\x1b[${this.#drawn}A\r${first}\x1b[K\x1b[${this.#drawn}B\r`);
       this.#timer = this.#tick();
     });
   }
 
+  #text(): string {
+    return this.#draw(frames[this.#frame]!);
+  }
+
   #redraw(): void {
-    const text = this.#draw(frames[this.#frame]!);
+    const text = this.#text();
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : '';
     this.#io.stdout.write(`${up}\x1b[J${text}\n`);
     const columns = Math.max(1, this.#io.columns());

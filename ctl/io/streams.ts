@@ -31,7 +31,7 @@ export function processIO(): IO {
     stderr: process.stderr,
     interactive: process.stdout.isTTY === true,
     canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
-    columns: () => process.stdout.columns ?? 80,
+    columns: () => process.stdout.columns || 80,
     cwd: process.cwd(),
     onInterrupt(listener) {
       process.on('SIGINT', listener);

@@ -8,7 +8,7 @@ import type { Range, Source } from './source.ts';
 export type TokenType =
   | '{' | '}' | '[' | ']' | '(' | ')' | '*' | '/' | '+' | '-' | '%' | '&&' | '||' | '!' | '=' | '==' | '!=' | '<' | '<=' | '>' | '>='
   | '?' | ':' | '::' | '...' | '.' | ',' | '=>' | '&' | '|' | '^' | '~' | '**' | ';' | '`' | "'"
-  | 'number' | 'identifier' | 'newline' | 'eof' | 'invalid' | 'curly-quote'
+  | 'number' | 'identifier' | 'comment' | 'newline' | 'eof' | 'invalid' | 'curly-quote'
   | 'quote-open' | 'quote-close' | 'heredoc-open' | 'heredoc-close' | 'literal' | 'quoted-newline' | '${' | '%{' | 'template-end'; // prettier-ignore
 
 export interface Token {
@@ -33,7 +33,10 @@ type Mode =
  * Splits a text into tokens, comments left out (a line comment still ends its line). Never fails: what cannot be a token
  * comes as `invalid`, an open string ends where the text does, and the parser says so.
  */
-export function tokenize(source: Source, options: { template?: boolean; literalTemplates?: boolean } = {}): Token[] {
+export function tokenize(
+  source: Source,
+  options: { template?: boolean; literalTemplates?: boolean; comments?: boolean } = {},
+): Token[] {
   const text = source.text;
   const tokens: Token[] = [];
   const modes: Mode[] = [
@@ -53,6 +56,11 @@ export function tokenize(source: Source, options: { template?: boolean; literalT
   push('eof', at);
   return tokens;
 
+  function comment(end: number): void {
+    if (options.comments === true) push('comment', end);
+    else at = end;
+  }
+
   function code(mode: Extract<Mode, { kind: 'code' }>): void {
     const c = text[at]!;
     if (c === ' ' || c === '\t') {
@@ -63,13 +71,14 @@ export function tokenize(source: Source, options: { template?: boolean; literalT
     if (c === '\r' && text[at + 1] === '\n') return push('newline', at + 2);
     if (c === '#' || (c === '/' && text[at + 1] === '/')) {
       const end = text.indexOf('\n', at);
-      at = end === -1 ? text.length : end;
+      comment(end === -1 ? text.length : end);
       return;
     }
     if (c === '/' && text[at + 1] === '*') {
       const end = text.indexOf('*/', at + 2);
-      if (end === -1) return push('invalid', text.length);
-      at = end + 2;
+      // Without an end it is no comment, but a slash and a star, which nothing takes.
+      if (end === -1) return push('/', at + 1);
+      comment(end + 2);
       return;
     }
     if (c === '"') {
@@ -91,10 +100,9 @@ export function tokenize(source: Source, options: { template?: boolean; literalT
         modes.pop();
         return push('template-end', at + (c === '~' ? 2 : 1));
       }
-      if (c === '}') {
-        mode.braces = Math.max(0, mode.braces - 1);
-        return push('}', at + 1);
-      }
+      if (c === '~') return push('template-end', at + 2);
+      mode.braces = Math.max(0, mode.braces - 1);
+      return push('}', at + 1);
     }
     if (c >= '0' && c <= '9') {
       NUMBER.lastIndex = at;

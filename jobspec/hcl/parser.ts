@@ -2,7 +2,7 @@ import type { Attribute, BinaryOperator, Block, Body, Expression, Label, ObjectI
 import { parseBigFloat } from './big-float.ts';
 import { Diagnostics } from './diagnostic.ts';
 import { tokenize, tokenRange, type Token, type TokenType } from './lexer.ts';
-import { Source, type Range } from './source.ts';
+import { formatRange, Source, type Range } from './source.ts';
 import { FALSE, NULL, TRUE, UNKNOWN, number, string } from './value.ts';
 
 export interface Parsed {
@@ -115,12 +115,14 @@ class Parser {
       this.#read();
       if (next.type === 'eof') {
         if (!this.#recovering) {
+          const { line, column } = this.#source.position(open.start);
           this.#error(
-            'Unclosed configuration block',
-            'There is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.',
-            this.#range(open),
+            'Argument or block definition required',
+            `An argument or block definition is required here. There is no closing brace for the block that opens in line ${line}, column ${column}.`,
+            { source: this.#source, start: next.start, end: next.end },
           );
         }
+        this.#recovering = true;
         last = next;
         break;
       }
@@ -133,7 +135,7 @@ class Parser {
           this.#range(next),
         );
       }
-      this.#at--;
+      // Behind the token that is not understood, which may be a brace that closes nothing.
       this.#recoverLine();
     }
     return { attributes, blocks, range: { source: this.#source, start: open.start, end: last.end } };
@@ -195,6 +197,12 @@ class Parser {
         this.#error(
           'Invalid single-argument block definition',
           'Single-line block syntax can include only one argument definition. To define multiple arguments, use the multi-line block syntax with one argument definition per line.',
+          this.#range(next),
+        );
+      } else if (next.type === 'newline' || next.type === 'eof') {
+        this.#error(
+          'Invalid single-argument block definition',
+          "An argument definition on the same line as its containing block creates a single-line block definition, which must also be closed on the same line. Place the block's closing brace immediately after the argument definition.",
           this.#range(next),
         );
       } else {
@@ -349,7 +357,7 @@ class Parser {
         return { value, range: { source: this.#source, start: open.start, end: this.#tokens[this.#at - 1]!.end } };
       }
       if (token.type === 'quoted-newline') {
-        this.#multiLineString(token);
+        this.#recovering = true; // reported with the other bad tokens
         continue;
       }
       this.#error(
@@ -422,8 +430,9 @@ class Parser {
 
   #traversals(base: Expression): Expression {
     let e = base;
-    for (;;) {
+    for (let n = 0; ; n++) {
       const next = this.#peek();
+      if ((next.type === '.' || next.type === '[') && n > 1000) return this.#tooDeep();
       if (next.type === '.') e = this.#dot(e);
       else if (next.type === '[') e = this.#bracket(e);
       else return e;
@@ -499,8 +508,10 @@ class Parser {
         this.#newlines.pop();
         this.#newlines.push(this.#newlines.at(-1) ?? true);
         const markRange = this.#tokensRange(open, close);
-        let each: Expression = { kind: 'element', range: markRange };
-        each = this.#traversals(each);
+        if (this.#depth >= MAX_DEPTH) return this.#tooDeep();
+        this.#depth++;
+        const each = this.#traversals({ kind: 'element', range: markRange });
+        this.#depth--;
         return { kind: 'splat', from, each, markRange, range: this.#span(from.range, each.range) };
       }
       const key = this.#expression();
@@ -916,7 +927,7 @@ class Parser {
     if (flush) removeIndent(parts);
     trimMarked(parts);
     const range: Range = { source: this.#source, start: open.start, end: Math.max(close.end, open.end) };
-    const reader = new TemplateReader(parts, this);
+    const reader = new TemplateReader(parts, this, this.#range(close));
     const expressions = reader.until([]);
     if (expressions.length === 1 && expressions[0]!.kind !== 'literal') {
       const only = parts[0]!;
@@ -945,7 +956,7 @@ class Parser {
           });
           break;
         case 'quoted-newline':
-          this.#multiLineString(token);
+          this.#recovering = true; // reported with the other bad tokens
           break;
         case '${': {
           this.#newlines.push(false);
@@ -1089,15 +1100,6 @@ class Parser {
 
   #trimsAfter(close: Token): boolean {
     return close.type === 'template-end' && this.#source.text[close.start] === '~';
-  }
-
-  #multiLineString(token: Token): void {
-    this.#error(
-      'Invalid multi-line string',
-      'Quoted strings may not be split over multiple lines. To produce a multi-line string, either use the \\n escape to represent a newline character or use the "heredoc" multi-line template syntax.',
-      this.#range(token),
-    );
-    this.#recovering = true;
   }
 
   #unescape(token: Token, quoted: boolean): string {
@@ -1307,8 +1309,10 @@ class Parser {
     for (const token of this.#tokens) {
       const message = badToken(token.type);
       if (message === undefined || told.has(token.type)) continue;
-      told.add(token.type);
-      this.diagnostics.error(message[0], message[1], this.#range(token));
+      if (token.type !== 'quoted-newline') told.add(token.type);
+      let { end } = token;
+      while (token.type === 'quoted-newline' && this.#source.text[end] === '\n') end++;
+      this.diagnostics.error(message[0], message[1], { source: this.#source, start: token.start, end });
     }
   }
 }
@@ -1337,6 +1341,11 @@ function badToken(type: TokenType): readonly [summary: string, detail: string] |
       ];
     case "'":
       return ['Invalid character', 'Single quotes are not valid. Use double quotes (") to enclose strings.'];
+    case 'quoted-newline':
+      return [
+        'Invalid multi-line string',
+        'Quoted strings may not be split over multiple lines. To produce a multi-line string, either use the \\n escape to represent a newline character or use the "heredoc" multi-line template syntax.',
+      ];
     case 'curly-quote':
       return [
         'Invalid character',
@@ -1423,13 +1432,16 @@ function trimMarked(parts: TemplatePart[]): void {
 class TemplateReader {
   readonly #parts: readonly TemplatePart[];
   readonly #parser: Parser;
+  /** What ends the template. */
+  readonly #end: Range;
   #at = 0;
   /** The directive that ended the last `until`. */
   #ended: TemplatePart | undefined;
 
-  constructor(parts: readonly TemplatePart[], parser: Parser) {
+  constructor(parts: readonly TemplatePart[], parser: Parser, end: Range) {
     this.#parts = parts;
     this.#parser = parser;
+    this.#end = end;
   }
 
   until(ends: readonly TemplatePart['kind'][]): Expression[] {
@@ -1514,11 +1526,8 @@ class TemplateReader {
   }
 
   #unterminated(what: string, end: string, range: Range): void {
-    this.#parser.fail(
-      `Unterminated template ${what} directive`,
-      `Expected a ${end} directive before the end of the template.`,
-      range,
-    );
+    const detail = `The ${what} directive at ${formatRange(range)} is missing its corresponding ${end} directive.`;
+    this.#parser.fail('Unexpected end of template', detail, this.#end);
   }
 }
 

@@ -9,6 +9,7 @@ import { string, UNKNOWN } from '../hcl/value.ts';
 import { assembleJob, type JobTokens } from '../nomad/index.ts';
 import { checkLabels, decodeBody, decodeTask, unsupportedArgument, unsupportedBlock, type Fields } from './decode.ts';
 import { expandBlocks } from './expand.ts';
+import { modernBody } from './hcl1.ts';
 import { jsonBody, shapeOf, type JsonShape } from './json-body.ts';
 import { job as jobSchema, taskBlock, vaultBlock } from './schema.ts';
 import { readLocals, readVariables, type VariableInputs } from './variables.ts';
@@ -20,7 +21,12 @@ export interface HclJob {
 }
 
 /** Reads a job file in HCL (native or JSON syntax): variables, locals, then the job itself. */
-export function parseHclJob(source: Source, inputs: VariableInputs, options: FunctionOptions): HclJob {
+export function parseHclJob(
+  source: Source,
+  inputs: VariableInputs,
+  options: FunctionOptions & { readonly hcl1?: boolean },
+): HclJob {
+  if (options.hcl1 === true) return parseHcl1Job(source);
   const parsed = /^\s*\{/.test(source.text) ? jsonBody(source, ROOT) : parseHclBody(source);
   const diagnostics = parsed.diagnostics;
   const broken = diagnostics.failed;
@@ -46,6 +52,21 @@ export function parseHclJob(source: Source, inputs: VariableInputs, options: Fun
   if (jobs[0] === undefined || !usable) return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
   const { job, tokens } = decodeJob(jobs[0], scope, diagnostics);
   return { job, tokens, diagnostics: diagnostics.list };
+}
+
+/** Reads a job file in the older grammar: no variables, no functions, interpolations are text. */
+function parseHcl1Job(source: Source): HclJob {
+  const { body, diagnostics } = parseHclBody(source, { literalTemplates: true });
+  const scope: Scope = { variables: new Map(), functions: new Map() };
+  const broken = diagnostics.failed;
+  const job = body.blocks.find((b) => b.type === 'job');
+  for (const block of body.blocks) if (block !== job) unsupportedBlock(block, new Set(), ['job'], diagnostics);
+  if (job === undefined || !checkLabels(job, ['name'], diagnostics)) {
+    if (!broken) diagnostics.error('Missing job block', 'A job block is required');
+    return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
+  }
+  const decoded = decodeJob({ ...job, body: modernBody(job.body, jobSchema, diagnostics) }, scope, diagnostics);
+  return { ...decoded, diagnostics: diagnostics.list };
 }
 
 const ROOT: JsonShape = (name) => {

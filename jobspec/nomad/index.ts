@@ -17,17 +17,40 @@ export interface JobTokens {
   readonly vault?: string;
 }
 
+/** The job in the API's JSON. One that the server has (with a status) comes with its version, indexes and state. */
 export function toNomadJob(job: Job, tokens: JobTokens = {}): NomadJob {
   const id = jobId(job);
-  const fields = toApi(job.spec as Fields, jobSchema);
+  const stored = job.status === undefined ? {} : storedFields(job);
   return {
-    ...fields,
+    ...toApi(job.spec as Fields, jobSchema),
+    ...stored,
     ID: id,
     Name: job.spec.name ?? id,
     Namespace: job.metadata.namespace ?? null,
-    ConsulToken: tokens.consul ?? null,
-    VaultToken: tokens.vault ?? null,
+    ConsulToken: tokens.consul ?? stored.ConsulToken ?? null,
+    VaultToken: tokens.vault ?? stored.VaultToken ?? null,
     Stop: job.spec.stop ?? null,
+  };
+}
+
+function storedFields({ status = {}, spec }: Job): NomadJob {
+  const submitted = status.submittedAt === undefined ? NaN : Date.parse(status.submittedAt);
+  return {
+    ConsulToken: '',
+    VaultToken: '',
+    ParentID: '',
+    ConsulNamespace: '',
+    VaultNamespace: '',
+    NomadTokenID: '',
+    Status: status.phase ?? 'pending',
+    StatusDescription: status.description ?? '',
+    Stable: status.stable ?? false,
+    Version: status.version ?? 0,
+    SubmitTime: Number.isNaN(submitted) ? null : submitted * 1e6,
+    JobModifyIndex: status.modifyIndex ?? 0,
+    ModifyIndex: status.modifyIndex ?? 0,
+    CreateIndex: 0,
+    AllAtOnce: spec.allAtOnce ?? false,
   };
 }
 

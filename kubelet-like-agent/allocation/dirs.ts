@@ -78,7 +78,8 @@ export class AllocationDirs {
     await mounts.unmountBelow(this.root);
     for (const name of tasks) {
       const { secrets } = this.task(name);
-      for (const entry of await readdir(secrets).catch(() => [])) await rm(join(secrets, entry), { recursive: true, force: true });
+      for (const entry of await readdir(secrets).catch(() => []))
+        await rm(join(secrets, entry), { recursive: true, force: true });
     }
   }
 

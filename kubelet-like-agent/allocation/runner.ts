@@ -179,6 +179,8 @@ export class AllocationRunner {
     // Nothing had been started: the beginning is idempotent, so begin again.
     if (this.#tasks.every((t) => t.record.phase.at === 'waiting') && this.#goal === 'run') return this.start(previous);
     this.#ready = true;
+    // What is on disk was told, or will be found out not to have been once the server's view is known.
+    this.#posted = canonical(this.#status());
     for (const task of this.#tasks) {
       if (sameBoot) task.resume(true);
       else this.#rebooted(task);
@@ -223,8 +225,9 @@ export class AllocationRunner {
   serverStatus(object: Stored<Allocation>): void {
     const { status, metadata } = object;
     if (Number(metadata.resourceVersion) < this.#acknowledgedAt) return;
+    const reconnected = status?.phase === 'unknown' && this.#serverPhase !== 'unknown';
     this.#serverPhase = status?.phase;
-    if (status?.phase === 'unknown' && !this.isTerminal) {
+    if (reconnected && !this.isTerminal) {
       const now = this.#host.clock.now();
       this.#reconnectedAt = toTimestamp(now);
       for (const task of this.#tasks) if (!isDead(task.record)) task.note(taskEvents.reconnected(now));
@@ -238,6 +241,7 @@ export class AllocationRunner {
       const { modifiedAt: _at, ...known }: AllocationStatus = status ?? {};
       const text = canonical(current);
       if (text === canonical(known)) this.#posted = this.#acknowledged = text;
+      else this.#posted = '';
     }
     this.#post();
   }

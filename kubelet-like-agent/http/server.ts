@@ -263,7 +263,8 @@ function sendStatus(response: ServerResponse, code: number, reason: string, mess
 function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DriverError) return new ApiError('Conflict', describeError(error));
-  if (error instanceof LogError) return new ApiError(error.reason === 'NotFound' ? 'NotFound' : 'Forbidden', describeError(error));
+  if (error instanceof LogError)
+    return new ApiError(error.reason === 'NotFound' ? 'NotFound' : 'Forbidden', describeError(error));
   if (error instanceof URIError) return new ApiError('BadRequest', 'the path is not readable');
   return new ApiError('InternalError', describeError(error));
 }

@@ -51,7 +51,7 @@ export function taskStart(input: StartInput): Omit<TaskStart, 'report' | 'signal
     group: group.name,
     namespace: allocation.metadata.namespace ?? 'default',
     task: task.name,
-    config: interpolateAll(task.config ?? {}, variables) as Record<string, unknown>,
+    config: interpolateAll(task.config ?? {}, variables),
     env,
     ...(task.user !== undefined && task.user !== '' && { user: task.user }),
     resources: resourcesOf(allocation, task),

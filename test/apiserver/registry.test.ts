@@ -9,7 +9,7 @@ import type { ApiObject } from '../../apiserver/registry/object.ts';
 import { jsonPatch, mergePatch, readJsonPatch } from '../../apiserver/registry/patch.ts';
 import { SchemaSet } from '../../apiserver/registry/schema.ts';
 import { fits, parseFieldSelector, parseLabelSelector, select } from '../../apiserver/registry/selectors.ts';
-import { compareKeys, Sorted } from '../../apiserver/registry/sorted.ts';
+import { compareKeys, Objects } from '../../apiserver/registry/objects.ts';
 import { encode, present, unstored, type Version } from '../../apiserver/registry/version.ts';
 
 const kinds = builtinKinds();
@@ -274,13 +274,29 @@ t.test('the order of keys is that of the store', async (t) => {
     keys,
   );
 
-  const sorted = new Sorted();
-  for (const key of shuffled) sorted.set(unstored(key, object('x'), 1));
-  const snapshot = sorted.snapshot();
-  sorted.delete('b');
-  sorted.set(unstored('aa', object('x'), 1));
+  const objects = new Objects();
+  const put = (key: string, spec: object): void => objects.set(unstored(key, object('x', {}, spec), 1));
+  for (const [i, key] of shuffled.entries()) put(key, { index: i % 2 });
+  const snapshot = objects.snapshot();
+  t.equal(objects.snapshot(), snapshot, 'unchanged, it is the same');
+  objects.delete('b');
+  put('aa', { index: 1 });
+  put('ä', { index: 7 });
   t.same(snapshot.map((version) => version.key), keys, 'a snapshot stays as it was'); // prettier-ignore
-  t.equal(sorted.size, keys.length);
+  const after = [...keys.filter((key) => key !== 'b'), 'aa'].sort(compareKeys);
+  t.same(objects.snapshot().map((version) => version.key), after); // prettier-ignore
+  t.equal(objects.size, after.length);
+  const indexed = (value: string): string[] => objects.where(['spec', 'index'], value)!.map((version) => version.key);
+  t.same(indexed('7'), ['ä']);
+  put('ä', { index: 1 });
+  put('a', { index: 7 });
+  objects.delete('aa');
+  t.same(indexed('7'), ['a'], 'the index follows');
+  t.ok(indexed('1').includes('ä') && !indexed('1').includes('aa'));
+  objects.delete('😀');
+  put('😀', { index: 7 });
+  t.same(indexed('7'), ['a', '😀']);
+  t.same(indexed('8'), []);
 });
 
 t.test('JSON texts: where they break and what they repeat', async (t) => {

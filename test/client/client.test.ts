@@ -208,11 +208,11 @@ t.test('a leader whose renewals fail gives up after the ttl, by its own timers',
     new AbortController().signal,
   );
   t.same(term.fence, { namespace: 'orch-system', name: 'x', uid: 'u1' });
-  await until(() => armed === 2); // its end, the next renewal
+  await until(() => armed === 3); // its end, the deadline of the request, the next renewal
   manual.advance(3000);
-  await until(() => armed === 5); // a later end, the request's deadline, the next renewal
+  await until(() => armed === 6); // a later end, the request's deadline, the next renewal
   manual.advance(3000);
-  await until(() => armed === 8); // the same again, but it failed
+  await until(() => armed === 9); // the same again, but it failed
   t.equal(renewals, 2);
   manual.advance(5900);
   t.equal(term.signal.aborted, false, '8.9 s after the renewal that succeeded');

@@ -20,12 +20,10 @@ import { FakeAgent } from '../framework/fake-agent.ts';
 
 const plane = await startControlPlane(t);
 const { client, informers } = plane;
-const controllers = await startControllers({
-  ...plane,
-  names: controllerNames,
-  identity: 'test',
-  config: { node: { heartbeatGrace: 50, heartbeatTtl: 100 } },
-});
+const start = (identity: string): ReturnType<typeof startControllers> =>
+  startControllers({ ...plane, names: controllerNames, identity, config: { node: { heartbeatGrace: 50, heartbeatTtl: 100 } } });
+const first = await start('first');
+const second = await start('second');
 const agents = await Promise.all([1, 2, 3].map(() => new FakeAgent({ ...plane, behaviour }).start()));
 const jobName = 'tour';
 /** Images of which no allocation gets healthy. */
@@ -54,7 +52,8 @@ const own = (): Stored<Allocation>[] =>
 const serving = (): Stored<Allocation>[] => own().filter((a) => a.spec.desired === 'run' && a.status?.phase === 'running' && a.status.deploymentHealth?.healthy === true); // prettier-ignore
 
 t.teardown(async () => {
-  await controllers.close();
+  await first.close();
+  await second.close();
   await Promise.all(agents.map((agent) => agent.close()));
   await plane.close();
 });
@@ -75,9 +74,11 @@ t.test('submitted, spread over the nodes, and deployed', async (t) => {
   await jobWhere((j) => j.status?.phase === 'running' && j.status.groups?.[0]?.running === 3 && j.status.stable === true);
 });
 
-t.test('a new version rolls out, never more than one away', async (t) => {
+t.test('a new version rolls out, never more than one away, and another process takes over in the middle', async (t) => {
   watching = true;
   await client.patch(JobKind, jobName, 'default', { spec: job({ args: ['1'] }).spec });
+  await where(DeploymentKind, (d) => d.spec.jobVersion === 1 && d.status?.groups?.[0]?.healthy === 1);
+  await first.close();
   const deployment = await where(DeploymentKind, (d) => d.spec.jobVersion === 1 && d.status?.phase === 'successful');
   watching = false;
   t.equal(mostMissing, 1);
@@ -124,12 +125,13 @@ t.test('a node is drained', async (t) => {
 t.test('a failed allocation is rescheduled', async (t) => {
   const victim = serving()[0]!;
   await client.patch(AllocationKind, victim.metadata.name, 'default', { status: { phase: 'failed' } }, { subresource: 'status' });
-  const replaced = await where(
+  const waiting = await where(
     AllocationKind,
-    (a) => a.metadata.name === victim.metadata.name && a.spec.nextAllocation !== undefined,
+    (a) => a.metadata.name === victim.metadata.name && a.spec.followupEvaluation !== undefined,
   );
-  await where(AllocationKind, (a) => a.metadata.name === replaced.spec.nextAllocation && a.status?.phase === 'running');
-  t.pass();
+  const followup = await where(EvaluationKind, (e) => e.metadata.name === waiting.spec.followupEvaluation);
+  t.match(followup.spec, { waitUntil: /^20/ }, 'after the delay of its policy');
+  await jobWhere((j) => j.status?.phase === 'running' && j.status.groups?.[0]?.failed === 1);
 });
 
 t.test('stopped, started again, and purged', async (t) => {
@@ -137,7 +139,8 @@ t.test('stopped, started again, and purged', async (t) => {
   const dead = await jobWhere((j) => j.status?.phase === 'dead' && j.status.groups?.[0]?.running === 0);
   t.match(dead.status?.groups, [{ desired: 0, queued: 0, starting: 0, running: 0 }]);
   await client.patch(JobKind, jobName, 'default', { spec: { stop: false } });
-  await jobWhere((j) => j.status?.phase === 'running' && j.status.groups?.[0]?.running === 3);
+  // The third waits for the delay of the one that failed.
+  await jobWhere((j) => j.status?.phase === 'running' && j.status.groups?.[0]?.running === 2);
   await client.delete(JobKind, jobName, 'default');
   await until(() => informers.of(JobKind).size === 0);
   await until(() => own().length === 0);
@@ -149,7 +152,7 @@ t.test('stopped, started again, and purged', async (t) => {
 
 function job({ args = [], progressDeadline = '10m' }: { args?: string[]; progressDeadline?: string }): Job {
   const update = { maxParallel: 1, minHealthyTime: '0s', healthyDeadline: '5m', progressDeadline, autoRevert: true };
-  const reschedule = { delay: '0s', delayFunction: 'constant', unlimited: true };
+  const reschedule = { delay: '5s', delayFunction: 'constant', unlimited: true };
   const tasks = [
     { name: 'web', driver: 'raw_exec', config: { command: '/bin/true', args }, resources: { cpu: 100, memory: 100 } },
   ];

@@ -9,13 +9,15 @@ import { NodeKind } from '../../openapi/index.ts';
 import { freePorts, Sandbox, type Process } from '../framework/orchctl.ts';
 import { allocations, containers, deployed, settled } from './tour.ts';
 
-const [http, rpc, serf, ...client] = await freePorts(12);
-const box = new Sandbox(`http://127.0.0.1:${http}`);
-t.teardown(() => box.close());
-const api = box.client();
-t.teardown(() => api.close());
+// One test around all: between top-level tests that wait for something else, tap would take the file to be over.
+await t.test('a cluster of one server and three clients', async (t) => {
+  const [http, rpc, serf, ...client] = await freePorts(12);
+  const box = new Sandbox(`http://127.0.0.1:${http}`);
+  t.teardown(() => box.close());
+  const api = box.client();
+  t.teardown(() => api.close());
 
-const common = `
+  const common = `
 bind_addr = "127.0.0.1"
 advertise {
   http = "127.0.0.1"
@@ -23,9 +25,9 @@ advertise {
   serf = "127.0.0.1"
 }
 `;
-await writeFile(
-  join(box.dir, 'server.hcl'),
-  `data_dir = "${box.dir}/server"
+  await writeFile(
+    join(box.dir, 'server.hcl'),
+    `data_dir = "${box.dir}/server"
 ${common}
 server {
   enabled          = true
@@ -38,11 +40,11 @@ ports {
   serf = ${serf}
 }
 `,
-);
-for (const n of [1, 2, 3]) {
-  await writeFile(
-    join(box.dir, `client-${n}.hcl`),
-    `data_dir = "${box.dir}/client-${n}"
+  );
+  for (const n of [1, 2, 3]) {
+    await writeFile(
+      join(box.dir, `client-${n}.hcl`),
+      `data_dir = "${box.dir}/client-${n}"
 name = "client${n}"
 ${common}
 client {
@@ -55,123 +57,125 @@ ports {
   serf = ${client[n * 3 - 1]}
 }
 `,
-  );
-}
+    );
+  }
 
-const startServer = async (): Promise<Process> => {
-  const server = box.start('agent', '-config=server.hcl');
-  await server.says(/orch agent started!/);
-  return server;
-};
-let server = await startServer();
-const agents = new Map<string, Process>();
-for (const n of [1, 2, 3]) agents.set(`client${n}`, box.start('agent', `-config=${box.dir}/client-${n}.hcl`));
+  const startServer = async (): Promise<Process> => {
+    const server = box.start('agent', '-config=server.hcl');
+    await server.says(/orch agent started!/);
+    return server;
+  };
+  let server = await startServer();
+  const agents = new Map<string, Process>();
+  for (const n of [1, 2, 3]) agents.set(`client${n}`, box.start('agent', `-config=${box.dir}/client-${n}.hcl`));
 
-const nodes = async () => (await api.list(NodeKind)).items;
-const readyNodes = (count: number, ms = 60_000) =>
-  box.eventually(
-    `${count} ready nodes`,
-    async () => (await nodes()).filter((n) => n.status?.phase === 'ready').length === count,
-    ms,
-  );
+  const nodes = async () => (await api.list(NodeKind)).items;
+  const readyNodes = (count: number, ms = 60_000) =>
+    box.eventually(
+      `${count} ready nodes`,
+      async () => (await nodes()).filter((n) => n.status?.phase === 'ready').length === count,
+      ms,
+    );
 
-/** The container IDs that run, as one text. */
-const running = async () => (await containers(box, api, 'example')).map((line) => line.split(' ')[0]).sort().join(' '); // prettier-ignore
+  /** The container IDs that run, as one text. */
+  const running = async () => (await containers(box, api, 'example')).map((line) => line.split(' ')[0]).sort().join(' '); // prettier-ignore
 
-await t.test('three clients join', async (t) => {
-  await readyNodes(3);
-  const text = await box.ok('node', 'status');
-  for (const name of agents.keys()) t.match(text, new RegExp(`^[0-9a-f]{8} +dc1 +${name} +<none> +false +eligible +ready$`, 'm'));
-  t.match(await box.ok('server', 'members'), /alive +true/);
-});
-
-await t.test('count 3 spreads over the clients', async (t) => {
-  const example = await readFile(new URL('../../../examples/example.nomad', import.meta.url), 'utf8');
-  await writeFile(join(box.dir, 'example.nomad'), example.replace('count = 1', 'count = 3').replace('"10s"', '"2s"'));
-  await box.ok('job', 'run', 'example.nomad');
-  const live = await settled(box, api, 'example', 3);
-  t.equal(new Set(live.map((a) => a.spec.nodeName)).size, 3);
-  await deployed(box, 'example', 'successful');
-});
-
-await t.test('the server is killed and comes back: no task stops', async (t) => {
-  const before = await running();
-  await server.kill('SIGKILL');
-  t.equal(await running(), before, 'while it is away');
-  server = await startServer();
-  await readyNodes(3);
-  await settled(box, api, 'example', 3);
-  t.equal(await running(), before, 'after it came back');
-});
-
-await t.test('an agent is killed and comes back: no task restarts', async (t) => {
-  const before = await running();
-  await agents.get('client1')!.kill('SIGKILL');
-  agents.set('client1', box.start('agent', `-config=${box.dir}/client-1.hcl`));
-  await agents.get('client1')!.says(/orch agent started!/);
-  await readyNodes(3);
-  await settled(box, api, 'example', 3);
-  t.equal(await running(), before);
-  for (const a of await allocations(api, 'example')) t.equal(a.status?.tasks?.[0]?.restarts ?? 0, 0);
-
-  await agents.get('client2')!.kill('SIGTERM');
-  agents.set('client2', box.start('agent', `-config=${box.dir}/client-2.hcl`));
-  await agents.get('client2')!.says(/orch agent started!/);
-  await settled(box, api, 'example', 3);
-  t.equal(await running(), before, 'nor when it is stopped in the ordinary way');
-});
-
-await t.test('a container that ends while its agent is away is noticed', async (t) => {
-  const [line] = await containers(box, api, 'example');
-  const [container, name] = line!.split(' ');
-  const alloc = (await allocations(api, 'example')).find((a) => name!.includes(a.metadata.name))!;
-  const node = (await nodes()).find((n) => n.metadata.name === alloc.spec.nodeName)!.spec.name!;
-  await agents.get(node)!.kill('SIGKILL');
-  await box.run('docker', ['kill', container!]);
-  agents.set(node, box.start('agent', `-config=${box.dir}/client-${node.slice(-1)}.hcl`));
-  const detail = await box.eventually('the restart', async () => {
-    const text = await box.ok('alloc', 'status', alloc.metadata.name.slice(0, 8));
-    return /^Total Restarts = 1$/m.test(text) && /is "running"/.test(text) && text;
+  await t.test('three clients join', async (t) => {
+    await readyNodes(3);
+    const text = await box.ok('node', 'status');
+    for (const name of agents.keys())
+      t.match(text, new RegExp(`^[0-9a-f]{8} +dc1 +${name} +<none> +false +eligible +ready$`, 'm'));
+    t.match(await box.ok('server', 'members'), /alive +true/);
   });
-  t.match(detail, /Terminated +Exit Code: 137/);
-});
 
-await t.test('a client dies: its allocation is replaced elsewhere', async (t) => {
-  await readyNodes(3);
-  await settled(box, api, 'example', 3);
-  const dead = (await nodes()).find((n) => n.spec.name === 'client3')!;
-  await agents.get('client3')!.kill('SIGKILL');
-  await box.eventually(
-    'the node is down',
-    async () => (await nodes()).find((n) => n.spec.name === 'client3')?.status?.phase === 'down',
-  );
-  const live = await settled(box, api, 'example', 3);
-  t.notOk(live.some((a) => a.spec.nodeName === dead.metadata.name));
-  const lost = (await allocations(api, 'example')).filter((a) => a.status?.phase === 'lost');
-  t.equal(lost.length, 1);
-  t.equal(lost[0]!.spec.desired, 'stop');
-  t.match(await box.ok('job', 'status', 'example'), /^cache +0 +0 +3 +0 +0 +1$/m);
-});
+  await t.test('count 3 spreads over the clients', async (t) => {
+    const example = await readFile(new URL('../../../examples/example.nomad', import.meta.url), 'utf8');
+    await writeFile(join(box.dir, 'example.nomad'), example.replace('count = 1', 'count = 3').replace('"10s"', '"2s"'));
+    await box.ok('job', 'run', 'example.nomad');
+    const live = await settled(box, api, 'example', 3);
+    t.equal(new Set(live.map((a) => a.spec.nodeName)).size, 3);
+    await deployed(box, 'example', 'successful');
+  });
 
-await t.test('it returns and stops what was replaced', async (t) => {
-  agents.set('client3', box.start('agent', `-config=${box.dir}/client-3.hcl`));
-  await readyNodes(3);
-  await box.eventually('three containers', async () => (await containers(box, api, 'example')).length === 3);
-  t.equal((await settled(box, api, 'example', 3)).length, 3);
-});
+  await t.test('the server is killed and comes back: no task stops', async (t) => {
+    const before = await running();
+    await server.kill('SIGKILL');
+    t.equal(await running(), before, 'while it is away');
+    server = await startServer();
+    await readyNodes(3);
+    await settled(box, api, 'example', 3);
+    t.equal(await running(), before, 'after it came back');
+  });
 
-await t.test('a drain moves everything away, one at a time', async (t) => {
-  const node = (await nodes()).find((n) => n.spec.name === 'client1')!;
-  const output = await box.ok('node', 'drain', '-enable', '-y', '-m', 'maintenance', node.metadata.name.slice(0, 8));
-  t.match(output, /drain complete/i);
-  const live = await settled(box, api, 'example', 3);
-  t.notOk(live.some((a) => a.spec.nodeName === node.metadata.name));
-  t.match(await box.ok('node', 'status'), /client1 +<none> +false +ineligible +ready/);
-  await box.ok('node', 'eligibility', '-enable', node.metadata.name.slice(0, 8));
-  t.match(await box.ok('node', 'status'), /client1 +<none> +false +eligible +ready/);
-});
+  await t.test('an agent is killed and comes back: no task restarts', async (t) => {
+    const before = await running();
+    await agents.get('client1')!.kill('SIGKILL');
+    agents.set('client1', box.start('agent', `-config=${box.dir}/client-1.hcl`));
+    await agents.get('client1')!.says(/orch agent started!/);
+    await readyNodes(3);
+    await settled(box, api, 'example', 3);
+    t.equal(await running(), before);
+    for (const a of await allocations(api, 'example')) t.equal(a.status?.tasks?.[0]?.restarts ?? 0, 0);
 
-await t.test('stopping the job leaves no container', async () => {
-  await box.ok('stop', '-purge', 'example');
-  await box.eventually('no container', async () => (await containers(box, api, 'example')).length === 0);
+    await agents.get('client2')!.kill('SIGTERM');
+    agents.set('client2', box.start('agent', `-config=${box.dir}/client-2.hcl`));
+    await agents.get('client2')!.says(/orch agent started!/);
+    await settled(box, api, 'example', 3);
+    t.equal(await running(), before, 'nor when it is stopped in the ordinary way');
+  });
+
+  await t.test('a container that ends while its agent is away is noticed', async (t) => {
+    const [line] = await containers(box, api, 'example');
+    const [container, name] = line!.split(' ');
+    const alloc = (await allocations(api, 'example')).find((a) => name!.includes(a.metadata.name))!;
+    const node = (await nodes()).find((n) => n.metadata.name === alloc.spec.nodeName)!.spec.name!;
+    await agents.get(node)!.kill('SIGKILL');
+    await box.run('docker', ['kill', container!]);
+    agents.set(node, box.start('agent', `-config=${box.dir}/client-${node.slice(-1)}.hcl`));
+    const detail = await box.eventually('the restart', async () => {
+      const text = await box.ok('alloc', 'status', alloc.metadata.name.slice(0, 8));
+      return /^Total Restarts = 1$/m.test(text) && /is "running"/.test(text) && text;
+    });
+    t.match(detail, /Terminated +Exit Code: 137/);
+  });
+
+  await t.test('a client dies: its allocation is replaced elsewhere', async (t) => {
+    await readyNodes(3);
+    await settled(box, api, 'example', 3);
+    const dead = (await nodes()).find((n) => n.spec.name === 'client3')!;
+    await agents.get('client3')!.kill('SIGKILL');
+    await box.eventually(
+      'the node is down',
+      async () => (await nodes()).find((n) => n.spec.name === 'client3')?.status?.phase === 'down',
+    );
+    const live = await settled(box, api, 'example', 3);
+    t.notOk(live.some((a) => a.spec.nodeName === dead.metadata.name));
+    const lost = (await allocations(api, 'example')).filter((a) => a.status?.phase === 'lost');
+    t.equal(lost.length, 1);
+    t.equal(lost[0]!.spec.desired, 'stop');
+    t.match(await box.ok('job', 'status', 'example'), /^cache +0 +0 +3 +0 +0 +1$/m);
+  });
+
+  await t.test('it returns and stops what was replaced', async (t) => {
+    agents.set('client3', box.start('agent', `-config=${box.dir}/client-3.hcl`));
+    await readyNodes(3);
+    await box.eventually('three containers', async () => (await containers(box, api, 'example')).length === 3);
+    t.equal((await settled(box, api, 'example', 3)).length, 3);
+  });
+
+  await t.test('a drain moves everything away, one at a time', async (t) => {
+    const node = (await nodes()).find((n) => n.spec.name === 'client1')!;
+    const output = await box.ok('node', 'drain', '-enable', '-y', '-m', 'maintenance', node.metadata.name.slice(0, 8));
+    t.match(output, /drain complete/i);
+    const live = await settled(box, api, 'example', 3);
+    t.notOk(live.some((a) => a.spec.nodeName === node.metadata.name));
+    t.match(await box.ok('node', 'status'), /client1 +<none> +false +ineligible +ready/);
+    await box.ok('node', 'eligibility', '-enable', node.metadata.name.slice(0, 8));
+    t.match(await box.ok('node', 'status'), /client1 +<none> +false +eligible +ready/);
+  });
+
+  await t.test('stopping the job leaves no container', async () => {
+    await box.ok('stop', '-purge', 'example');
+    await box.eventually('no container', async () => (await containers(box, api, 'example')).length === 0);
+  });
 });

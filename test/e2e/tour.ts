@@ -10,6 +10,7 @@ import type { Client } from '../../client/index.ts';
 import type { Sandbox } from '../framework/orchctl.ts';
 
 const id = '[0-9a-f]{8}';
+const time = '[-0-9]{10}T[0-9:]{8}(?:Z|[-+][0-9:]{5})';
 
 /** Allocations of the job, oldest first. */
 export async function allocations(client: Client, job: string): Promise<Stored<Allocation>[]> {
@@ -100,12 +101,12 @@ export async function tour(t: Test, box: Sandbox, options: { minHealthy?: string
   await t.test('job run places one allocation and redis answers', async (t) => {
     t.match(await box.ok('job', 'validate', 'example.nomad'), /Job validation successful/);
     const output = await box.ok('job', 'run', 'example.nomad');
-    t.match(output, new RegExp(`==> Monitoring evaluation "${id}"`));
+    t.match(output, new RegExp(`==> ${time}: Monitoring evaluation "${id}"`));
     t.match(output, /Evaluation triggered by job "example"/);
     t.match(output, new RegExp(`Allocation "${id}" created: node "${id}", group "cache"`));
     t.match(output, new RegExp(`Evaluation within deployment: "${id}"`));
     t.match(output, /Evaluation status changed: "pending" -> "complete"/);
-    t.match(output, new RegExp(`==> Evaluation "${id}" finished with status "complete"`));
+    t.match(output, new RegExp(`==> ${time}: Evaluation "${id}" finished with status "complete"`));
     const [alloc] = await settled(box, client, 'example', 1);
     t.equal(alloc!.spec.name, 'example.cache[0]');
 

@@ -104,7 +104,7 @@ function world(options: {
       tell: (phase: CheckStatus['phase'], output = '') => {
         const changed = status.phase !== phase;
         status = { ...status, phase, output };
-        onResult(status, changed);
+        onResult({ ...status, output }, changed);
       },
     };
     checks.push(entry);
@@ -432,6 +432,12 @@ t.test('kill -9 at any step: the next agent goes on, nothing is doubled or start
       const runner = new AllocationRunner(host, w.allocation, w.job, record);
       if (record === undefined) runner.start(undefined);
       else runner.resume(true, undefined);
+      const status = w.status();
+      runner.serverStatus({
+        ...w.allocation,
+        ...(status !== undefined && { status }),
+        metadata: { ...w.allocation.metadata, resourceVersion: '1000000' },
+      });
       return runner;
     };
     let runner = open();

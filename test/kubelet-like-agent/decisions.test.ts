@@ -1,7 +1,7 @@
 /** The pure parts of the agent, as tables: restart policy, a task's life, order of a group, health, sync, environment, services. */
 import t from 'tap';
 import { toTimestamp } from '../../base/index.ts';
-import type { Allocation, CheckStatus, NodeStatus, Stored, Task, TaskGroup } from '../../openapi/index.ts';
+import type { Allocation, CheckStatus, Stored, Task, TaskGroup } from '../../openapi/index.ts';
 import { coordinate, type Member, type Order } from '../../kubelet-like-agent/allocation/coordinate.ts';
 import {
   decideHealth,
@@ -601,7 +601,7 @@ t.test('the Node object follows the configuration, and nothing that belongs to p
   t.match(status.attributes, { 'driver.docker': '1', 'driver.docker.version': '20' });
   t.notOk(status.attributes!['driver.raw_exec']);
   t.equal(statusPatch({ phase: 'ready', ...status }, status), undefined);
-  t.same(statusPatch({ ...status, attributes: { ...status.attributes, gone: '1' } } as NodeStatus, status), {
+  t.same(statusPatch({ ...status, attributes: { ...status.attributes, gone: '1' } }, status), {
     status: { attributes: { gone: null, ...status.attributes } },
   });
 

@@ -1,5 +1,5 @@
 import type { StatusCause } from '../../../base/index.ts';
-import type { JobSpec, Service, Task, TaskGroup } from '../../../openapi/index.ts';
+import type { JobSpec, Network, Service, Task, TaskGroup } from '../../../openapi/index.ts';
 import { collectFindings } from './findings.ts';
 
 /**
@@ -20,18 +20,18 @@ const jobFeatures: readonly Feature<JobSpec>[] = [
 const groupFeatures: readonly Feature<TaskGroup>[] = [
   [
     'networks',
-    (group) => usesMode(group, (mode) => !['', 'host', 'bridge'].includes(mode)),
-    'network modes other than "host" and "bridge" are not set up yet',
+    (group) => hasNetwork(group, ({ mode = '' }) => !['', 'host', 'bridge', 'none'].includes(mode)),
+    'network modes other than "host", "bridge" and "none" are not set up yet',
   ],
   [
     'networks',
-    (group) => group.networks?.some(({ dns }) => dns !== undefined) === true,
-    'dns settings of a network are not applied yet',
+    (group) => hasNetwork(group, ({ mode = '' }) => !['', 'host'].includes(mode)) && !isDocker(group),
+    'only docker tasks get a network of their own yet',
   ],
   [
     'networks',
-    (group) => group.networks?.some(({ hostname }) => hostname !== undefined && hostname !== '') === true,
-    'the hostname of a network is not applied yet',
+    (group) => hasNetwork(group, ({ dns, hostname }) => dns !== undefined || isSet(hostname)) && !isDocker(group),
+    'dns settings and hostnames are applied to docker tasks only',
   ],
   ['volumes', (group) => group.volumes?.some(({ type }) => type === 'csi') === true, 'CSI volumes cannot be attached yet'],
   [
@@ -47,18 +47,13 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
   ['maxRunDuration', (group) => group.maxRunDuration !== undefined, 'max_run_duration is not watched yet'],
   [
     'disconnect',
-    (group) => group.disconnect !== undefined,
-    'nodes that are disconnected count as lost: disconnect is not acted on yet',
+    (group) => group.disconnect?.lostAfter !== undefined,
+    'a node that is disconnected counts as lost: lost_after is not acted on yet',
   ],
   [
     'maxClientDisconnect',
     (group) => group.maxClientDisconnect !== undefined,
-    'nodes that are disconnected count as lost: max_client_disconnect is not acted on yet',
-  ],
-  [
-    'stopAfterClientDisconnect',
-    (group) => group.stopAfterClientDisconnect !== undefined,
-    'tasks go on while their node is disconnected: stop_after_client_disconnect is not acted on yet',
+    'a node that is disconnected counts as lost: max_client_disconnect is not acted on yet',
   ],
   [
     'ephemeralDisk',
@@ -137,5 +132,5 @@ export function unsupportedFeatures(spec: JobSpec): StatusCause[] {
 
 const hasAny = (list: readonly unknown[] | undefined): boolean => (list?.length ?? 0) > 0;
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== '';
-const usesMode = (group: TaskGroup, isBad: (mode: string) => boolean): boolean =>
-  group.networks?.some(({ mode }) => isBad(mode ?? '')) === true;
+const isDocker = (group: TaskGroup): boolean => (group.tasks ?? []).every(({ driver }) => driver === 'docker');
+const hasNetwork = (group: TaskGroup, holds: (network: Network) => boolean): boolean => group.networks?.some(holds) === true;

@@ -5,7 +5,7 @@ import type { Findings } from './findings.ts';
 import { validatePlacement } from './validate-placement.ts';
 import { validateDisconnect, validateMigrate, validateReschedule, validateRestart, validateUpdate } from './validate-policies.ts';
 import { portLabels, validateServices } from './validate-service.ts';
-import { validateTask } from './validate-task.ts';
+import { lifecycleHooks, validateTask } from './validate-task.ts';
 
 export function validateGroup(group: TaskGroup, job: JobSpec, findings: Findings): void {
   const count = group.count ?? 1;
@@ -51,7 +51,7 @@ function validateTasks(group: TaskGroup, job: JobSpec, findings: Findings): void
     if (task.leader === true) leader ??= task.name;
     validateTask(task, group, job, at);
   });
-  if (tasks.length > 0 && tasks.every((task) => task.lifecycle !== undefined)) {
+  if (tasks.length > 0 && tasks.every((task) => lifecycleHooks.includes(task.lifecycle?.hook ?? ''))) {
     findings.invalid('tasks', 'Every task has a lifecycle block: at least one main task, without it, is needed');
   }
 }

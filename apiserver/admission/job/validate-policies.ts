@@ -146,7 +146,7 @@ export function validateUpdate(update: UpdateStrategy | undefined, type: string 
 
 export function validateMigrate(migrate: MigrateStrategy | undefined, type: string | undefined, findings: Findings): void {
   if (migrate === undefined) return;
-  if (type !== 'service') {
+  if (type === 'batch' || type === 'system' || type === 'sysbatch') {
     findings.invalid('', `Job type "${type}" does not allow migrate block`);
     return;
   }

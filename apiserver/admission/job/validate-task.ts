@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { posix } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, parseDuration } from '../../../base/index.ts';
 import type { Artifact, JobSpec, Resources, Task, TaskGroup, Template, VolumeMount } from '../../../openapi/index.ts';
 import type { Findings } from './findings.ts';
@@ -8,6 +9,8 @@ import { validatePlacement } from './validate-placement.ts';
 import { validateRestart } from './validate-policies.ts';
 import { portLabels, validateServices } from './validate-service.ts';
 
+export const lifecycleHooks: readonly string[] = ['prestart', 'poststart', 'poststop'];
+
 /** Folders of the allocation that are not a task's. */
 const reservedNames = ['alloc', 'tmp'];
 
@@ -15,7 +18,7 @@ export function validateTask(task: Task, group: TaskGroup, job: JobSpec, finding
   validateName(task.name, findings);
   if (task.driver === undefined || task.driver === '') findings.required('driver', 'Missing task driver');
   validatePlacement(task, job.type, 'task', findings);
-  validateRestart(task.restart, findings.at('restart'));
+  if (!isDeepStrictEqual(task.restart, group.restart)) validateRestart(task.restart, findings.at('restart')); // inherited as a whole: named there
   validateResources(task.resources ?? {}, findings.at('resources'));
   for (const field of ['killTimeout', 'shutdownDelay'] as const) {
     const value = parseDuration(task[field]);
@@ -25,7 +28,7 @@ export function validateTask(task: Task, group: TaskGroup, job: JobSpec, finding
   validateSignal(task.killSignal, 'killSignal', findings);
   validateLogs(task, group, findings.at('logs'));
   if (task.lifecycle !== undefined) {
-    findings.at('lifecycle').oneOf('hook', task.lifecycle.hook, ['prestart', 'poststart', 'poststop'], 'lifecycle hook');
+    findings.at('lifecycle').oneOf('hook', task.lifecycle.hook, lifecycleHooks, 'lifecycle hook');
     if (task.leader === true) findings.invalid('leader', 'A leader task cannot have a lifecycle block');
   }
   if (task.dispatchPayload !== undefined) {
@@ -86,7 +89,7 @@ function validateLogs(task: Task, group: TaskGroup, findings: Findings): void {
   if (maxFiles < 1) findings.invalid('maxFiles', `minimum number of files is 1; got ${maxFiles}`);
   if (maxFileSize < 1) findings.invalid('maxFileSize', `minimum file size is 1MB; got ${maxFileSize}`);
   const disk = group.ephemeralDisk?.size ?? 300;
-  if (maxFiles * maxFileSize >= disk) {
+  if (disk >= 10 && maxFiles * maxFileSize >= disk) {
     findings.invalid(
       'maxFileSize',
       `log storage (${maxFiles * maxFileSize} MB) must be less than requested disk capacity (${disk} MB)`,

@@ -23,12 +23,20 @@ export class Committer {
   readonly #disk: Disk;
   readonly #log: Logger;
   readonly #onCommitted: (units: readonly Unit[]) => void;
-  readonly #onFailed: () => void;
+  readonly #onFailed: (error: StoreUnavailableError) => void;
   #waiting: Waiting[] = [];
   #loop: Promise<void> | undefined;
 
-  /** `onCommitted` runs before the writers are told, `onFailed` when a commit failed and all that was decided since is void. */
-  constructor(disk: Disk, log: Logger, onCommitted: (units: readonly Unit[]) => void, onFailed: () => void) {
+  /**
+   * `onCommitted` runs before the writers are told. `onFailed` runs when a commit failed and all that was decided since is void; if it
+   * was not for lack of space the disk cannot be used any more.
+   */
+  constructor(
+    disk: Disk,
+    log: Logger,
+    onCommitted: (units: readonly Unit[]) => void,
+    onFailed: (error: StoreUnavailableError) => void,
+  ) {
     this.#disk = disk;
     this.#log = log;
     this.#onCommitted = onCommitted;
@@ -56,12 +64,13 @@ export class Committer {
       try {
         await this.#commit(batch.map(({ unit }) => unit));
         for (const { resolve } of batch) resolve();
-      } catch (error) {
-        this.#log.error('commit failed', { error: describeError(error), writes: batch.length });
-        const void_ = [...batch, ...this.#waiting];
+      } catch (cause) {
+        this.#log.error('commit failed', { error: describeError(cause), writes: batch.length });
+        const error = new StoreUnavailableError('the embedded store could not write', { cause });
+        const all = [...batch, ...this.#waiting];
         this.#waiting = [];
-        this.#onFailed();
-        for (const { reject } of void_) reject(new StoreUnavailableError('the embedded store could not write', { cause: error }));
+        this.#onFailed(error);
+        for (const { reject } of all) reject(error);
       }
     }
     this.#loop = undefined;
@@ -71,7 +80,10 @@ export class Committer {
     const revision = units.findLast((unit) => unit.revision !== undefined)?.revision;
     const changes = units.flatMap((unit) => unit.changes);
     if (revision !== undefined) changes.push(meta('revision', revision));
-    if (changes.length > 0) await this.#disk.commit(changes);
+    if (changes.length > 0) {
+      this.#disk.assertRoom(changes);
+      await this.#disk.commit(changes);
+    }
     this.#onCommitted(units);
   }
 

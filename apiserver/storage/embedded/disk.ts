@@ -1,5 +1,5 @@
 import { open, type RootDatabase, type Transaction } from 'lmdb';
-import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, statfsSync } from 'node:fs';
 import { CompactedError, FutureRevisionError, type KeyRange, type KeyValue, type RangeOptions, type RangeResult, type Revision } from '../store.ts'; // prettier-ignore
 import { compareKeys } from '../keys.ts';
 import * as records from './records.ts';
@@ -11,13 +11,25 @@ export interface Change {
   readonly value?: Buffer;
 }
 
+/** The device is full, or nearly. Nothing was written; when there is room again, writing works again. */
+export class NoSpaceError extends Error {
+  override readonly name = 'NoSpaceError';
+  constructor(directory: string) {
+    super(`no space left on the device of ${directory}`);
+  }
+}
+
 const FORMAT = 1;
+const PAGE_BYTES = 4096;
+const SPARE_BYTES = 1 << 20;
 
 /** The tree on the disk. Reads see one snapshot each; `commit` is atomic and on the disk when it resolves. */
 export class Disk {
   readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #directory: string;
 
   constructor(directory: string) {
+    this.#directory = directory;
     // Without overlapping sync a commit becomes visible only once it is synced: what a reader saw is never lost.
     this.#db = open<Buffer, Buffer>({ path: directory, noSubdir: false, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false }); // prettier-ignore
     const fd = openSync(directory, 'r'); // a new file's name must be durable as well
@@ -32,13 +44,28 @@ export class Disk {
     if (format === undefined) await this.commit([meta('revision', 1), meta('format', FORMAT)]);
   }
 
+  /** Throws NoSpaceError when there might be too little room, before anything is written: lmdb does not survive to find out. */
+  assertRoom(changes: readonly Change[]): void {
+    const { bavail, bsize } = statfsSync(this.#directory);
+    let needed = SPARE_BYTES;
+    for (const { key, value } of changes) needed += 2 * PAGE_BYTES + key.length + (value?.length ?? 0);
+    if (bavail * bsize < needed) throw new NoSpaceError(this.#directory);
+  }
+
+  /** After a failure nothing more may be asked of the disk: what it has in memory is not what is on the device. */
   async commit(changes: Iterable<Change>): Promise<void> {
-    await this.#db.batch(() => {
-      for (const { key, value } of changes) {
-        if (value === undefined) void this.#db.remove(key);
-        else void this.#db.put(key, value);
-      }
-    });
+    try {
+      await this.#db.batch(() => {
+        let last: Promise<boolean> | undefined;
+        for (const { key, value } of changes) {
+          const written = value === undefined ? this.#db.remove(key) : this.#db.put(key, value);
+          if (written !== last) written.catch(() => undefined); // the batch fails with it
+          last = written;
+        }
+      });
+    } catch (error) {
+      throw await reasonOf(error);
+    }
     this.#db.resetReadTxn();
   }
 
@@ -195,6 +222,12 @@ export class View {
   #scan(start: Buffer, end: Buffer): Iterable<{ key: Buffer; value: Buffer }> {
     return this.#db.getRange({ start, end, transaction: this.#transaction });
   }
+}
+
+/** lmdb rejects with an error that has the reason as a promise, which is rejected by then. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  return commitError === undefined ? error : Promise.race([commitError, error]).catch((reason: unknown) => reason);
 }
 
 const NOTHING = Buffer.alloc(0);

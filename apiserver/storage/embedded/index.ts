@@ -32,7 +32,7 @@ import {
 import { Feed } from '../feed.ts';
 import { checkTransaction } from '../keys.ts';
 import { Committer, type Unit } from './committer.ts';
-import { Disk, meta, type Change } from './disk.ts';
+import { Disk, NoSpaceError, meta, type Change } from './disk.ts';
 import { logHistory } from './history.ts';
 import { Leases } from './leases.ts';
 import { lockDirectory } from './lock.ts';
@@ -85,6 +85,8 @@ class EmbeddedStore implements Store {
   #revision: Revision;
   #sweeping: Promise<void> = Promise.resolve();
   #closed = false;
+  /** Set when the disk failed; the process must open the store anew. */
+  #broken: StoreUnavailableError | undefined;
 
   constructor(disk: Disk, unlock: () => void, { path, log, clock }: EmbeddedStoreOptions) {
     this.description = `embedded store in ${path}`;
@@ -102,7 +104,7 @@ class EmbeddedStore implements Store {
       compacted,
     );
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
-    this.#committer = new Committer(disk, log, (units) => this.#committed(units), () => this.#reload()); // prettier-ignore
+    this.#committer = new Committer(disk, log, (units) => this.#committed(units), (error) => this.#failed(error)); // prettier-ignore
   }
 
   /** Takes up what the last process left: leases start their time anew, an unfinished compaction goes on. */
@@ -205,7 +207,7 @@ class EmbeddedStore implements Store {
     this.#feed.close();
     await this.#sweeping;
     await this.#committer.close();
-    await this.#disk.close();
+    if (this.#broken === undefined) await this.#disk.close();
     this.#unlock();
   }
 
@@ -247,11 +249,16 @@ class EmbeddedStore implements Store {
     this.#feed.publish(published);
   }
 
-  /** After a failed commit only the disk is right. */
-  #reload(): void {
+  /** What was decided and not written is void. Without space all goes on from what is on the disk; any other failure is final. */
+  #failed(error: StoreUnavailableError): void {
+    if (!(error.cause instanceof NoSpaceError)) {
+      this.#broken = error;
+      this.#leases.clear();
+      this.#feed.close();
+      return;
+    }
     this.#ahead.clear();
-    this.#revision = this.#newest();
-    this.#feed.skipTo(this.#revision);
+    this.#revision = this.#feed.revision;
     this.#loadLeases();
   }
 
@@ -265,9 +272,9 @@ class EmbeddedStore implements Store {
   }
 
   #expire(lease: LeaseId): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#broken !== undefined) return;
     this.revokeLease(lease).catch((error: unknown) => {
-      // The commit failed, so the lease is back with its full time, and will be tried again.
+      // There is no space, so the lease is back with its full time, and will be tried again.
       this.#log.warn('could not expire a lease', { lease, error: describeError(error) });
     });
   }
@@ -294,6 +301,8 @@ class EmbeddedStore implements Store {
 
   #assertOpen(): void {
     if (this.#closed) throw new StoreUnavailableError('the store is closed');
+    if (this.#broken !== undefined)
+      throw new StoreUnavailableError('the embedded store failed, restart the server', { cause: this.#broken });
   }
 }
 

@@ -1,6 +1,14 @@
 import { setMaxListeners } from 'node:events';
-import type { ICallable, KVClient, LeaseClient, IWatchRequest, IWatchResponse, IDuplexStream, IResponseStream } from 'etcd3';
-import type { ChannelOptions } from '@grpc/grpc-js';
+import type {
+  ICallable,
+  IOptions,
+  KVClient,
+  LeaseClient,
+  IWatchRequest,
+  IWatchResponse,
+  IDuplexStream,
+  IResponseStream,
+} from 'etcd3';
 import { backoff, describeError, sleep, type Clock, type Duration } from '../../../base/index.ts';
 import { StoreUnavailableError } from '../store.ts';
 
@@ -117,7 +125,7 @@ export class Connection {
   }
 }
 
-const CHANNEL_OPTIONS: ChannelOptions = {
+const CHANNEL_OPTIONS: NonNullable<IOptions['grpcOptions']> = {
   'grpc.max_receive_message_length': -1, // a range may have any size
   'grpc.max_send_message_length': -1, // the limits of a transaction are checked before
   'grpc.keepalive_time_ms': 10_000,

@@ -188,9 +188,9 @@ function networkChecks(group: TaskGroup): Predicate[] {
 /** Network modes that need nothing of the node. */
 const EVERYWHERE = new Set(['', 'host', 'none']);
 
-/** A node tells its other modes in `attr.network.modes`, as in `bridge,cni/mynet`. */
+/** A bridge is the engine's own, or that of the CNI plugins. Other networks are set up by nobody yet. */
 const offers = (facts: NodeFacts, mode: string): boolean =>
-  (facts.attributes['network.modes'] ?? '').split(',').some((offered) => offered.trim() === mode);
+  mode === 'bridge' && (facts.drivers.has('docker') || facts.attributes['plugins.cni.version.bridge'] !== undefined);
 
 const hostNetworkOf = (port: Port): string =>
   port.hostNetwork === undefined || port.hostNetwork === '' ? 'default' : port.hostNetwork;

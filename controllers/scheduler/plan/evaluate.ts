@@ -17,9 +17,9 @@ import type {
 } from '../../../openapi/index.ts';
 import { isTemplate } from '../../objects/index.ts';
 import { Feasibility } from '../feasible/feasibility.ts';
-import { compileGroup } from '../feasible/program.ts';
+import { compileGroup, type GroupProgram } from '../feasible/program.ts';
 import { isTerminal, jobTypeOf, type AllocationRecord, type JobKey, type JobView } from '../model.ts';
-import { PlacementSession, type Placement, type Scratch } from '../rank/session.ts';
+import { PlacementSession, type Placement, type Scratch, type Wish } from '../rank/session.ts';
 import { because, evaluationDescription } from '../reconcile/descriptions.ts';
 import { reconcile, type Change, type Decision, type GroupDecision, type PlaceChange } from '../reconcile/reconcile.ts';
 import { nextTracker } from '../reconcile/reschedule.ts';
@@ -27,7 +27,7 @@ import { isHolding, Trial } from '../state/allocations.ts';
 import type { Cluster } from '../state/cluster.ts';
 import { holdingOf, jobKey } from '../state/read.ts';
 import { seedNumber, uuidSource } from './ids.ts';
-import { allocationObject, deploymentObject, evaluationObject } from './objects.ts';
+import { allocationObject, deploymentObject, evaluationObject, groupParts, type GroupParts } from './objects.ts';
 
 export interface EvaluateInput {
   readonly cluster: Cluster;
@@ -92,6 +92,8 @@ export function evaluate(input: EvaluateInput): Plan {
   return new Evaluating(input).run();
 }
 
+const NO_WISH: Wish = {};
+
 /** Delayed reschedules of one job that fall within this window share an evaluation. */
 const DELAY_WINDOW = 5000;
 
@@ -115,6 +117,7 @@ class Evaluating {
   readonly #failures = new Map<string, AllocMetric>();
   readonly #missing = new Map<string, MissingGroup>();
   readonly #feasibilities = new Map<string, Feasibility>();
+  readonly #parts = new Map<GroupProgram, GroupParts>();
   #session: { readonly feasibility: Feasibility; readonly session: PlacementSession } | undefined;
   #deployment: string | undefined;
   #deploymentGroups: ReadonlySet<string> = new Set();
@@ -335,7 +338,7 @@ class Evaluating {
     let waiting = groups.flatMap(({ group, changes }) =>
       changes.flatMap((change) => (change.type === 'replace' ? [{ group, change }] : [])),
     );
-    for (let before = Infinity; waiting.length < before && waiting.length > 0; ) {
+    for (let before = Infinity; waiting.length < before && waiting.length > 0;) {
       before = waiting.length;
       waiting = waiting.filter(({ group, change }) => !this.#replace(group, change));
     }
@@ -380,7 +383,8 @@ class Evaluating {
       const version = this.#hasGroup(change.version, group) ? change.version : this.#job!.version;
       const feasibility = this.#feasibility(group, version);
       const session = this.#sessionFor(feasibility);
-      if (!full.has(feasibility) && this.#tryPlace({ ...change, version }, feasibility, session)) {
+      const wanted = version === change.version ? change : { ...change, version };
+      if (!full.has(feasibility) && this.#tryPlace(wanted, feasibility, session)) {
         if (change.kind === 'reschedule') this.#stop(previous!, change.because, false);
         continue;
       }
@@ -411,17 +415,13 @@ class Evaluating {
   #tryPlace(change: PlaceChange, feasibility: Feasibility, session: PlacementSession): boolean {
     const { previous } = change;
     const startedAt = this.#input.timer();
-    const placement = session.place({ ...this.#wishes(previous, feasibility) });
+    const placement = session.place(previous === undefined ? NO_WISH : this.#wishes(previous, feasibility));
     if (placement === undefined) return false;
     this.#create(change, feasibility, placement, this.#input.timer() - startedAt, session);
     return true;
   }
 
-  #wishes(
-    previous: AllocationRecord | undefined,
-    { program }: Feasibility,
-  ): { penalties?: ReadonlySet<number>; preferred?: number } {
-    if (previous === undefined) return {};
+  #wishes(previous: AllocationRecord, { program }: Feasibility): Wish {
     const { fleet } = this.#input.cluster;
     const slotOf = (node: string | undefined): number[] => {
       const slot = node === undefined ? undefined : fleet.slotOf(node);
@@ -432,7 +432,7 @@ class Evaluating {
         penalties: new Set([previous.node, ...(previous.tracker ?? []).map((event) => event.previousNode)].flatMap(slotOf)),
       };
     const preferred = program.sticky ? fleet.slotOf(previous.node) : undefined;
-    return preferred === undefined ? {} : { preferred };
+    return preferred === undefined ? NO_WISH : { preferred };
   }
 
   #create(
@@ -457,7 +457,7 @@ class Evaluating {
         : change.kind === 'reschedule'
           ? nextTracker(policy, previous, now)
           : previous.tracker;
-    const cores = [...placement.cores.values()].flat();
+    const cores = placement.cores.size === 0 ? [] : [...placement.cores.values()].flat();
     const record: AllocationRecord = {
       id,
       revision: 0,
@@ -486,24 +486,30 @@ class Evaluating {
     };
     const object = allocationObject({
       id,
-      job,
+      parts: this.#partsOf(program),
       version: change.version,
-      program,
       index: change.index,
       node,
       placement,
       allocationTimeMs,
-      evaluation: this.#evaluation.metadata.name,
       deployment,
       canary: change.canary,
       previous: previous?.id,
       tracker,
-      now,
     });
     this.#trial.put(record);
     session.taken(record);
     this.#placements.push({ object, record, because: change.because });
     if (previous !== undefined) this.#patch(previous, { nextAllocation: id }, { next: id }, change.because);
+  }
+
+  #partsOf(program: GroupProgram): GroupParts {
+    let found = this.#parts.get(program);
+    if (found === undefined) {
+      found = groupParts(this.#job!, program, this.#evaluation.metadata.name, this.#input.now);
+      this.#parts.set(program, found);
+    }
+    return found;
   }
 
   #fail(group: string, feasibility: Feasibility, session: PlacementSession): void {

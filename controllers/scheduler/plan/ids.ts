@@ -21,13 +21,18 @@ export function uuidSource(...seed: readonly (string | number)[]): () => string 
     return result;
   };
   return () => {
-    const [w, x, y, z] = [next(), next(), next(), next()] as const;
-    const text = hex(w) + hex(((x & 0xffff0fff) | 0x4000) >>> 0) + hex(((y & 0x3fffffff) | 0x80000000) >>> 0) + hex(z);
-    return `${text.slice(0, 8)}-${text.slice(8, 12)}-${text.slice(12, 16)}-${text.slice(16, 20)}-${text.slice(20)}`;
+    const w = next();
+    const x = (next() & 0xffff0fff) | 0x4000;
+    const y = (next() & 0x3fffffff) | 0x80000000;
+    const z = next();
+    return `${high(w)}${low(w)}-${high(x)}-${low(x)}-${high(y)}-${low(y)}${high(z)}${low(z)}`;
   };
 }
 
 /** A number below 2^32 that follows from the text. */
 export const seedNumber = (text: string): number => createHash('sha256').update(text).digest().readUInt32LE(0);
 
-const hex = (value: number): string => value.toString(16).padStart(8, '0');
+const BYTES = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+const high = (word: number): string => BYTES[word >>> 24]! + BYTES[(word >>> 16) & 0xff]!;
+const low = (word: number): string => BYTES[(word >>> 8) & 0xff]! + BYTES[word & 0xff]!;

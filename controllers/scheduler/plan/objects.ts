@@ -2,7 +2,9 @@
 import { formatDuration, toTimestamp, type Instant } from '../../../base/index.ts';
 import type {
   Allocation,
+  AllocationSpec,
   AllocatedResources,
+  AllocMetric,
   Deployment,
   Evaluation,
   EvaluationStatus,
@@ -19,56 +21,95 @@ import type { NewDeploymentGroup } from '../reconcile/reconcile.ts';
 export const JOB_LABEL = 'orch.dev/job';
 export const GROUP_LABEL = 'orch.dev/group';
 
+/** What all allocations of a group in one plan have in common: the same objects, not copies. */
+export interface GroupParts {
+  readonly metadata: OwnedMeta;
+  readonly spec: CommonSpec;
+  readonly program: GroupProgram;
+  /** Where every one of them takes the same. */
+  readonly resources: AllocatedResources | undefined;
+  readonly namePrefix: string;
+}
+
+type CommonSpec = Required<
+  Pick<AllocationSpec, 'jobName' | 'jobUID' | 'jobType' | 'priority' | 'group' | 'evaluation' | 'desiredChangedAt'>
+>;
+type OwnedMeta = Required<Pick<ObjectMeta, 'name' | 'namespace' | 'labels' | 'ownerReferences'>>;
+
+export function groupParts(job: JobView, program: GroupProgram, evaluation: string, now: Instant): GroupParts {
+  const { group, ask } = program;
+  const isPlain = ask.ports.length === 0 && ask.cores === 0;
+  return {
+    metadata: ownedBy(job, '', { [JOB_LABEL]: job.name, [GROUP_LABEL]: group }),
+    spec: {
+      jobName: job.name,
+      jobUID: job.uid,
+      jobType: jobTypeOf(job.spec),
+      priority: job.spec.priority ?? 50,
+      group,
+      evaluation,
+      desiredChangedAt: toTimestamp(now),
+    },
+    program,
+    resources: isPlain ? resourcesOf(program, { ports: [], cores: NO_CORES, cpu: ask.cpu }) : undefined,
+    namePrefix: job.spec.id ?? job.name,
+  };
+}
+
 export interface NewAllocation {
   readonly id: string;
-  readonly job: JobView;
+  readonly parts: GroupParts;
   /** The version it runs; the newest but for what replaces something during a trial. */
   readonly version: number;
-  readonly program: GroupProgram;
   readonly index: number;
   readonly node: string;
   readonly placement: Placement;
   readonly allocationTimeMs: number;
-  readonly evaluation: string;
   readonly deployment: string | undefined;
   readonly canary: boolean;
   readonly previous: string | undefined;
   readonly tracker: readonly RescheduleEvent[] | undefined;
-  readonly now: Instant;
 }
 
 export function allocationObject(made: NewAllocation): Allocation {
-  const { job, program, placement } = made;
-  const { group } = program;
+  const { parts, placement, deployment, previous, tracker } = made;
+  const { metadata, spec: common, program } = parts;
+  const metrics: AllocMetric = { ...placement.metrics, scores: placement.scores };
+  if (made.allocationTimeMs > 0) metrics.allocationTime = formatDuration(made.allocationTimeMs);
+  const spec: AllocationSpec = {
+    jobName: common.jobName,
+    jobUID: common.jobUID,
+    jobVersion: made.version,
+    jobType: common.jobType,
+    priority: common.priority,
+    group: common.group,
+    name: allocationName(parts.namePrefix, program.group, made.index),
+    index: made.index,
+    nodeName: made.node,
+    evaluation: common.evaluation,
+    desired: 'run',
+    desiredChangedAt: common.desiredChangedAt,
+    resources: parts.resources ?? resourcesOf(program, placement),
+    metrics,
+  };
+  if (deployment !== undefined) spec.deployment = deployment;
+  if (made.canary) spec.canary = true;
+  if (previous !== undefined) spec.previousAllocation = previous;
+  if (tracker !== undefined && tracker.length > 0) spec.rescheduleTracker = [...tracker];
+  const { namespace, labels, ownerReferences } = metadata;
   return {
     apiVersion: 'orch.dev/v1',
     kind: 'Allocation',
-    metadata: ownedBy(job, made.id, { [JOB_LABEL]: job.name, [GROUP_LABEL]: group }),
-    spec: {
-      jobName: job.name,
-      jobUID: job.uid,
-      jobVersion: made.version,
-      jobType: jobTypeOf(job.spec),
-      priority: job.spec.priority ?? 50,
-      group,
-      name: allocationName(job.spec.id ?? job.name, group, made.index),
-      index: made.index,
-      nodeName: made.node,
-      evaluation: made.evaluation,
-      ...(made.deployment !== undefined && { deployment: made.deployment }),
-      ...(made.canary && { canary: true }),
-      desired: 'run',
-      desiredChangedAt: toTimestamp(made.now),
-      resources: resourcesOf(program, placement),
-      ...(made.previous !== undefined && { previousAllocation: made.previous }),
-      ...(made.tracker !== undefined && made.tracker.length > 0 && { rescheduleTracker: [...made.tracker] }),
-      metrics: { ...placement.metrics, allocationTime: formatDuration(made.allocationTimeMs) },
-    },
-    status: { phase: 'pending' },
+    metadata: { name: made.id, namespace, labels, ownerReferences },
+    spec,
+    status: PENDING,
   };
 }
 
-function resourcesOf({ ask }: GroupProgram, placement: Placement): AllocatedResources {
+const PENDING = { phase: 'pending' } as const;
+const NO_CORES: ReadonlyMap<string, readonly number[]> = new Map();
+
+function resourcesOf({ ask }: GroupProgram, placement: Pick<Placement, 'ports' | 'cores' | 'cpu'>): AllocatedResources {
   return {
     tasks: ask.tasks.map((task) => {
       const cores = placement.cores.get(task.name);
@@ -163,7 +204,7 @@ export function evaluationObject(
   };
 }
 
-function ownedBy(job: JobView, name: string, labels: Record<string, string>): ObjectMeta {
+function ownedBy(job: JobView, name: string, labels: Record<string, string>): OwnedMeta {
   return {
     name,
     namespace: job.namespace,

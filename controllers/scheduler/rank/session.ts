@@ -43,7 +43,9 @@ export interface Placement {
   /** By task with whole cores: which. */
   readonly cores: ReadonlyMap<string, readonly number[]>;
   readonly cpu: number;
+  /** How the nodes were looked at, the same for all placements of a session. */
   readonly metrics: AllocMetric;
+  readonly scores: NodeScore[];
 }
 
 /** How many placements of a session remember the nodes that came next. */
@@ -105,6 +107,8 @@ export class PlacementSession {
   /** By class: the affinity that its nodes share. */
   readonly #affinities: (number | undefined)[] = [];
   readonly #seed: number;
+  /** Spreads or distinct properties keep books of their own. */
+  readonly #isCounted: boolean;
   #random: number;
   #placed = 0;
   #summary: AllocMetric;
@@ -121,6 +125,7 @@ export class PlacementSession {
     this.#keys = scratch;
     this.#spreads = this.#program.spreads.map((term) => new SpreadState(term, fleet));
     this.#properties = this.#program.distinctProperties.map((property) => ({ property, used: new Map(), parked: new Map() }));
+    this.#isCounted = this.#spreads.length + this.#properties.length > 0;
     for (const record of allocations) this.#count(record, 1);
     this.#summary = this.#scan();
   }
@@ -131,28 +136,32 @@ export class PlacementSession {
       const placement = this.#offer(preferred, false);
       if (placement !== undefined) return placement;
     }
-    const shunned = [...(penalties ?? [])].filter((slot) => this.#keys.position[slot] !== -1);
+    const shunned = penalties === undefined ? NOBODY : [...penalties].filter((slot) => this.#keys.position[slot] !== -1);
     for (const slot of shunned) this.#leave(slot);
-    try {
-      for (;;) {
-        const best = this.#best();
-        let chosen = best?.slot;
-        let score = best?.score ?? Number.NEGATIVE_INFINITY;
-        for (const slot of shunned) {
-          if (this.#unfit(slot) !== undefined) continue;
-          const own = this.#score(slot, true);
-          if (own > score) [chosen, score] = [slot, own];
-        }
-        if (chosen === undefined) return undefined;
-        const penalised = shunned.includes(chosen);
-        const placement = this.#offer(chosen, penalised);
-        if (placement !== undefined) return placement;
-        // Its dynamic ports are used up: nothing else can tell beforehand at no cost.
-        if (penalised) shunned.splice(shunned.indexOf(chosen), 1);
-        else this.#leave(chosen);
+    const placement = this.#choose(shunned);
+    for (const slot of shunned) this.#refresh(slot);
+    return placement;
+  }
+
+  /** The best of the heaps and of those that are shunned, which pay for it. */
+  #choose(shunned: readonly number[]): Placement | undefined {
+    /** Their dynamic ports are used up: nothing else can tell that beforehand at no cost. */
+    const full = new Set<number>();
+    for (;;) {
+      const best = this.#best();
+      let chosen = best?.slot;
+      let score = best?.score ?? Number.NEGATIVE_INFINITY;
+      for (const slot of shunned) {
+        if (full.has(slot) || this.#unfit(slot) !== undefined) continue;
+        const own = this.#score(slot, true);
+        if (own > score) [chosen, score] = [slot, own];
       }
-    } finally {
-      for (const slot of shunned) this.#refresh(slot);
+      if (chosen === undefined) return undefined;
+      const penalised = shunned.includes(chosen);
+      const placement = this.#offer(chosen, penalised);
+      if (placement !== undefined) return placement;
+      if (penalised) full.add(chosen);
+      else this.#leave(chosen);
     }
   }
 
@@ -179,13 +188,17 @@ export class PlacementSession {
   }
 
   /** Keeps the books that scores and distinct constraints are made of. Returns nodes whose score changed besides its own. */
-  #count(record: AllocationRecord, by: 1 | -1): number[] {
+  #count(record: AllocationRecord, by: 1 | -1): readonly number[] {
     const slot = this.#fleet.slotOf(record.node);
-    if (slot === undefined) return [];
+    if (slot === undefined) return NOBODY;
     const same = record.group === this.#program.group;
     const { distinctHosts } = this.#program;
     if (distinctHosts === 'job' || (distinctHosts === 'group' && same))
       this.#occupied.set(slot, (this.#occupied.get(slot) ?? 0) + by);
+    if (!this.#isCounted) {
+      if (same) this.#scratch.others[slot]! += by;
+      return NOBODY;
+    }
     const moved: number[] = [];
     for (const state of this.#properties) {
       if (state.property.scope === 'group' && !same) continue;
@@ -421,19 +434,21 @@ export class PlacementSession {
     const ports = this.#assignPorts(slot);
     if (ports === undefined) return undefined;
     const { ask } = this.#program;
-    const cores = new Map<string, readonly number[]>();
-    if (ask.cores > 0) {
-      const picked = this.#fleet.pickCores(slot, ask.cores);
-      for (const task of ask.tasks) if (task.cores > 0) cores.set(task.name, picked.splice(0, task.cores));
-    }
-    const metrics = { ...this.#summary, scores: this.#explain(slot, penalised) };
+    const cores = ask.cores === 0 ? NO_CORES : this.#assignCores(slot);
+    const scores = this.#explain(slot, penalised);
     this.#placed++;
-    return { slot, ports, cores, cpu: this.#fleet.cpuFor(slot, ask), metrics };
+    return { slot, ports, cores, cpu: this.#fleet.cpuFor(slot, ask), metrics: this.#summary, scores };
   }
 
-  #assignPorts(slot: number): AllocatedPort[] | undefined {
+  #assignCores(slot: number): Map<string, readonly number[]> {
+    const { ask } = this.#program;
+    const picked = this.#fleet.pickCores(slot, ask.cores);
+    return new Map(ask.tasks.filter(({ cores }) => cores > 0).map(({ name, cores }) => [name, picked.splice(0, cores)]));
+  }
+
+  #assignPorts(slot: number): readonly AllocatedPort[] | undefined {
     const { ports } = this.#program.ask;
-    if (ports.length === 0) return [];
+    if (ports.length === 0) return NO_PORTS;
     const fleet = this.#fleet;
     const taken: HeldPort[] = [];
     const values: { ip: string; value: number }[] = new Array(ports.length) as { ip: string; value: number }[];
@@ -475,9 +490,9 @@ export class PlacementSession {
 
   /** The chosen node and, for the first placements, the ones that came next. */
   #explain(chosen: number, penalised: boolean): NodeScore[] {
+    if (this.#placed >= EXPLAINED || this.#buckets.length > EXPLAINED * 4) return [this.#explainNode(chosen, penalised)];
     const slots = [chosen];
-    if (this.#placed < EXPLAINED && this.#buckets.length <= EXPLAINED * 4)
-      for (const { heap } of this.#buckets) for (const slot of heap.best(EXPLAINED_NODES)) if (slot !== chosen) slots.push(slot);
+    for (const { heap } of this.#buckets) for (const slot of heap.best(EXPLAINED_NODES)) if (slot !== chosen) slots.push(slot);
     const scores = slots.map((slot) => this.#explainNode(slot, slot === chosen && penalised));
     const others = scores.slice(1).sort((a, b) => b.score! - a.score!);
     return [scores[0]!, ...others.slice(0, EXPLAINED_NODES - 1)];
@@ -495,6 +510,10 @@ export class PlacementSession {
     return { nodeName: this.#fleet.names[slot]!, score: rounded(this.#score(slot, penalised)), terms };
   }
 }
+
+const NO_CORES: ReadonlyMap<string, readonly number[]> = new Map();
+const NO_PORTS: readonly AllocatedPort[] = [];
+const NOBODY: readonly number[] = [];
 
 /** Adds up what happened to nodes, in the words of AllocMetric. */
 class Tally {

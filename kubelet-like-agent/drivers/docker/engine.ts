@@ -29,6 +29,8 @@ export class Engine {
   #holders = 0;
   #stop: AbortController | undefined;
   #connected = false;
+  /** The event loop has found out whether the engine is there; before that `#connected` says nothing. */
+  #settled = false;
   /** What `fingerprint` said last; `changed` compares with it. */
   #reported: boolean | undefined;
 
@@ -79,7 +81,7 @@ export class Engine {
   /** Resolves when the engine's health is not what was last reported. */
   async changed(signal: AbortSignal): Promise<void> {
     const release = this.#hold();
-    while (!signal.aborted && (this.#reported === undefined || this.#connected === this.#reported))
+    while (!signal.aborted && (!this.#settled || this.#reported === undefined || this.#connected === this.#reported))
       await this.#healthChange(signal);
     release();
   }
@@ -105,6 +107,7 @@ export class Engine {
   #hold(): () => void {
     if (this.#holders++ === 0) {
       this.#stop = new AbortController();
+      this.#settled = false;
       void this.#eventLoop(this.#stop.signal);
     }
     let held = true;
@@ -147,9 +150,11 @@ export class Engine {
   }
 
   #setConnected(connected: boolean, stop: AbortSignal): void {
-    if (stop.aborted || this.#connected === connected) return;
+    if (stop.aborted || (this.#settled && this.#connected === connected)) return;
+    if (this.#connected !== connected)
+      this.#options.log.info(connected ? 'connected to the docker daemon' : 'lost the docker daemon');
+    this.#settled = true;
     this.#connected = connected;
-    this.#options.log.info(connected ? 'connected to the docker daemon' : 'lost the docker daemon');
     for (const tell of [...this.#healthWaiters]) tell();
   }
 }

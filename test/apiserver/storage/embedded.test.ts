@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { ManualClock, silentLogger, systemClock, type Clock } from '../../../base/index.ts';
 import { openEmbeddedStore } from '../../../apiserver/storage/embedded/index.ts';
+import { Committer } from '../../../apiserver/storage/embedded/committer.ts';
+import type { Disk } from '../../../apiserver/storage/embedded/disk.ts';
 import { Leases } from '../../../apiserver/storage/embedded/leases.ts';
 import { CompactedError, prefixRange, type Store, type StoreEvent } from '../../../apiserver/storage/store.ts';
 import { absent, brief, put, read, revisionOf, storeContract, watching } from './contract.ts';
@@ -89,6 +91,36 @@ function runTests(): void {
     timers.shift()!();
     t.strictSame(expired, ['a']);
     t.end();
+  });
+
+  t.test('embedded store: writes that wait share a commit, and fail together', async (t) => {
+    const commits: number[] = [];
+    const failures: Error[] = [];
+    let release = (): void => undefined;
+    const disk = {
+      assertRoom: () => undefined,
+      async commit(changes: readonly unknown[]) {
+        commits.push(changes.length);
+        await new Promise<void>((resolve) => (release = resolve));
+        for (const failure of failures) throw failure;
+      },
+    } as unknown as Disk;
+    const failed: string[] = [];
+    const committer = new Committer(disk, silentLogger, () => undefined, ({ cause }) => failed.push(String(cause))); // prettier-ignore
+    const add = (): Promise<void> => committer.add({ changes: [{ key: Buffer.from('k') }] });
+    const first = add();
+    while (commits.length < 1) await new Promise(setImmediate);
+    const others = [add(), add(), add()];
+    release();
+    await first;
+    while (commits.length < 2) await new Promise(setImmediate);
+    t.strictSame(commits, [1, 3]);
+    const late = add();
+    failures.push(new Error('disk on fire'));
+    release();
+    const results = await Promise.allSettled([...others, late]);
+    t.ok(results.every(({ status }) => status === 'rejected'), 'also what was decided meanwhile'); // prettier-ignore
+    t.strictSame(failed, ['Error: disk on fire']);
   });
 
   t.test('embedded store: one process at a time', async (t) => {

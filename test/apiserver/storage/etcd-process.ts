@@ -47,6 +47,8 @@ export async function startEtcd(): Promise<EtcdProcess> {
     child.kill('SIGKILL');
     await gone;
   };
+  const killAtExit = (): void => void child?.kill('SIGKILL'); // a failing test must not leave it behind
+  process.on('exit', killAtExit);
   await start();
   return {
     endpoint,
@@ -54,6 +56,7 @@ export async function startEtcd(): Promise<EtcdProcess> {
     start,
     close: async () => {
       await kill();
+      process.off('exit', killAtExit);
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -116,7 +116,12 @@ t.test('reasons', async (t) => {
       { tasks: [{ name: 'main', driver: 'raw_exec', resources: { devices: [{ name: 'gpu', count: 1 }] } }] },
       { constraintFiltered: { 'missing devices': 1 } },
     ],
-    ['network mode', {}, { networks: [{ mode: 'bridge' }] }, { constraintFiltered: { 'missing network': 1 } }],
+    [
+      'network mode',
+      { drivers: ['raw_exec'] },
+      { networks: [{ mode: 'bridge' }] },
+      { constraintFiltered: { 'missing network': 1 } },
+    ],
     [
       'host network',
       {},
@@ -324,7 +329,7 @@ t.test('affinities and spreads', async (t) => {
     const counts: Record<string, number> = {};
     for (const { record } of place(nodes, options).placements) {
       const { datacenter } = nodes.find((n) => n.metadata.name === record.node)!.spec;
-      counts[datacenter!] = (counts[datacenter!] ?? 0) + 1;
+      counts[datacenter] = (counts[datacenter] ?? 0) + 1;
     }
     return counts;
   };

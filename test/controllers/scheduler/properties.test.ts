@@ -90,7 +90,7 @@ class History {
           ...(this.below(4) === 0 && { affinities: [{ attribute: '${meta.rack}', operator: '=', value: 'r1', weight: 30 }] }),
           ...(this.below(6) === 0 && { tasks: [{ name: 'main', driver: 'raw_exec', resources: { cores: 1, memory: 50 } }] }),
         },
-        type as 'service' | 'batch',
+        type,
       ),
     );
     // The type of a job never changes.

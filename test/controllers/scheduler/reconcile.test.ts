@@ -477,8 +477,10 @@ t.test('jobs that no scheduler is there for are refused', async (t) => {
 
 t.test('updateImpact', async (t) => {
   const task = { name: 'main', driver: 'docker', config: { image: 'redis:3' }, resources: { cpu: 100, memory: 100 } };
-  const spec = (change: object = {}, taskChange: object = {}, jobChange: object = {}): JobSpec =>
-    ({ groups: [{ name: 'app', count: 1, tasks: [{ ...task, ...taskChange }], ...change }], ...jobChange }) as JobSpec;
+  const spec = (change: object = {}, taskChange: object = {}, jobChange: object = {}): JobSpec => ({
+    groups: [{ name: 'app', count: 1, tasks: [{ ...task, ...taskChange }], ...change }],
+    ...jobChange,
+  });
   const cases: [string, JobSpec, 'in-place' | 'destructive'][] = [
     ['nothing', spec(), 'in-place'],
     ['count', spec({ count: 5 }), 'in-place'],

@@ -6,9 +6,7 @@ import type {
   EvaluationSpec,
   Job,
   JobSpec,
-  JobVersion,
   Node,
-  NodePool,
   Stored,
   TaskGroup,
 } from '../../../openapi/index.ts';
@@ -83,7 +81,7 @@ export function node(name: string, options: NodeOptions = {}): Stored<Node> {
   };
 }
 
-const defaults = {
+const defaults: Record<string, Partial<TaskGroup>> = {
   service: {
     reschedule: { unlimited: true, delay: '30s', delayFunction: 'exponential', maxDelay: '1h' },
     update: { maxParallel: 1 },
@@ -99,12 +97,12 @@ export type GroupOptions = Partial<Omit<TaskGroup, 'name'>> & {
 
 export function group(name: string, options: GroupOptions = {}, type: 'service' | 'batch' = 'service'): TaskGroup {
   const { cpu = 100, memory = 100, env, ...rest } = options;
-  const base: Partial<(typeof defaults)['service']> = type in defaults ? defaults[type] : {};
+  const base = defaults[type] ?? {};
   return {
     name,
     count: 1,
     ...base,
-    ephemeralDisk: { size: 100 },
+    ephemeralDisk: { size: 300 },
     tasks: [
       {
         name: 'main',
@@ -146,7 +144,7 @@ export class World {
       kind: 'NodePool',
       metadata: meta(name),
       spec: { schedulerAlgorithm },
-    } as Stored<NodePool>);
+    });
     return this;
   }
 
@@ -180,7 +178,7 @@ export class World {
         jobModifyIndex: Number(metadata.resourceVersion),
         job: spec,
       },
-    } as Stored<JobVersion>);
+    });
     return this;
   }
 
@@ -202,7 +200,7 @@ export class World {
       evaluation,
       followups: new Map(
         pending
-          .filter((e) => e.spec.waitUntil != null && Date.parse(e.spec.waitUntil) > this.now)
+          .filter((e) => e.spec.waitUntil !== undefined && Date.parse(e.spec.waitUntil) > this.now)
           .map((e) => [e.metadata.name, Date.parse(e.spec.waitUntil!)]),
       ),
       blocked: pending
@@ -279,7 +277,7 @@ export class World {
 
   /** All live allocations run, and are healthy unless told otherwise. */
   settle(name = 'job', phase: AllocationStatus['phase'] = 'running'): void {
-    for (const record of this.live(name)) this.change(record, { phase: phase!, healthy: true });
+    for (const record of this.live(name)) this.change(record, { phase: phase, healthy: true });
     for (const record of this.allocations(name)) {
       if (record.desired !== 'run' && (record.phase === 'running' || record.phase === 'pending'))
         this.change(record, { phase: 'complete' });
