@@ -77,6 +77,7 @@ async function rawExec(driver: Driver, root: string): Promise<Row[]> {
       let handles: TaskHandle[] = [];
       driven.push(await timed(async () => (handles = await Promise.all(tasks.map((task) => driver.start(task))))));
       if (count === 200 && run === 2) {
+        await new Promise((resolve) => setTimeout(resolve, 2000));
         const before = process.cpuUsage();
         const idle = 5000;
         await new Promise((resolve) => setTimeout(resolve, idle));

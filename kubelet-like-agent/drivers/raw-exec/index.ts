@@ -200,10 +200,10 @@ async function openOutputs(task: TaskStart): Promise<{ stdout: number; stderr: n
   }
   const dir = await LogDir.open(task.logs.dir);
   try {
-    const [out, err] = [
-      await dir.openNewest({ task: task.task, type: 'stdout' }),
-      await dir.openNewest({ task: task.task, type: 'stderr' }),
-    ];
+    const [out, err] = await Promise.all([
+      dir.openNewest({ task: task.task, type: 'stdout' }),
+      dir.openNewest({ task: task.task, type: 'stderr' }),
+    ]);
     return { stdout: out.file.fd, stderr: err.file.fd, close: () => void Promise.all([out.file.close(), err.file.close()]) };
   } finally {
     await dir.close();

@@ -28,8 +28,9 @@ import { signalOfExitCode } from '../signals.ts';
  *                   (Shells keep silent about SIGINT and SIGPIPE: 130 and 141 are taken for these signals.)
  *
  * The command gets a session of its own, so that what is sent to its process group does not reach the shell. It is not put
- * in the background, because shells let background commands ignore SIGINT. Before it is there the subshell that becomes it joins
- * the cgroup, tells its pid (which /proc/self knows without another process) and leaves nothing of the shell behind.
+ * in the background, because shells let background commands ignore SIGINT. Before it is there the subshell that becomes it tells its
+ * pid (which /proc/self knows without another process), joins the cgroup (for which the kernel may take 20 ms) and leaves
+ * nothing of the shell behind.
  */
 const SUPERVISE = `
 trap : HUP INT QUIT TERM USR1 USR2
@@ -41,8 +42,8 @@ setsid=$(command -v setsid) || set -m
 (
 if [ -r /proc/self/stat ]; then read -r pid rest </proc/self/stat; else pid=$(exec sh -c 'echo $PPID'); fi
 echo "$pid" >"$run/pid"
-echo 0 2>/dev/null >&5
 echo "$pid" >&4
+echo 0 2>/dev/null >&5
 unset OLDPWD SHLVL _ PWD
 [ -z "\${ORCH_PWD+x}" ] || export PWD="$ORCH_PWD"
 PATH=$ORCH_PATH
