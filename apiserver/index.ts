@@ -45,9 +45,15 @@ export interface ApiServer {
 
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, listen, log, clock, compactionIntervalMs = 300_000 } = options;
-  let metrics: Metrics | undefined;
-  const caches = new Caches({ kinds: builtinKinds(), store, clock, log, delivered: (kind, events) => metrics?.watchEvents(kind, events) }); // prettier-ignore
-  metrics = new Metrics(caches);
+  const metrics = new Metrics();
+  const caches = new Caches({
+    kinds: builtinKinds(),
+    store,
+    clock,
+    log,
+    delivered: (kind, events) => metrics.watchEvents(kind, events),
+  });
+  metrics.observe(caches);
   const stop = new AbortController();
   try {
     await caches.start();

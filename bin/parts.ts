@@ -108,6 +108,8 @@ interface NodePart {
 
 /** The agent of this machine. */
 export async function startNodePart({ options, node, dataDir, client, hasServer, version, clock, log }: NodePart): Promise<Part> {
+  // In -dev nothing of the machine is offered to the network, the tasks' ports included.
+  const networkInterface = node.networkInterface ?? (options.dev ? 'lo' : undefined);
   const { agentDefaults, startAgent } = await import('../kubelet-like-agent/index.ts');
   const agent = await startAgent({
     client,
@@ -132,7 +134,7 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
         ports: node.reserved.ports,
       },
       hostVolumes: node.hostVolumes,
-      ...(node.networkInterface !== undefined && { networkInterface: node.networkInterface }),
+      ...(networkInterface !== undefined && { networkInterface }),
       ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
       ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),
       gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },

@@ -143,7 +143,7 @@ export const AllocationKind = defineKind<Allocation>({
   listKind: 'AllocationList',
   plural: 'allocations',
   singular: 'allocation',
-  shortNames: ['alloc'],
+  shortNames: ['alloc', 'allocs'],
   namespaced: true,
 });
 export const DeploymentKind = defineKind<Deployment>({
@@ -153,7 +153,7 @@ export const DeploymentKind = defineKind<Deployment>({
   listKind: 'DeploymentList',
   plural: 'deployments',
   singular: 'deployment',
-  shortNames: ['deploy'],
+  shortNames: ['deploy', 'deploys'],
   namespaced: true,
 });
 export const EvaluationKind = defineKind<Evaluation>({
@@ -163,7 +163,7 @@ export const EvaluationKind = defineKind<Evaluation>({
   listKind: 'EvaluationList',
   plural: 'evaluations',
   singular: 'evaluation',
-  shortNames: ['eval'],
+  shortNames: ['eval', 'evals'],
   namespaced: true,
 });
 export const EventKind = defineKind<Event>({

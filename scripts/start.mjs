@@ -79,28 +79,20 @@ await new Promise((resolve) => {
 });
 
 const env = { ...process.env, ORCH_ADDR: address };
+const started = Date.now();
 const { status } = spawnSync(process.execPath, [program, 'job', 'run', 'examples/hello.nomad'], {
   cwd: root,
   stdio: 'inherit',
   env,
 });
-if (status !== 0) await end(1);
-
-const api = `${address}/apis/orch.dev/v1/namespaces/default`;
-const started = Date.now();
-let shown = '';
-for await (const { type, object } of events(`${api}/deployments?watch=true&fieldSelector=spec.jobName%3Dhello`)) {
-  if (type === 'BOOKMARK') continue;
-  const group = object.status?.groups?.[0] ?? {};
-  const line = `    Deployment ${object.status?.phase ?? 'pending'}: ${group.healthy ?? 0} of ${object.spec.groups[0].desiredTotal} healthy`;
-  if (line !== shown) console.log(line);
-  shown = line;
-  if (object.status?.phase === 'successful') break;
-  if (object.status?.phase === 'failed') {
-    console.error(red(`The example did not become healthy: ${object.status.description}. See ${logFile}.`));
-    await end(1);
-  }
+if (status !== 0) {
+  console.error(
+    red(`The example did not become healthy. See what the agent said:\n`) +
+      readFileSync(logFile, 'utf8').split('\n').slice(-15).join('\n'),
+  );
+  await end(1);
 }
+const api = `${address}/apis/orch.dev/v1/namespaces/default`;
 const { items } = await (await fetch(`${api}/allocations?fieldSelector=spec.jobName%3Dhello`)).json();
 const alloc = items.find((a) => a.spec.desired === 'run');
 const [port] = alloc.spec.resources.ports;
@@ -122,15 +114,3 @@ ${
     : dim('\nWith Docker on this machine, examples/example.nomad (redis in a container) would run as well.\n')
 }
 Ctrl-C stops the cluster and leaves nothing behind.`);
-
-/** The lines of a watch. */
-async function* events(watch) {
-  const response = await fetch(watch);
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of response.body) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop();
-    for (const line of lines) if (line !== '') yield JSON.parse(line);
-  }
-}

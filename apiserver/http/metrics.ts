@@ -20,7 +20,7 @@ export class Metrics {
   readonly #inflight: Gauge;
   readonly #watchEvents: Counter;
 
-  constructor(caches: Caches, registry = new MetricsRegistry()) {
+  constructor(registry = new MetricsRegistry()) {
     this.registry = registry;
     const labels = ['verb', 'group', 'version', 'resource', 'subresource', 'scope'];
     const registers = [registry];
@@ -36,6 +36,13 @@ export class Metrics {
     this.#inflight.set({ request_kind: 'readOnly' }, 0);
     this.#inflight.set({ request_kind: 'mutating' }, 0);
     this.#watchEvents = new Counter({ name: 'apiserver_watch_events_total', help: 'Events sent to watchers.', labelNames: ['group', 'version', 'kind'], registers }); // prettier-ignore
+    new Gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory.', registers, collect() { this.set(process.memoryUsage.rss()); } }); // prettier-ignore
+    new Gauge({ name: 'process_cpu_seconds_total', help: 'CPU time, user and system.', registers, collect() { const { user, system } = process.cpuUsage(); this.set((user + system) / 1e6); } }); // prettier-ignore
+  }
+
+  /** Shows what the watch caches hold. */
+  observe(caches: Caches): void {
+    const registers = [this.registry];
     const perKind = (name: string, help: string, read: (cache: ReturnType<Caches['of']>) => number): Gauge =>
       new Gauge({
         name,
@@ -54,8 +61,6 @@ export class Metrics {
       'The store revision that the cache has reached.',
       (cache) => cache.revision,
     );
-    new Gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory.', registers, collect() { this.set(process.memoryUsage.rss()); } }); // prettier-ignore
-    new Gauge({ name: 'process_cpu_seconds_total', help: 'CPU time, user and system.', registers, collect() { const { user, system } = process.cpuUsage(); this.set((user + system) / 1e6); } }); // prettier-ignore
   }
 
   begin(mutating: boolean): void {
@@ -66,7 +71,7 @@ export class Metrics {
     this.#inflight.dec({ request_kind: mutating ? 'mutating' : 'readOnly' });
   }
 
-  observe(labels: RequestLabels, code: number, seconds: number | undefined): void {
+  request(labels: RequestLabels, code: number, seconds: number | undefined): void {
     this.#requests.inc({ ...labels, code: String(code) });
     if (seconds !== undefined) this.#durations.observe({ ...labels }, seconds);
   }

@@ -90,7 +90,6 @@ export class AgentProxy {
     if (typeof address !== 'string' || typeof token !== 'string' || parseAddress(address) === undefined) {
       throw badRequest('the body must be {"address": "HOST:PORT", "token": "..."}');
     }
-    // eslint-disable-next-line no-control-regex
     if (token.length < 16 || token.length > 4096 || /[^\x21-\x7e]/.test(token))
       throw badRequest('token must have 16 to 4096 visible characters');
     const node = await this.#registry.get(this.#nodes, undefined, name!);

@@ -1,5 +1,5 @@
 import { ApiError, parseTimestamp, type Instant } from '../../base/index.ts';
-import type { Format } from '../registry/feeds.ts';
+import { jsonFormat, type Format } from '../registry/feeds.ts';
 import type { ApiKind, PrinterColumn } from '../registry/kinds.ts';
 import type { ListResult } from '../registry/registry.ts';
 import type { EventType, Version } from '../registry/version.ts';
@@ -166,19 +166,19 @@ export function renderList(kind: ApiKind, list: ListResult, as: Representation, 
 export function watchFormat(kind: ApiKind, as: Representation, now: () => Instant): Format {
   switch (as.type) {
     case 'json':
-      return { name: 'json', line: (type, version) => version.line(type) };
+      return jsonFormat;
     case 'table':
-      return {
-        name: `table/${as.version}/${as.include}`,
-        line: (type, version) =>
-          eventLine(
-            type,
-            table(kind, as.version, { resourceVersion: String(version.revision) }, [rowOf(kind, version, now(), as.include)]),
-          ),
-      };
+      return rendered(`table/${as.version}/${as.include}`, (version) =>
+        table(kind, as.version, { resourceVersion: String(version.revision) }, [rowOf(kind, version, now(), as.include)]),
+      );
     case 'metadata':
-      return { name: `metadata/${as.version}`, line: (type, version) => eventLine(type, metadataOnly(version, as.version)) };
+      return rendered(`metadata/${as.version}`, (version) => metadataOnly(version, as.version));
   }
+}
+
+function rendered(name: string, render: (version: Version) => object): Format {
+  const line = (type: EventType, version: Version): Buffer => eventLine(type, render(version));
+  return { name, line, initial: (version) => [line('ADDED', version)] };
 }
 
 /** A bookmark: the revision up to which everything was sent. */

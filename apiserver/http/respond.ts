@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import { ApiError, type ApiStatus } from '../../base/index.ts';
+import type { ApiError, ApiStatus } from '../../base/index.ts';
 
 const JSON_TYPE = 'application/json';
 

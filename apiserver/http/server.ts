@@ -101,7 +101,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     };
     response.on('close', () => {
       uncount();
-      metrics.observe(exchange.labels, response.statusCode, exchange.long ? undefined : (performance.now() - started) / 1000);
+      metrics.request(exchange.labels, response.statusCode, exchange.long ? undefined : (performance.now() - started) / 1000);
     });
     const fail = (error: unknown): void => {
       // What is left of the body is not worth reading; the connection may be used no more.
@@ -230,7 +230,7 @@ function routes(
 
   app.get('/openapi/v3', json(() => openApi.index())); // prettier-ignore
   app.get('/openapi/v3/*path', (request, response, next) => {
-    const document = openApi.document((request.params['path'] as unknown as string[]).join('/'));
+    const document = openApi.document(request.params['path'].join('/'));
     if (document === undefined) return next();
     const asked = request.query['hash'];
     response.setHeader('etag', `"${document.hash}"`);

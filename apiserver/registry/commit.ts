@@ -10,7 +10,7 @@ import {
   type Write,
 } from '../storage/store.ts';
 import type { Caches } from './caches.ts';
-import { forbidden } from './errors.ts';
+import { conflict, forbidden } from './errors.ts';
 import { objectKey, type ApiKind } from './kinds.ts';
 import type { StoreLeases } from './leases.ts';
 import { valueAt, type ApiObject } from './object.ts';
@@ -54,6 +54,8 @@ export interface CommitOptions {
   readonly dryRun?: boolean;
   /** What to do with an intent that cannot be done: refuse all of them, or leave it out. */
   readonly onError: 'refuse' | 'skip';
+  /** The intents come from different writers: what one expects of the version must not hold after another's change. */
+  readonly strangers?: boolean;
 }
 
 export interface Committed {
@@ -63,6 +65,15 @@ export interface Committed {
 
 /** Lost races before a write gives up. After the first, writers of one object queue up, so more are rare. */
 const ATTEMPTS = 16;
+
+/** The most writers that one transaction serves. */
+const CONVOY = 256;
+
+interface Waiting {
+  readonly intent: Intent;
+  readonly resolve: (applied: Applied) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /** A key's state as this commit knows it. */
 interface State {
@@ -81,6 +92,8 @@ interface Unit {
 interface Prepared {
   readonly unit: Unit;
   readonly base: Version | undefined;
+  /** The namespace that a new object relies on. */
+  readonly scope?: readonly [key: string, revision: Revision];
   /** What to write; undefined when there is nothing to. */
   readonly write: { readonly object: ApiObject; readonly value: Buffer } | 'delete' | 'renew' | undefined;
   readonly results: { readonly at: number; readonly result: ApiError | { type: Applied['type']; version?: Version } }[];
@@ -98,6 +111,8 @@ export class Committer {
   readonly #namespaces: ApiKind;
   readonly #leaseKind: ApiKind;
   readonly #queues = new Map<string, Promise<void>>();
+  /** Intents of different writers for one key that wait for the same turn. */
+  readonly #convoys = new Map<string, Waiting[]>();
 
   constructor(store: Store, caches: Caches, leases: StoreLeases, now: () => Instant) {
     this.#store = store;
@@ -106,6 +121,51 @@ export class Committer {
     this.#now = now;
     this.#namespaces = caches.kinds.need('v1', 'Namespace');
     this.#leaseKind = caches.kinds.need('coordination.k8s.io/v1', 'Lease');
+  }
+
+  /**
+   * Commits one intent. Writers that meet at one object are not made to wait for one transaction each: who has the turn writes for all
+   * who came meanwhile.
+   */
+  async commitOne(intent: Intent, options: { readonly fence?: Fence; readonly dryRun?: boolean }): Promise<Applied> {
+    const [unit] = group([intent]);
+    const results: (Applied | ApiError)[] = [];
+    const raced = (await this.#attempt([unit!], { ...options, onError: 'refuse' }, new Map(), new Map(), results)) === 'raced';
+    if (!raced && results.length > 0) return settled(results[0]);
+    if (intent.creates || options.fence !== undefined || options.dryRun) {
+      return settled((await this.commit([intent], { ...options, onError: 'refuse' })).results[0]);
+    }
+    return await new Promise((resolve, reject) => {
+      const waiting = { intent, resolve, reject };
+      const convoy = this.#convoys.get(unit!.key);
+      if (convoy !== undefined) convoy.push(waiting);
+      else {
+        this.#convoys.set(unit!.key, [waiting]);
+        void this.#drive(unit!.key);
+      }
+    });
+  }
+
+  /** Waits for the turn of a key, then writes for all who wait for it. */
+  async #drive(key: string): Promise<void> {
+    const release = await this.#queue([key]);
+    const convoy = this.#convoys.get(key)!.splice(0, CONVOY);
+    try {
+      const units = group(convoy.map(({ intent }) => intent));
+      const results: (Applied | ApiError)[] = [];
+      await this.#commitChunk(units, { onError: 'skip', strangers: true }, results, true);
+      convoy.forEach(({ resolve, reject }, i) => {
+        const result = results[i]!;
+        if (result instanceof ApiError) reject(result);
+        else resolve(result);
+      });
+    } catch (error) {
+      for (const { reject } of convoy) reject(error);
+    } finally {
+      release();
+      if (this.#convoys.get(key)!.length === 0) this.#convoys.delete(key);
+      else void this.#drive(key);
+    }
   }
 
   async commit(intents: readonly Intent[], options: CommitOptions): Promise<Committed> {
@@ -118,8 +178,7 @@ export class Committer {
       for (const chunk of chunks) await this.#commitChunk(chunk, { ...options, dryRun: true }, undefined);
     }
     for (const chunk of chunks) revision = Math.max(revision, await this.#commitChunk(chunk, options, results));
-    if (revision === 0) for (const result of results) if (!(result instanceof ApiError)) revision = Math.max(revision, result.version.revision); // prettier-ignore
-    return { revision, results };
+    return { revision: revision > 0 ? revision : await this.#store.revision(), results };
   }
 
   /** Splits units by what one transaction may hold. Sizes are unknown before planning, so chunks that turn out too large are split. */
@@ -135,17 +194,19 @@ export class Committer {
     units: readonly Unit[],
     options: CommitOptions,
     results: (Applied | ApiError)[] | undefined,
+    hasTurn = false,
   ): Promise<Revision> {
     const states = new Map<string, State>();
+    const plans = new Map<Unit, Prepared>();
     let release: (() => void) | undefined;
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         // Who lost a race waits for the other writers of these keys, instead of losing again.
-        if (attempt === 1) {
+        if (attempt === 1 && !hasTurn) {
           release = await this.#queue(units.map((unit) => unit.key));
           states.clear();
         }
-        const outcome = await this.#attempt(units, options, states, results);
+        const outcome = await this.#attempt(units, options, states, plans, results);
         if (outcome === 'too large') {
           if (units.length === 1) throw new ApiError('RequestEntityTooLarge', 'the object is too large for the store');
           const middle = Math.ceil(units.length / 2);
@@ -165,14 +226,22 @@ export class Committer {
 
   async #attempt(
     units: readonly Unit[],
-    { fence, dryRun = false, onError }: CommitOptions,
+    { fence, dryRun = false, onError, strangers = false }: CommitOptions,
     states: Map<string, State>,
+    plans: Map<Unit, Prepared>,
     results: (Applied | ApiError)[] | undefined,
   ): Promise<Revision | 'raced' | 'too large'> {
     const compares = new Map<string, Revision>();
     const prepared: Prepared[] = [];
     if (fence !== undefined) compares.set(...(await this.#checkFence(fence, states)));
-    for (const unit of units) prepared.push(await this.#prepare(unit, states, compares, onError));
+    for (const [i, unit] of units.entries()) {
+      // A large batch must not hold up everybody else.
+      if (i > 0 && i % 250 === 0) await new Promise(setImmediate);
+      const item = await this.#prepare(unit, states, plans.get(unit), onError, strangers);
+      plans.set(unit, item);
+      prepared.push(item);
+      if (item.scope !== undefined) compares.set(...item.scope);
+    }
     const writing = prepared.filter(({ write }) => write !== undefined && write !== 'renew');
     if (dryRun) {
       if (results !== undefined) for (const item of prepared) this.#report(item, undefined, results);
@@ -208,6 +277,7 @@ export class Committer {
           return 'raced';
         }
         revision = result.revision;
+        granted.length = 0;
       }
       const puts = new Map(writes.map((write) => [write.key, write]));
       for (const item of prepared) {
@@ -230,6 +300,7 @@ export class Committer {
       if (error instanceof TransactionTooLargeError) return 'too large';
       if (!(error instanceof LeaseNotFoundError)) throw error;
       // It expired in the meantime, and its objects with it.
+      this.#leases.forget();
       await Promise.all(prepared.map(({ unit }) => this.#load(states, unit.key)));
       return 'raced';
     }
@@ -257,20 +328,28 @@ export class Committer {
   async #prepare(
     unit: Unit,
     states: Map<string, State>,
-    compares: Map<string, Revision>,
+    before: Prepared | undefined,
     onError: CommitOptions['onError'],
+    strangers: boolean,
   ): Promise<Prepared> {
     for (;;) {
       const state = this.#state(states, unit.key, unit.kind);
       const creates = unit.intents.find(({ intent }) => intent.creates)?.intent;
       const namespace = creates?.namespace === undefined ? undefined : objectKey(this.#namespaces, undefined, creates.namespace);
       const scope = namespace === undefined ? undefined : this.#state(states, namespace, this.#namespaces);
+      // After a lost race, what the race was not about stays as planned.
+      const same = before?.base === state.version && before?.scope?.[1] === scope?.version?.revision;
+      if (before !== undefined && same && typeof before.write === 'object') return before;
       const results: { at: number; result: ApiError | { type: Applied['type']; version?: Version } }[] = [];
       let current = state.version;
       let failed: ApiError | undefined;
       for (const { at, intent } of unit.intents) {
         try {
-          if (intent.creates) checkNamespace(this.#namespaces, intent.namespace, scope?.version);
+          if (intent.creates) {
+            checkNamespace(this.#namespaces, intent.namespace, scope?.version);
+            // A watcher would see one object change into another.
+            if (state.version !== undefined && current === undefined) throw conflict(unit.kind, intent.name, 'it is deleted in the same transaction'); // prettier-ignore
+          }
           const outcome = intent.plan(current, this.#now());
           if (outcome.type === 'none') results.push({ at, result: { type: 'unchanged' } });
           else if (outcome.type === 'delete') {
@@ -278,7 +357,9 @@ export class Committer {
             current = undefined;
           } else {
             results.push({ at, result: { type: current === undefined ? 'created' : 'updated' } });
-            current = unstored(unit.key, { ...outcome.object, metadata: { ...outcome.object.metadata, ...(state.version && { resourceVersion: String(state.version.revision) }) } }, state.version?.revision ?? 0); // prettier-ignore
+            const { revision } = state.version ?? { revision: 0 };
+            const resourceVersion = strangers ? `${revision}+` : String(revision);
+            current = unstored(unit.key, withVersion(outcome.object, resourceVersion), revision);
           }
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
@@ -296,7 +377,6 @@ export class Committer {
         continue;
       }
       if (failed !== undefined && onError === 'refuse') throw failed;
-      if (namespace !== undefined && scope?.version !== undefined) compares.set(namespace, scope.version.revision);
       const write = renew
         ? 'renew'
         : idle
@@ -304,7 +384,9 @@ export class Committer {
           : next === undefined
             ? 'delete'
             : { object: next, value: encode(unit.kind, next) };
-      return { unit, base, write, results };
+      const compared =
+        namespace === undefined || scope?.version === undefined ? {} : { scope: [namespace, scope.version.revision] as const };
+      return { unit, base, write, results, ...compared };
     }
   }
 
@@ -393,6 +475,18 @@ function checkNamespace(kind: ApiKind, name: string | undefined, namespace: Vers
     throw forbidden(kind, name, why, [{ reason: 'NamespaceTerminating', message: `namespace ${name} is being terminated`, field: 'metadata.namespace' }]); // prettier-ignore
   }
 }
+
+/** The one result, or the refusal thrown. */
+function settled(result: Applied | ApiError | undefined): Applied {
+  if (result === undefined) throw new Error('a commit without a result');
+  if (result instanceof ApiError) throw result;
+  return result;
+}
+
+const withVersion = (object: ApiObject, resourceVersion: string): ApiObject => ({
+  ...object,
+  metadata: { ...object.metadata, resourceVersion },
+});
 
 /** The object as it would be stored: the resourceVersion is the store's. */
 function strip(object: ApiObject): ApiObject {

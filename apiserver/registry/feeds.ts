@@ -24,9 +24,15 @@ export interface Subscriber {
 export interface Format {
   readonly name: string;
   line(type: EventType, version: Version): Buffer;
+  /** The event of an object that was there before the watch; in parts, and not kept. */
+  initial(version: Version): readonly Buffer[];
 }
 
-export const jsonFormat: Format = { name: 'json', line: (type, version) => version.line(type) };
+export const jsonFormat: Format = {
+  name: 'json',
+  line: (type, version) => version.line(type),
+  initial: (version) => version.parts('ADDED'),
+};
 
 /** The event that a selection sees of a change: crossing its border is ADDED or DELETED. Undefined: nothing. */
 export function visible(selection: Selection, change: Change): EventType | undefined {

@@ -42,6 +42,11 @@ export class StoreLeases {
     return kind.kind === 'Lease';
   }
 
+  /** One of them turned out to be gone: grant new ones. */
+  forget(): void {
+    this.#shared.clear();
+  }
+
   #bucket(ttl: number): Promise<LeaseId> {
     const now = this.#clock.now();
     const known = this.#shared.get(ttl);

@@ -1,7 +1,7 @@
 import { parseDuration, type StatusCause } from '../../base/index.ts';
 import { duplicate, forbiddenField, invalidValue, required } from './errors.ts';
 import type { ApiKind } from './kinds.ts';
-import { isObject, type JsonObject, type Metadata } from './object.ts';
+import { isObject, type Metadata } from './object.ts';
 
 /** The annotation that binds an object to a store lease: it vanishes when it is not renewed for that long. */
 export const TTL_ANNOTATION = 'orch.dev/ttl';
@@ -39,7 +39,6 @@ export function nameProblem(name: string, rule: NameRule): string | undefined {
       if (name.length > 253) return 'must be no more than 253 characters';
       if (name === '.' || name === '..') return 'may not be "." or ".."';
       if (/\p{Surrogate}/u.test(name)) return 'must be well-formed text';
-      // eslint-disable-next-line no-control-regex
       return /[/%\s\u0000-\u001f\u007f]/.test(name) ? 'may not contain "/", "%", whitespace or control characters' : undefined;
   }
 }
@@ -183,8 +182,7 @@ const KEY_RULE =
   'must be up to 63 letters, digits, "-", "_" and ".", beginning and ending with a letter or digit, optionally after a DNS name and "/"';
 const VALUE_RULE = 'must be empty or up to 63 letters, digits, "-", "_" and ".", beginning and ending with a letter or digit';
 
-/** The metadata of a body as plain JSON again, for patches that were applied to a whole object. */
 export function wrongType(field: string, value: unknown, type: string): StatusCause {
-  const shown = Array.isArray(value) ? '"array"' : isObject(value as JsonObject) ? '"object"' : JSON.stringify(value);
+  const shown = Array.isArray(value) ? '"array"' : isObject(value) ? '"object"' : JSON.stringify(value);
   return { reason: 'FieldValueTypeInvalid', message: `Invalid value: ${shown}: must be of type ${type}`, field };
 }

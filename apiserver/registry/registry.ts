@@ -394,15 +394,8 @@ export class Registry {
     };
   }
 
-  async #one(intent: Intent, { dryRun, fence }: { dryRun?: boolean; fence?: Fence }): Promise<Applied> {
-    const { results } = await this.#committer.commit([intent], {
-      onError: 'refuse',
-      ...(dryRun && { dryRun }),
-      ...(fence && { fence }),
-    });
-    const result = results[0]!;
-    if (result instanceof ApiError) throw result;
-    return result;
+  #one(intent: Intent, { dryRun, fence }: { dryRun?: boolean; fence?: Fence }): Promise<Applied> {
+    return this.#committer.commitOne(intent, { ...(dryRun && { dryRun }), ...(fence && { fence }) });
   }
 
   #cautions(kind: ApiKind, { object }: Version): string[] {

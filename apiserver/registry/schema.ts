@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import addFormatsModule from 'ajv-formats';
+import addFormatsModule, { type FormatsPlugin } from 'ajv-formats';
 import { parseDuration, type StatusCause } from '../../base/index.ts';
 import { duplicate, invalidValue, required, shorten } from './errors.ts';
 import { formatPath, isObject, valueAt, type JsonObject } from './object.ts';
@@ -191,8 +191,7 @@ const bounded: Cleaner = (value, path, findings) => {
 };
 const ENVELOPE = new Set(['apiVersion', 'kind', 'metadata']);
 // The package is CommonJS: under some loaders the function is the module's `default`.
-const addFormats = ((addFormatsModule as unknown as { default?: unknown }).default ??
-  addFormatsModule) as unknown as typeof import('ajv-formats').default;
+const addFormats = (addFormatsModule as unknown as { default?: FormatsPlugin }).default ?? addFormatsModule;
 
 function isWithin(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;

@@ -15,14 +15,17 @@ export class Version {
   readonly revision: Revision;
   readonly object: ApiObject;
   readonly lease: LeaseId | undefined;
+  /** About how large it is, as JSON. */
+  readonly size: number;
   #bytes: Buffer | (() => Buffer);
   #lines: { [type in EventType]?: Buffer } = {};
 
-  constructor(key: string, revision: Revision, object: ApiObject, bytes: Buffer | (() => Buffer), lease?: LeaseId) {
+  constructor(key: string, revision: Revision, object: ApiObject, size: number, bytes: () => Buffer, lease?: LeaseId) {
     this.key = key;
     this.revision = revision;
     this.object = object;
     this.lease = lease;
+    this.size = size;
     this.#bytes = bytes;
   }
 
@@ -34,7 +37,18 @@ export class Version {
 
   /** A watch event about this version, with its line end. */
   line(type: EventType): Buffer {
-    return (this.#lines[type] ??= Buffer.concat([LINE_START[type], this.bytes, LINE_END]));
+    let line = this.#lines[type];
+    if (line === undefined) {
+      this.#lines[type] = line = Buffer.concat(this.parts(type));
+      // The bytes are in the line; one copy is enough.
+      this.#bytes = line.subarray(LINE_START[type].length, line.length - LINE_END.length);
+    }
+    return line;
+  }
+
+  /** The same in parts, for those that join it with others anyway. */
+  parts(type: EventType): readonly Buffer[] {
+    return [LINE_START[type], this.bytes, LINE_END];
   }
 
   get name(): string {
@@ -85,20 +99,20 @@ export function present(
   // A Job whose modifyIndex is stored as 0 was changed by this very write.
   if (kind.kind === 'Job' && isObject(status) && status['modifyIndex'] === 0) {
     status['modifyIndex'] = revision;
-    return new Version(key, revision, object, () => Buffer.from(JSON.stringify(object)), lease);
+    return new Version(key, revision, object, stored.length, () => Buffer.from(JSON.stringify(object)), lease);
   }
-  return new Version(key, revision, object, () => splice(kind, stored, resourceVersion, object), lease);
+  return new Version(key, revision, object, stored.length, () => splice(kind, stored, resourceVersion, object), lease);
 }
 
 /** The final version of a deleted object, at the revision of its deletion. */
 export function deletedVersion(kind: ApiKind, last: Version, revision: Revision): Version {
   const object: ApiObject = { ...last.object, metadata: { ...last.object.metadata, resourceVersion: String(revision) } };
-  return new Version(last.key, revision, object, () => encodeServed(kind, object), last.lease);
+  return new Version(last.key, revision, object, last.size, () => encodeServed(kind, object), last.lease);
 }
 
 /** The bytes of an object that is not (yet) stored, such as the answer to a dry run. */
 export function unstored(key: string, object: ApiObject, revision: Revision): Version {
-  return new Version(key, revision, object, () => Buffer.from(JSON.stringify(object)));
+  return new Version(key, revision, object, 0, () => Buffer.from(JSON.stringify(object)));
 }
 
 function encodeServed(kind: ApiKind, object: ApiObject): Buffer {

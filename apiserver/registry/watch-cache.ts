@@ -5,11 +5,12 @@ import { FeedIndex, visible, type Change, type Feed, type Format, type Subscribe
 import type { ApiKind } from './kinds.ts';
 import type { ApiObject } from './object.ts';
 import { Objects } from './objects.ts';
-import type { Selection } from './selectors.ts';
+import { fits, type Selection } from './selectors.ts';
 import { decode, deletedVersion, present, type Version } from './version.ts';
 
-/** How much history a kind keeps in memory for watches that resume. */
+/** How much history a kind keeps in memory for watches that resume: so many changes, of so many bytes of JSON. */
 const RECENT_CHANGES = 10_000;
+const RECENT_BYTES = 16 << 20;
 /** How long a read waits for the cache to reach a revision. */
 const WAIT_MS = 3_000;
 const BOOKMARK_MS = 60_000;
@@ -31,6 +32,12 @@ export interface WatchStart {
   /** Follow the initial objects with a bookmark that says so. */
   readonly initialEventsEnd?: (revision: Revision) => Buffer;
   readonly bookmarks: boolean;
+}
+
+/** What a watcher is sent first. */
+interface Initial {
+  readonly parts: readonly Buffer[];
+  readonly events: number;
 }
 
 /** A subscription that began: what to send first, and how to end it. */
@@ -57,11 +64,14 @@ export class WatchCache {
   readonly #own = new WeakMap<Buffer, ApiObject>();
   #recent: Change[] = [];
   #recentStart = 0;
+  #recentBytes = 0;
   /** Watches can resume from here on. */
   #floor: Revision = 0;
   #revision: Revision = 0;
   #lastChange: Revision = 0;
   #ready = false;
+  /** An event is being applied; an error then means that the state is in doubt. */
+  #taking = false;
   #problem: string | undefined = 'not loaded yet';
   readonly #waiters = new Set<{ readonly revision: Revision; reached: () => void }>();
   #asking = false;
@@ -211,7 +221,7 @@ export class WatchCache {
   /** Begins a watch at the revision the cache has now. Throws Expired when `from` is older than the history. */
   subscribe(start: WatchStart, subscriber: Subscriber): Subscription {
     const feed = this.#feeds.feed(start.selection, start.format);
-    let initial: Buffer[];
+    let initial: Initial;
     try {
       initial = start.from === 'all' ? this.#everything(start) : this.#since(start, start.from);
     } catch (error) {
@@ -219,14 +229,14 @@ export class WatchCache {
       throw error;
     }
     // What waits to be flushed is part of `initial` already.
-    this.#options.delivered?.(feed.flush() * feed.subscribers.size + initial.length);
+    this.#options.delivered?.(feed.flush() * feed.subscribers.size + initial.events);
     feed.subscribers.add(subscriber);
     if (start.bookmarks) {
       this.#bookmarked.set(subscriber, feed);
       this.#armBookmarks();
     }
     return {
-      initial,
+      initial: initial.parts,
       close: () => {
         this.#bookmarked.delete(subscriber);
         feed.subscribers.delete(subscriber);
@@ -238,21 +248,23 @@ export class WatchCache {
     };
   }
 
-  #everything({ selection, format, initialEventsEnd }: WatchStart): Buffer[] {
+  #everything({ selection, format, initialEventsEnd }: WatchStart): Initial {
     const { namespace } = selection;
-    const lines: Buffer[] = [];
+    const parts: Buffer[] = [];
+    let events = 0;
     for (const version of this.among(selection)) {
       if (namespace !== undefined && version.namespace !== namespace) continue;
-      const change: Change = { revision: version.revision, version, deleted: false, previous: undefined };
-      if (visible(selection, change) !== undefined) lines.push(format.line('ADDED', version));
+      if (!fits(selection, version.object)) continue;
+      parts.push(...format.initial(version));
+      events++;
     }
-    if (initialEventsEnd !== undefined) lines.push(initialEventsEnd(this.#revision));
-    return lines;
+    if (initialEventsEnd !== undefined) parts.push(initialEventsEnd(this.#revision));
+    return { parts, events };
   }
 
-  #since({ selection, format }: WatchStart, from: Revision): Buffer[] {
+  #since({ selection, format }: WatchStart, from: Revision): Initial {
     if (from < this.#floor) throw expired(`too old resource version: ${from} (${this.#floor})`);
-    const lines: Buffer[] = [];
+    const parts: Buffer[] = [];
     let atFrom = 0;
     let first = this.#recent.length;
     while (first > this.#recentStart && this.#recent[first - 1]!.revision >= from) first--;
@@ -262,28 +274,34 @@ export class WatchCache {
       const type = visible(selection, change);
       if (type === undefined) continue;
       if (change.revision === from) atFrom++;
-      lines.push(format.line(type, type === 'DELETED' && !change.deleted ? leftSelection(this.kind, change) : change.version));
+      parts.push(format.line(type, type === 'DELETED' && !change.deleted ? leftSelection(this.kind, change) : change.version));
     }
     // A single event at `from` is the one the watcher has seen.
-    return atFrom === 1 ? lines.slice(1) : lines;
+    if (atFrom === 1) parts.shift();
+    return { parts, events: parts.length };
   }
 
+  /** Loads the kind, then follows it; where the store was away for a while, it goes on behind what it has. */
   async #followLoop(): Promise<void> {
     const { signal } = this.#stop;
     const { log, clock } = this.#options;
+    let listed: Revision | undefined;
     for (let attempt = 0; !signal.aborted; attempt++) {
+      const before = this.#revision;
       try {
-        const startRevision = await this.#load();
-        attempt = -1;
-        await this.#follow(startRevision);
+        listed ??= await this.#load();
+        await this.#follow(listed);
       } catch (error) {
         if (signal.aborted) break;
+        // History is gone, or it was not understood: begin anew.
+        if (error instanceof CompactedError || this.#taking) listed = undefined;
+        this.#taking = false;
         this.#problem = describeError(error);
         this.#ready = false;
         log.warn('watch cache lost the store', { kind: this.kind.resource, error: this.#problem });
       }
-      if (signal.aborted) break;
-      await sleep(clock, backoff(Math.max(attempt, 0), 50, 5_000), signal);
+      if (this.#revision > before) attempt = 0;
+      await sleep(clock, backoff(attempt, 50, 5_000), signal);
     }
     this.#expireAll('the server is shutting down');
   }
@@ -294,37 +312,40 @@ export class WatchCache {
     // Watchers have seen a past that may not lead here.
     if (this.#revision > 0) this.#expireAll(`too old resource version: ${this.#revision} (${revision})`);
     this.#objects.clear();
-    this.#lastChange = 0;
     for (const item of items) {
       try {
         this.#objects.set(decode(this.kind, item));
-        this.#lastChange = Math.max(this.#lastChange, item.modRevision);
       } catch (error) {
         log.error('unreadable object in the store', { key: item.key, error: describeError(error) });
       }
     }
     this.#recent = [];
     this.#recentStart = 0;
+    this.#recentBytes = 0;
     this.#ahead.clear();
     this.#floor = revision;
+    // An object may have been deleted as late as this.
+    this.#lastChange = revision;
     return revision;
   }
 
   /** Follows the store. It begins at the revision that was listed, so that a watch may resume within that revision, too. */
   async #follow(listed: Revision): Promise<void> {
-    const { store } = this.#options;
+    const range = prefixRange(this.kind.prefix);
     const { signal } = this.#stop;
-    let startRevision = listed;
+    let startRevision = this.#revision > listed ? this.#revision + 1 : listed;
     for (;;) {
       try {
-        for await (const batch of store.watch(prefixRange(this.kind.prefix), { startRevision, signal })) {
+        for await (const batch of this.#options.store.watch(range, { startRevision, signal })) {
+          this.#taking = true;
           for (const event of batch.events) this.#take(event, listed);
+          this.#taking = false;
           this.#reached(Math.max(batch.revision, listed));
         }
         if (signal.aborted) return;
         throw new Error('the watch on the store ended');
       } catch (error) {
-        if (!(error instanceof CompactedError) || startRevision > listed || this.#revision > listed) throw error;
+        if (!(error instanceof CompactedError) || startRevision !== listed) throw error;
         startRevision = listed + 1;
       }
     }
@@ -392,12 +413,17 @@ export class WatchCache {
 
   #record(change: Change): void {
     this.#recent.push(change);
-    if (this.#recent.length - this.#recentStart <= RECENT_CHANGES) return;
-    // Whole revisions go, so that who resumes at the floor has missed nothing of it.
-    const gone = this.#recent[this.#recentStart]!.revision;
-    while (this.#recent[this.#recentStart]?.revision === gone) this.#recentStart++;
-    this.#floor = gone + 1;
-    if (this.#recentStart > RECENT_CHANGES) {
+    this.#recentBytes += change.version.size;
+    while (this.recentChanges > RECENT_CHANGES || (this.#recentBytes > RECENT_BYTES && this.recentChanges > 1)) {
+      // Whole revisions go, so that who resumes at the floor has missed nothing of it.
+      const gone = this.#recent[this.#recentStart]!.revision;
+      while (this.#recent[this.#recentStart]?.revision === gone) {
+        this.#recentBytes -= this.#recent[this.#recentStart]!.version.size;
+        this.#recentStart++;
+      }
+      this.#floor = gone + 1;
+    }
+    if (this.#recentStart > 1_000 && this.#recentStart * 2 > this.#recent.length) {
       this.#recent = this.#recent.slice(this.#recentStart);
       this.#recentStart = 0;
     }

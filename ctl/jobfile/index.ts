@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { AnyObject, EvaluationPlan, Job, JobVersion, Stored } from '../../openapi/index.ts';
 import type { Context } from '../command.ts';
+import { parseTimestamp } from '../../base/index.ts';
 import { CommandError } from '../errors.ts';
 import { warningText } from '../write.ts';
 import type { Diagnostic, JobOptions } from '../../jobspec/index.ts';
@@ -119,6 +120,40 @@ async function manifestsOf(context: Context, source: Source, flags: FileFlags): 
 export async function nomadJson(job: Job): Promise<unknown> {
   const { toNomadJob } = await jobspec();
   return { Job: toNomadJob(job) };
+}
+
+/** A job of the server as Nomad's API shows it: with what the server knows of it, and its fields in the order of their names. */
+export async function storedNomadJson(job: Stored<Job>): Promise<{ readonly Job: unknown }> {
+  const { toNomadJob } = await jobspec();
+  const { metadata, spec, status = {} } = job;
+  const index = status.modifyIndex ?? 0;
+  return {
+    Job: inOrder({
+      ...toNomadJob(job),
+      Stop: spec.stop === true,
+      Status: status.phase ?? 'pending',
+      StatusDescription: status.description ?? '',
+      Stable: status.stable === true,
+      Version: status.version ?? 0,
+      SubmitTime: (parseTimestamp(status.submittedAt ?? metadata.creationTimestamp) ?? 0) * 1e6,
+      CreateIndex: index,
+      ModifyIndex: Number(metadata.resourceVersion),
+      JobModifyIndex: index,
+      Dispatched: false,
+      ...Object.fromEntries(unusedTexts.map((name) => [name, ''])),
+    }),
+  };
+}
+
+const unusedTexts = ['ConsulNamespace', 'ConsulToken', 'VaultNamespace', 'VaultToken', 'NomadTokenID', 'ParentID'];
+/** Numbers that a stored job has where its file says nothing. */
+const numbers = new Set(['DiskMB', 'IOPS', 'MemoryMaxMB', 'MBits', 'Cores']);
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, inner === null && numbers.has(key) ? 0 : inOrder(inner)]));
 }
 
 /** What differs between a job and the planned one, with what the scheduler would do about it. */

@@ -41,16 +41,11 @@ function normal(mantissa: bigint, exponent: number, sticky = false): BigFloat {
   return { mantissa: mantissa < 0n ? -m : m, exponent: e };
 }
 
+/** The value that a double is written as: 0.1 is a tenth, not the double next to it. */
 export function fromNumber(n: number): BigFloat {
   if (n === Infinity || n === -Infinity) return { mantissa: 0n, exponent: 0, infinite: n > 0 ? 1 : -1 };
-  if (Number.isSafeInteger(n)) return normal(BigInt(n), 0);
-  let exponent = 0;
-  let m = n;
-  while (!Number.isInteger(m)) {
-    m *= 2;
-    exponent--;
-  }
-  return normal(BigInt(m), exponent);
+  if (Number.isInteger(n)) return normal(BigInt(n), 0);
+  return parseBigFloat(String(n)) ?? ZERO;
 }
 
 export const fromBigInt = (n: bigint): BigFloat => normal(n, 0);

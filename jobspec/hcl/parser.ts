@@ -2,7 +2,7 @@ import type { Attribute, BinaryOperator, Block, Body, Expression, Label, ObjectI
 import { parseBigFloat } from './big-float.ts';
 import { Diagnostics } from './diagnostic.ts';
 import { tokenize, tokenRange, type Token, type TokenType } from './lexer.ts';
-import { Source, type Range } from './source.ts';
+import { formatRange, Source, type Range } from './source.ts';
 import { FALSE, NULL, TRUE, UNKNOWN, number, string } from './value.ts';
 
 export interface Parsed {
@@ -430,8 +430,9 @@ class Parser {
 
   #traversals(base: Expression): Expression {
     let e = base;
-    for (;;) {
+    for (let n = 0; ; n++) {
       const next = this.#peek();
+      if ((next.type === '.' || next.type === '[') && n > 1000) return this.#tooDeep();
       if (next.type === '.') e = this.#dot(e);
       else if (next.type === '[') e = this.#bracket(e);
       else return e;
@@ -507,8 +508,10 @@ class Parser {
         this.#newlines.pop();
         this.#newlines.push(this.#newlines.at(-1) ?? true);
         const markRange = this.#tokensRange(open, close);
-        let each: Expression = { kind: 'element', range: markRange };
-        each = this.#traversals(each);
+        if (this.#depth >= MAX_DEPTH) return this.#tooDeep();
+        this.#depth++;
+        const each = this.#traversals({ kind: 'element', range: markRange });
+        this.#depth--;
         return { kind: 'splat', from, each, markRange, range: this.#span(from.range, each.range) };
       }
       const key = this.#expression();
@@ -924,7 +927,7 @@ class Parser {
     if (flush) removeIndent(parts);
     trimMarked(parts);
     const range: Range = { source: this.#source, start: open.start, end: Math.max(close.end, open.end) };
-    const reader = new TemplateReader(parts, this);
+    const reader = new TemplateReader(parts, this, this.#range(close));
     const expressions = reader.until([]);
     if (expressions.length === 1 && expressions[0]!.kind !== 'literal') {
       const only = parts[0]!;
@@ -1429,13 +1432,16 @@ function trimMarked(parts: TemplatePart[]): void {
 class TemplateReader {
   readonly #parts: readonly TemplatePart[];
   readonly #parser: Parser;
+  /** What ends the template. */
+  readonly #end: Range;
   #at = 0;
   /** The directive that ended the last `until`. */
   #ended: TemplatePart | undefined;
 
-  constructor(parts: readonly TemplatePart[], parser: Parser) {
+  constructor(parts: readonly TemplatePart[], parser: Parser, end: Range) {
     this.#parts = parts;
     this.#parser = parser;
+    this.#end = end;
   }
 
   until(ends: readonly TemplatePart['kind'][]): Expression[] {
@@ -1520,11 +1526,8 @@ class TemplateReader {
   }
 
   #unterminated(what: string, end: string, range: Range): void {
-    this.#parser.fail(
-      `Unterminated template ${what} directive`,
-      `Expected a ${end} directive before the end of the template.`,
-      range,
-    );
+    const detail = `The ${what} directive at ${formatRange(range)} is missing its corresponding ${end} directive.`;
+    this.#parser.fail('Unexpected end of template', detail, this.#end);
   }
 }
 

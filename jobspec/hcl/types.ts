@@ -1,6 +1,7 @@
 import type { Expression } from './ast.ts';
 import { startRange } from './ast.ts';
-import type { Range } from './source.ts';
+import { parseHclExpression } from './parser.ts';
+import { Source, type Range } from './source.ts';
 import { BOOL, DYNAMIC, NUMBER, STRING, type Type } from './value.ts';
 
 export interface TypeProblem {
@@ -36,6 +37,12 @@ class Problem extends Error {
 const COLLECTIONS = ['list', 'set', 'map'] as const;
 
 function read(e: Expression, any: boolean): Type {
+  // In JSON a type is a text.
+  if (e.kind === 'literal' && e.value.kind === 'string') {
+    const { expression, diagnostics } = parseHclExpression(new Source(e.value.string, e.range.source.filename));
+    if (diagnostics.failed || expression.kind === 'literal') throw new Problem('This is not a type.', e.range);
+    return read(expression, any);
+  }
   if (e.kind === 'variable' && e.steps.length === 0) return keyword(e.name, e.range, any);
   if (e.kind === 'template' && e.parts.length === 1 && e.parts[0]!.kind === 'literal') {
     throw new Problem('Type keywords are written without quotes.', e.range);

@@ -127,8 +127,7 @@ export function jobOf(document: Document, diagnostics: Diagnostics): Job | undef
   const report = (problems: readonly Problem[]): void => {
     for (const { path, at, severity, message } of problems) {
       const range = document.locate(path, at);
-      const sentence = /[.?]$/.test(message) ? message : `${message}.`;
-      const detail = sentence[0]!.toUpperCase() + sentence.slice(1);
+      const detail = /[.?]$/.test(message) ? message : `${message}.`;
       if (severity === 'warning') diagnostics.warning('Unknown field', detail, range);
       else diagnostics.error(at === 'name' ? 'Unknown field' : 'Invalid value', detail, range);
     }
@@ -166,14 +165,14 @@ export function jobOf(document: Document, diagnostics: Diagnostics): Job | undef
   }
   const metadata = isObject(data.metadata) ? data.metadata : {};
   if (data.metadata !== undefined && !isObject(data.metadata)) {
-    problems.push({ path: ['metadata'], at: 'value', severity: 'error', message: 'an object is expected here' });
+    problems.push({ path: ['metadata'], at: 'value', severity: 'error', message: 'Expected an object' });
   }
   const spec = isObject(data.spec) ? data.spec : {};
   if (!isObject(data.spec)) problems.push({ path: ['spec'], at: 'value', severity: 'error', message: 'spec is required' });
   const { id, stop, ...rest } = spec;
   const fields: Fields = decodePlain(rest, jobSchema, 'resource', problems, ['spec']);
   if (stop !== undefined && typeof stop !== 'boolean') {
-    problems.push({ path: ['spec', 'stop'], at: 'value', severity: 'error', message: 'true or false is expected here' });
+    problems.push({ path: ['spec', 'stop'], at: 'value', severity: 'error', message: 'Expected true or false' });
   } else if (stop === true) fields.stop = true;
   const name = typeof metadata.name === 'string' ? metadata.name : undefined;
   const jobId = typeof id === 'string' ? id : name;

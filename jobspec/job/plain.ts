@@ -20,7 +20,7 @@ export type Dialect = 'resource' | 'api';
 export function decodePlain(data: unknown, schema: BlockSchema, dialect: Dialect, problems: Problem[], path: Path = []): Fields {
   const out: Fields = {};
   if (!isObject(data)) {
-    problems.push({ path, at: 'value', severity: 'error', message: `an object is expected here, not ${kindOf(data)}` });
+    problems.push({ path, at: 'value', severity: 'error', message: `Expected an object, not ${kindOf(data)}` });
     return out;
   }
   const known = new Map<string, Field | 'label' | 'ignored'>();
@@ -150,7 +150,7 @@ function mergePorts(data: Record<string, unknown>, out: Fields, problems: Proble
 }
 
 function wrongType(path: Path, expected: string, value: unknown): Problem {
-  return { path, at: 'value', severity: 'error', message: `${expected} is expected here, not ${kindOf(value)}` };
+  return { path, at: 'value', severity: 'error', message: `Expected ${expected}, not ${kindOf(value)}` };
 }
 
 export function isObject(v: unknown): v is Record<string, unknown> {

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import t from 'tap';
-import { derivedUuid } from '../../base/index.ts';
+import { startApiServer } from '../../apiserver/index.ts';
+import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
+import { derivedUuid, ManualClock, silentLogger } from '../../base/index.ts';
 import { Client } from '../../client/index.ts';
 import {
   AllocationKind,
@@ -12,7 +14,7 @@ import {
   type Allocation,
   type Job,
 } from '../../openapi/index.ts';
-import { startServer, until, type Server } from './harness.ts';
+import { send, startServer, until, type Server } from './harness.ts';
 
 const JOBS = '/apis/orch.dev/v1/namespaces/default/jobs';
 const POOLS = '/apis/orch.dev/v1/nodepools';
@@ -156,7 +158,31 @@ t.test('patches', async (t) => {
   const all = await Promise.all(Array.from({ length: 200 }, (_, i) => client.patch(NodePoolKind, 'race', undefined, { spec: { meta: { [`k${i}`]: 'v' } } }))); // prettier-ignore
   const last = await client.get(NodePoolKind, 'race');
   t.equal(Object.keys(last.spec!.meta!).length, 200, 'no patch is lost in a race');
-  t.equal(new Set(all.map((one) => one.metadata.resourceVersion)).size, 200);
+  t.ok(new Set(all.map((one) => one.metadata.resourceVersion)).size < 200, 'writers that meet share transactions');
+  t.ok(
+    all.every((one, i) => one.spec!.meta![`k${i}`] === 'v'),
+    'and each gets the object with its change',
+  );
+  const guarded = await Promise.allSettled(Array.from({ length: 50 }, (_, i) => client.update(NodePoolKind, { ...last, spec: { meta: { winner: `${i}` } } }))); // prettier-ignore
+  const won = guarded.filter((one) => one.status === 'fulfilled');
+  t.equal(won.length, 1, 'of those that expect the same version, one wins');
+  t.same((await client.get(NodePoolKind, 'race')).spec, won[0]!.value.spec);
+  const mixed = await Promise.allSettled([
+    ...Array.from({ length: 20 }, (_, i) =>
+      client.patch(NodePoolKind, 'race', undefined, { spec: { meta: { [`m${i}`]: 'x' } } }),
+    ),
+    ...Array.from({ length: 20 }, () => client.patch(NodePoolKind, 'race', undefined, { spec: { meta: 7 } })),
+    client.delete(NodePoolKind, 'race'),
+    ...Array.from({ length: 20 }, (_, i) =>
+      client.patch(NodePoolKind, 'race', undefined, { spec: { meta: { [`n${i}`]: 'x' } } }),
+    ),
+  ]);
+  t.ok(
+    mixed.slice(20, 40).every((one) => one.status === 'rejected'),
+    'a bad one does not spoil the others',
+  );
+  t.equal(mixed[40]!.status, 'fulfilled');
+  t.equal(await client.find(NodePoolKind, 'race'), undefined);
 });
 
 t.test('validation names every problem and its path', async (t) => {
@@ -904,6 +930,29 @@ t.test('the way to agents', async (t) => {
   t.match(await send('POST', `${at}/log`), { status: 405 });
   t.match(await send('GET', `${ALLOCATIONS}/${derivedUuid('none')}/log`), { status: 404 });
   t.equal(seen.length, before);
+
+  agent.on('upgrade', (request, socket, head) => {
+    t.equal(request.headers.authorization, `Bearer ${token}`);
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nwelcome ${head.toString()}`,
+    );
+    socket.on('data', (part: Buffer) => socket.end(`echo ${part.toString()}`));
+  });
+  const upgrade = (path: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+      let text = '';
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+      socket.on('data', (part) => {
+        text += part.toString();
+        if (text.endsWith('welcome ')) socket.write('hello');
+      });
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+  t.match(await upgrade(`${at}/exec?task=server`), /^HTTP\/1.1 101 .*welcome echo hello$/s);
+  t.match(await upgrade(`${at}/log`), /^HTTP\/1.1 404 /);
+  t.match(await upgrade(JOBS), /^HTTP\/1.1 404 /);
   agent.close();
   agent.closeAllConnections();
   t.match(await send('GET', `${at}/log`), { status: 503, json: { message: /cannot be reached/ } });
@@ -960,6 +1009,40 @@ t.test('discovery, documents and health', async (t) => {
   );
   const metrics = (await send('GET', '/metrics')).text;
   for (const name of ['apiserver_request_total', 'apiserver_request_duration_seconds_bucket', 'apiserver_current_inflight_requests', 'apiserver_watch_events_total', 'apiserver_storage_objects']) t.match(metrics, name); // prettier-ignore
+});
+
+t.test('readyz says what is wrong, and history is compacted', async (t) => {
+  const path = t.testdir();
+  const clock = new ManualClock();
+  const store = await openEmbeddedStore({ path, log: silentLogger, clock });
+  const api = await startApiServer({
+    store,
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    log: silentLogger,
+    clock,
+    compactionIntervalMs: 300_000,
+  });
+  const client = new Client({ servers: api.urls });
+  const first = await client.create(NodePoolKind, pool('old'));
+  clock.advance(300_000);
+  await until(() => Promise.resolve(true));
+  await client.create(NodePoolKind, pool('new'));
+  t.equal(await store.compactedRevision(), 0, 'one interval is kept');
+  await until(async () => {
+    clock.advance(300_000);
+    return (await store.compactedRevision()) > 0 ? true : undefined;
+  });
+  t.ok((await store.compactedRevision()) >= Number(first.metadata.resourceVersion));
+  await store.close();
+  const ready = await until(async () => {
+    const answer = await send(api.urls[0]!, 'GET', '/readyz');
+    return answer.status === 503 ? answer : undefined;
+  });
+  t.match(ready.text, /\[-\]store failed: embedded store in .*: the store is closed/);
+  t.match(await send(api.urls[0]!, 'GET', POOLS), { status: 503, json: { reason: 'ServiceUnavailable' } });
+  t.match(await send(api.urls[0]!, 'POST', POOLS, pool('x')), { status: 503 });
+  client.close();
+  await api.close();
 });
 
 t.test('tables and metadata', async (t) => {

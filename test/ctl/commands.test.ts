@@ -119,7 +119,10 @@ const jobFile = (name: string, count = 1, more = ''): string =>
   `job "${name}" {\n  datacenters = ["dc1"]\n  group "g" {\n    count = ${count}\n    task "t" {\n      driver = "raw_exec"\n      config {\n        command = "sleep"\n      }\n      ${more}\n    }\n  }\n}\n`;
 
 const nodeId = 'ac509354-241c-1d1e-9a42-26d031f91e85';
-await client.create(NodeKind, { metadata: { name: nodeId }, spec: { name: 'node1', datacenter: 'dc1' } });
+await client.create(NodeKind, {
+  metadata: { name: nodeId },
+  spec: { name: 'node1', datacenter: 'dc1', nodePool: 'default', eligibility: 'eligible' },
+});
 
 /** Does for a job what its controller and the scheduler would do: version, evaluation, deployment, allocation. */
 async function control(job: Stored<Job>, outcome: 'placed' | 'unplaced' = 'placed'): Promise<Stored<Evaluation>> {
@@ -371,6 +374,9 @@ t.test('what runs: job, allocation, evaluation, deployment, node', async (t) => 
   );
   t.match(await ok('node', 'status', '-short', 'ac50'), /\nAllocations\nID /);
   t.match(await ok('job', 'history', 'web'), /^Version     = 0\nStable      = false\n/);
+  t.match(JSON.parse(await ok('job', 'inspect', 'web')), {
+    Job: { ID: 'web', Version: 0, Status: 'running', Stop: false, TaskGroups: [{ Name: 'g' }] },
+  });
   t.match(await ok('eval', 'list', '-job', 'web'), /job-register/);
   t.match(JSON.parse(await ok('get', 'job', 'web', '-ojson')), { kind: 'Job', metadata: { name: 'web' } });
   t.match(await ok('get', 'jobs'), /^NAME +TYPE +PRIORITY +STATUS +VERSION +AGE\n/);

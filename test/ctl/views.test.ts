@@ -28,7 +28,7 @@ import { view } from '../../ctl/views/view.ts';
 
 process.env.TZ = 'UTC';
 
-const folder = join(import.meta.dirname ?? '.', '../../../test/ctl/golden');
+const folder = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../../../test/ctl/golden');
 
 /** What a recorded call printed on stdout. */
 function golden(name: string): string {
@@ -243,6 +243,7 @@ const theNode: Stored<Node> = {
   spec: {
     name: 'node1',
     datacenter: 'dc1',
+    nodePool: 'default',
     eligibility: 'eligible',
     meta: {
       'connect.gateway_image': 'envoyproxy/envoy:v${NOMAD_envoy_version}',

@@ -153,9 +153,12 @@ await t.test('bad input', async (t) => {
     await write('index.nomad', job('index', 'raw_exec', 'command = "sleep"\nargs = ["600"]'));
     await box.ok('run', '-check-index', '0', 'index.nomad');
     const { status } = await client.get(JobKind, 'index', 'default');
-    const again = await box.orchctl('run', '-check-index', '0', 'index.nomad');
-    t.equal(again.code, 1);
-    t.match(all(again), String(status!.modifyIndex));
+    const zero = await box.orchctl('run', '-check-index', '0', 'index.nomad');
+    t.equal(zero.code, 1);
+    t.match(zero.stderr, 'Enforcing job modify index 0: job already exists');
+    const stale = await box.orchctl('run', '-check-index', String(status!.modifyIndex! - 1), 'index.nomad');
+    t.equal(stale.code, 1);
+    t.match(stale.stderr, `job exists with conflicting job modify index: ${status!.modifyIndex}\nJob not updated`);
     t.equal((await client.get(JobKind, 'index', 'default')).metadata.generation, 1);
   });
 

@@ -16,7 +16,7 @@ await t.test('from npm start to a healthy job, and Ctrl-C', async (t) => {
   const [, url] = await start.says(/hello is healthy after .*: (http:\S+)/, 120_000);
   await start.says(/Ctrl-C stops the cluster/);
   t.match(start.output, /Evaluation triggered by job "hello"/);
-  t.match(start.output, /Deployment successful: 1 of 1 healthy/);
+  t.match(start.output, /Deployment completed successfully/);
   t.equal((start.output.match(/^ {4}.*orchctl(?:\.cjs)? \w+/gm) ?? []).length >= 3, true, 'three commands to try');
   t.equal(await (await fetch(url!)).text(), 'Hello from hello.web[0]\n');
   const [, log] = await start.says(/log: (\S+?)\)/);

@@ -4,7 +4,7 @@ import { CommandError } from '../../errors.ts';
 import { sayJson } from '../../io/json.ts';
 import { say } from '../../io/streams.ts';
 import { styleDiff } from '../../io/style.ts';
-import { versionDiff, nomadJson } from '../../jobfile/index.ts';
+import { versionDiff, storedNomadJson } from '../../jobfile/index.ts';
 import { findJob } from '../../lookup.ts';
 import { jobVersions } from '../../submit.ts';
 import { versionText } from '../../views/history.ts';
@@ -61,4 +61,4 @@ async function extra(
 }
 
 /** The job itself, out of the envelope of Nomad's JSON. */
-const inner = async (job: Stored<Job>): Promise<unknown> => ((await nomadJson(job)) as { Job: unknown }).Job;
+const inner = async (job: Stored<Job>): Promise<unknown> => (await storedNomadJson(job)).Job;

@@ -2,7 +2,7 @@ import { JobVersionKind, type Job, type Stored } from '../../../openapi/index.ts
 import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { sayJson } from '../../io/json.ts';
-import { nomadJson } from '../../jobfile/index.ts';
+import { storedNomadJson } from '../../jobfile/index.ts';
 import { findJob, namespaceOf } from '../../lookup.ts';
 import { jobVersionName } from '../../submit.ts';
 
@@ -25,7 +25,7 @@ export const jobInspect = defineClusterCommand({
   },
   async run({ args: [id], flags }, context) {
     const job = await findJob(context, id!);
-    sayJson(context, await nomadJson(flags.version === undefined ? job : await jobAtVersion(context, job, flags.version)));
+    sayJson(context, await storedNomadJson(flags.version === undefined ? job : await jobAtVersion(context, job, flags.version)));
   },
 });
 

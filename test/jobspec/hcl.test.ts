@@ -1,0 +1,307 @@
+import { createRequire } from 'node:module';
+import t from 'tap';
+import { formatHclFile } from '../../jobspec/index.ts';
+import {
+  Diagnostics,
+  evaluate,
+  formatDiagnosticLine,
+  formatDiagnostics,
+  parseHclBody,
+  parseHclExpression,
+  Source,
+  standardFunctions,
+  toPlain,
+  type Expression,
+  type HclBody,
+  type Scope,
+} from '../../jobspec/hcl/index.ts';
+
+const require = createRequire(import.meta.url);
+
+const files: Record<string, string> = {
+  'hello.tpl': 'Hello ${name}!%{ for p in ports } ${p}%{ endfor }\n',
+  'a/b.txt': 'inner',
+};
+const scope: Scope = {
+  variables: new Map(),
+  functions: standardFunctions(
+    {
+      now: () => new Date('2021-06-22T13:05:09.123Z'),
+      files: { directory: '/job', read: (path) => files[path], list: () => Object.keys(files) },
+    },
+    () => scope,
+  ),
+  unknownReference: (text) => ({ kind: 'string', string: `\${${text}}` }),
+};
+
+function evaluated(text: string): { value: unknown; problems: string[] } {
+  const diagnostics = new Diagnostics();
+  const parsed = parseHclExpression(new Source(text, ''));
+  diagnostics.add(parsed.diagnostics.list);
+  const value = evaluate(parsed.expression, scope, diagnostics);
+  return {
+    value: value.kind === 'number' ? toPlain(value) : toPlain(value),
+    problems: diagnostics.list.map(formatDiagnosticLine),
+  };
+}
+
+t.test('expressions', async (t) => {
+  const cases: readonly (readonly [expression: string, value: unknown])[] = [
+    ['1 + 2 * 3 - 4 / 2', 5],
+    ['"${0.1 + 0.2}"', '0.3'],
+    ['"${1 / 3}"', `0.${'3'.repeat(154)}`],
+    ['"${10 / 4} ${7 % 3} ${-7 % 3} ${2e3}"', '2.5 1 -1 2000'],
+    ['"${9007199254740993 + 1}"', '9007199254740994'],
+    ['-(2 + 3)', -5],
+    ['!(true && false) || false', true],
+    ['1 < 2 && 2 <= 2 && 3 > 2 && 3 >= 3 && 1 != 2', true],
+    ['"1" == 1', false],
+    ['{ a = 1, "b c" = 2, (upper("d")) = 3, e : 4 }', { a: 1, 'b c': 2, D: 3, e: 4 }],
+    ['{\n  a = 1\n  b = 2,\n}', { a: 1, b: 2 }],
+    ['[1,\n2,\n]', [1, 2]],
+    ['[for x in ["a", "b"] : upper(x) if x != "a"]', ['B']],
+    ['[for i, x in ["a", "b"] : "${i}${x}"]', ['0a', '1b']],
+    ['{for k, v in { b = 1, a = 2 } : v => k}', { 1: 'b', 2: 'a' }],
+    ['{for x in ["a1", "a2", "b1"] : substr(x, 0, 1) => x...}', { a: ['a1', 'a2'], b: ['b1'] }],
+    ['[{ n = 1 }, { n = 2 }].*.n', [1, 2]],
+    ['[{ n = [1] }, { n = [2] }][*].n[0]', [1, 2]],
+    ['{ a = { b = [10, 20] } }.a["b"].1', 20],
+    ['[10, 20][1 - 1]', 10],
+    ['true ? 1 : "x"', '1'],
+    ['false ? ["a"] : []', []],
+    ['null == null', true],
+    ['"a$${b}%%{c}"', 'a${b}%{c}'],
+    ['"\\u00e9\\t\\"\\\\"', 'é\t"\\'],
+    [
+      '"${attr.cpu.arch} ${NOMAD_PORT_http} ${env["HOME"]} ${meta.rack}"',
+      '${attr.cpu.arch} ${NOMAD_PORT_http} ${env["HOME"]} ${meta.rack}',
+    ],
+    ['node.class', '${node.class}'],
+    ['"%{ if 1 > 2 }yes%{ else }no%{ endif }"', 'no'],
+    ['"%{ for x in [1, 2] ~}\n ${x},%{ endfor }"', null],
+    ['<<EOT\na\n  b ${1 + 1}\nEOT\n', 'a\n  b 2\n'],
+    ['<<-EOT\n    a\n      b\n\n    c\n  EOT\n', 'a\n  b\n\nc\n'],
+    ['<<EOT\n%{ for x in ["a", "b"] ~}\n- ${x}\n%{ endfor ~}\nend\nEOT\n', '- a\n- b\nend\n'],
+    ['"a ${~ "b" ~} c"', 'abc'],
+  ];
+  for (const [expression, expected] of cases) {
+    const { value, problems } = evaluated(expression);
+    if (expected === null) t.not(problems.length, 0, expression);
+    else t.same({ value, problems }, { value: expected, problems: [] }, expression);
+  }
+});
+
+t.test('functions', async (t) => {
+  const cases: readonly (readonly [expression: string, value: unknown])[] = [
+    ['abs(-5.5)', 5.5], ['ceil(1.2)', 2], ['floor(-1.2)', -2], ['signum(-3)', -1], ['max(1, 12.5, 9)', 12.5], ['min([3, 1, 2]...)', 1],
+    ['pow(3, 2)', 9], ['log(16, 2)', 4], ['"${log(50, 10)}!"', '1.6989700043360185!'], ['parseint("FF", 16)', 255], ['parseint("-101", 2)', -5], ['sum([1, 2, 3.5])', 6.5],
+    ['range(3)', [0, 1, 2]], ['range(1, 8, 2)', [1, 3, 5, 7]], ['range(4, 1)', [4, 3, 2]],
+    ['chomp("a\\r\\n\\n")', 'a'], ['indent(2, "a\\nb")', 'a\n  b'], ['title("hello wide world")', 'Hello Wide World'], ['strrev("añb")', 'bña'], ['strlen("日本")', 2],
+    ['replace("a.b.c", ".", "-")', 'a-b-c'], ['replace("hello", "/l+/", "L")', 'heLo'], ['regex_replace("a1b22", "[0-9]+", "<$0>")', 'a<1>b<22>'],
+    ['regex("[a-z]+", "53453453.345345aaabbbccc23454")', 'aaabbbccc'], ['regex("(\\\\d+)-(\\\\d+)", "10-20")', ['10', '20']],
+    ['regex("(?P<scheme>[^:]+)://(?P<host>.+)", "http://x")', { scheme: 'http', host: 'x' }], ['regexall("[a-z]+", "1a2bb")', ['a', 'bb']],
+    ['format("%s has %d of %5.2f %q %v %t %%", "a", 3, 1.5, "q", [1], true)', 'a has 3 of  1.50 "q" [1] true %'],
+    ['format("%05d|%-5s|%x|%X|%b|%o|%e", 42, "a", 255, "hi", 5, 8, 1500)', '00042|a    |ff|6869|101|10|1.500000e+03'], ['format("%[2]s %[1]s", "a", "b")', 'b a'],
+    ['formatlist("%s-%d", ["a", "b"], [1, 2])', ['a-1', 'b-2']], ['formatlist("%s!", "x")', ['x!']],
+    ['startswith("abc", "ab")', true], ['endswith("abc", "bc")', true], ['strcontains("abc", "b")', true],
+    ['join("-", ["a"], ["b"])', 'a-b'], ['split(",", "a,b")', ['a', 'b']], ['sort(["b", "a", "C"])', ['C', 'a', 'b']], ['reverse([1, 2])', [2, 1]],
+    ['chunklist(["a", "b", "c"], 2)', [['a', 'b'], ['c']]], ['coalesce(null, "", "x")', ''], ['coalescelist([], ["a"])', ['a']], ['compact(["a", "", "b"])', ['a', 'b']],
+    ['concat(["a"], ["b", 1])', ['a', 'b', 1]], ['contains(["a", "b"], "b")', true], ['contains([1, 2], "2")', true], ['distinct(["a", "b", "a"])', ['a', 'b']], ['element(["a", "b"], 3)', 'b'],
+    ['flatten([["a"], [], ["b", ["c"]]])', ['a', 'b', 'c']], ['index(["a", "b"], "b")', 1], ['keys({ b = 1, a = 2 })', ['a', 'b']], ['values({ b = 1, a = 2 })', [2, 1]],
+    ['length({ a = 1 })', 1], ['lookup({ a = 1 }, "b", 9)', 9], ['merge({ a = 1 }, { b = 2 }, { a = 3 })', { a: 3, b: 2 }], ['slice(["a", "b", "c"], 1, 3)', ['b', 'c']],
+    ['setintersection(["a", "b"], ["b", "c"])', ['b']], ['setunion(["b"], ["a"])', ['a', 'b']], ['setsubtract(["a", "b"], ["a"])', ['b']],
+    ['setproduct(["a", "b"], ["x", "y"])', [['a', 'x'], ['a', 'y'], ['b', 'x'], ['b', 'y']]], ['zipmap(["a", "b"], [1, 2])', { a: 1, b: 2 }],
+    ['toset(["b", "a", "b"])', ['a', 'b']], ['tolist([1, "a"])', ['1', 'a']], ['tomap({ a = 1, b = "x" })', { a: '1', b: 'x' }], ['convert(["3", 4], list(number))', [3, 4]],
+    ['alltrue([true, "true"])', true], ['anytrue([])', false], ['one(["a"])', 'a'],
+    ['base64encode("hi ☃")', 'aGkg4piD'], ['base64decode("aGVsbG8=")', 'hello'], ['urlencode("a b&(c)!")', 'a+b%26%28c%29%21'],
+    ['jsonencode({ b = [1, null], a = "<" })', '{"a":"\\u003c","b":[1,null]}'], ['jsondecode("{\\"a\\": [1.5]}").a[0]', 1.5], ['csvdecode("a,b\\n1,\\"x,y\\"\\n")', [{ a: '1', b: 'x,y' }]],
+    ['yamlencode({ a = [{ b = 1 }], c = "x" })', '"a":\n- "b": 1\n"c": "x"\n'], ['yamldecode("a: [1, yes]\\nb: &x {c: d}\\ne: *x\\n")', { a: [1, true], b: { c: 'd' }, e: { c: 'd' } }],
+    ['md5("hello")', '5d41402abc4b2a76b9719d911017c592'], ['sha1("hello")', 'aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d'],
+    ['sha256("hello")', '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'], ['uuidv5("dns", "www.example.org")', '74738ff5-5367-5958-9aee-98fffdcd1876'], ['length(uuidv4())', 36],
+    ['timestamp()', '2021-06-22T13:05:09Z'], ['timeadd("2021-12-31T23:59:59Z", "2s")', '2022-01-01T00:00:01Z'], ['formatdate("DD MMM YYYY hh:mm ZZZ", "2021-06-22T13:05:09-03:30")', '22 Jun 2021 13:05 -0330'],
+    ['cidrhost("10.12.127.0/20", 16)', '10.12.112.16'], ['cidrhost("10.12.127.0/20", -2)', '10.12.127.254'], ['cidrhost("fd00:fd12:3456:7890:00a2::/72", 34)', 'fd00:fd12:3456:7890::22'],
+    ['cidrnetmask("172.16.0.0/12")', '255.240.0.0'], ['cidrsubnet("172.16.0.0/12", 4, 2)', '172.18.0.0/16'], ['cidrsubnet("fd00:fd12:3456:7890::/56", 16, 162)', 'fd00:fd12:3456:7800:a200::/72'],
+    ['cidrsubnets("10.1.0.0/16", 4, 4, 8, 4)', ['10.1.0.0/20', '10.1.16.0/20', '10.1.32.0/24', '10.1.48.0/20']],
+    ['file("a/b.txt")', 'inner'], ['fileexists("no")', false], ['fileset(".", "**/*.txt")', ['a/b.txt']], ['basename("a/b.txt")', 'b.txt'], ['dirname("a/b.txt")', 'a'], ['abspath("x")', '/job/x'],
+    ['templatefile("hello.tpl", { name = "you", ports = [1, 2] })', 'Hello you! 1 2\n'],
+    ['try(jsondecode("{"), "no")', 'no'], ['can(parseint("zz", 10))', false], ['can(upper("x"))', true],
+    ['regex("^\\\\$2a\\\\$04\\\\$", bcrypt("secret", 4))', '$2a$04$'],
+  ]; // prettier-ignore
+  for (const [expression, expected] of cases) t.same(evaluated(expression), { value: expected, problems: [] }, expression);
+  const tested = new Set(cases.flatMap(([e]) => [...e.matchAll(/([a-z_0-9]+)\(/g)].map((m) => m[1]!)));
+  const elsewhere = [
+    'upper',
+    'lower',
+    'trim',
+    'trimspace',
+    'trimprefix',
+    'trimsuffix',
+    'substr',
+    'sha512',
+    'rsadecrypt',
+    'filebase64',
+    'pathexpand',
+    'tostring',
+    'tonumber',
+    'tobool',
+  ];
+  t.same(
+    [...scope.functions.keys()].filter((name) => !tested.has(name) && !elsewhere.includes(name)),
+    [],
+    'every function is tried',
+  );
+});
+
+t.test('what is wrong with an expression, and where', async (t) => {
+  const cases: readonly (readonly [expression: string, problem: string])[] = [
+    ['upper("a", "b")', ':1,13-14: Too many function arguments; Function "upper" expects only 1 argument(s).'],
+    ['substr("a")', ':1,11-12: Not enough function arguments; Function "substr" expects 3 argument(s). Missing value for "offset".'],
+    ['uper("a")', ':1,1-5: Call to unknown function; There is no function named "uper". Did you mean "upper"?'],
+    ['1 + "a"', ':1,5-8: Invalid operand; Unsuitable value for right operand: a number is required.'],
+    ['!5', ':1,2-3: Invalid operand; Unsuitable value for unary operand: bool required.'],
+    ['[1, 2][5]', ':1,7-10: Invalid index; The given key does not identify an element in this collection value.'],
+    ['{ a = 1 }.b', ':1,10-12: Unsupported attribute; This object does not have an attribute named "b".'],
+    ['"x${[1]}"', ':1,5-8: Invalid template interpolation value; Cannot include the given value in a string template: string required.'],
+    ['parseint("zz", 10)', ':1,11-13: Invalid function argument; Invalid value for "number" parameter: cannot parse "zz" as a base 10 integer.'],
+    ['jsondecode("[1")', ':1,1-12: Error in function call; Call to function "jsondecode" failed: EOF.'],
+    ['true ? 1 : [2]', ':1,8-15: Inconsistent conditional result types; The true and false result expressions must have consistent types. The given expressions are number and tuple, respectively.'],
+    ['file("/etc/passwd")', ':1,7-18: Invalid function argument; Invalid value for "path" parameter: no file exists at /etc/passwd; this function works only with files that are distributed as part of the job.'],
+  ]; // prettier-ignore
+  for (const [expression, problem] of cases) t.equal(evaluated(expression).problems[0], problem, expression);
+});
+
+const BROKEN = [
+  'a = [1 2]\nb = \nc = { x = 1 y = 2 }\n',
+  'job "x" {\n  type = \'batch\'\n  count : 3\n}\n',
+  'a = "unterminated\nb = "${x"\n',
+  'job "x" { a = 1, b = 2 }\n',
+  'x "l" = 1\n"k" = 2\ny\n{\n}\n',
+  'a = <<EOT\nnever\n',
+  'a = (1\nb = f(1 2)\nc = a ? b\nd = x.\n',
+  'a = 1 & 2\nb = 2 ** 3\nc = `x`\nd = 1;\n',
+  'locals {\n  a = 1\n',
+  'a = "%{ if x }y"\nb = "%{ endif }"\nc = "%{ nope }"\n',
+  'a = 1\na = 2\n',
+  'a = [for x in y x]\nb = {for x in y : x}\n',
+  'a = "\\q"\n',
+];
+
+t.test('mistakes are found where the reference parser finds the first of them', async (t) => {
+  const { parseToObject } = require('hcl2-json-parser') as { parseToObject(text: string): Promise<unknown> };
+  for (const text of BROKEN) {
+    const message = await parseToObject(text).then(
+      () => '',
+      (err: unknown) => (err instanceof Error ? err.message : String(err)),
+    );
+    const reference = /^parse config: \[(:[\d,-]+)/.exec(message)?.[1];
+    const own = parseHclBody(new Source(text, '')).diagnostics.list.map(formatDiagnosticLine);
+    t.equal(/^:[\d,-]+/.exec(own[0] ?? '')?.[0], reference, JSON.stringify(text));
+  }
+});
+
+t.test('all mistakes of a file are told at once, each with its line', async (t) => {
+  const { diagnostics } = parseHclBody(new Source(BROKEN[0]!, 'job.nomad'));
+  t.equal(
+    formatDiagnostics(diagnostics.list),
+    `job.nomad:1,8-9: Missing item separator
+  1 | a = [1 2]
+    |        ^
+  Expected a comma to mark the beginning of the next item.
+
+job.nomad:2,5-3,1: Invalid expression
+  2 | b = 
+    |     ^
+  Expected the start of an expression, but found an invalid expression token.
+
+job.nomad:3,13-14: Missing attribute separator
+  3 | c = { x = 1 y = 2 }
+    |             ^
+  Expected a newline or comma to mark the beginning of the next attribute.`,
+  );
+});
+
+t.test('bodies mean what the reference parser says they mean', async (t) => {
+  const { parseToObject } = require('hcl2-parser') as { parseToObject(text: string): [unknown, unknown] };
+  for (const text of [
+    'a = 1\nb = ["x", true, null, -2.5]\nc = { k = "v", "q r" = { z = [] } }\n',
+    'blk "l1" "l2" {\n  x = <<-EOT\n    a\n      b\n    EOT\n}\nplain {\n  z = 1\n}\n',
+    '# comment\na = "t\\tq\\"" // more\n/* block\ncomment */ b = "é\\u00e9"\n',
+    'job "x" {\n  datacenters = ["dc1"]\n  group "g" {\n    count = 3\n    task "t" {\n      config {\n        args = ["-c", "echo"]\n      }\n    }\n  }\n}\n',
+  ]) {
+    const parsed = parseHclBody(new Source(text, ''));
+    t.same(parsed.diagnostics.list, [], text);
+    t.same(asObject(parsed.body), parseToObject(text)[0], text);
+  }
+});
+
+/** A body in the shape that the other parser has: blocks as lists, below their labels. */
+function asObject(body: HclBody): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const attribute of body.attributes.values()) out[attribute.name] = plain(attribute.expression);
+  for (const block of body.blocks) {
+    let value: unknown = [asObject(block.body)];
+    for (const label of [...block.labels].reverse()) value = { [label.value]: value };
+    out[block.type] = value;
+  }
+  return out;
+}
+
+function plain(e: Expression): unknown {
+  return toPlain(evaluate(e, scope, new Diagnostics()));
+}
+
+t.test('formatting', async (t) => {
+  const formatted = (text: string): string => {
+    const result = formatHclFile({ text, filename: 'x.hcl' });
+    return result.ok ? result.text : formatDiagnostics(result.diagnostics);
+  };
+  const messy =
+    '\n\njob   "x"{\n# why\n  type="batch"\n    datacenters  =["dc1",  "dc2" ]   // both\n count= 1+2   # three\n\n\n\n  group "g" {\n  task "t" {\n config {\n args = [\n"-c",\n  "x",\n ]\n    }\n    template {\n data = <<EOT\n  keep   this\nEOT\n  }\n }\n}\n}\n';
+  const neat = `job "x" {
+  # why
+  type        = "batch"
+  datacenters = ["dc1", "dc2"] // both
+  count       = 1 + 2          # three
+
+  group "g" {
+    task "t" {
+      config {
+        args = [
+          "-c",
+          "x",
+        ]
+      }
+      template {
+        data = <<EOT
+  keep   this
+EOT
+      }
+    }
+  }
+}
+`;
+  t.equal(formatted(messy), neat);
+  t.equal(formatted(neat), neat, 'and again');
+  t.match(formatted('a = \n'), /Invalid expression/, 'a broken file is left alone');
+});
+
+t.test('what is mean to a parser', async (t) => {
+  for (const text of [
+    '('.repeat(100_000),
+    `a = ${'['.repeat(50_000)}`,
+    `a = ${'!'.repeat(50_000)}1`,
+    'a {\n'.repeat(20_000),
+    `a = ${'1 + '.repeat(20_000)}1`,
+    `a = "${'${"'.repeat(5_000)}`,
+    '\u0000\ud800 = \ufeff',
+    '}'.repeat(10_000),
+    `a = ${'x ? '.repeat(5_000)}`,
+    `a = x${'[*]'.repeat(20_000)}`,
+    `a = x${'[y]'.repeat(20_000)}`,
+  ]) {
+    const start = performance.now();
+    const { diagnostics } = parseHclBody(new Source(text, 'x'));
+    t.ok(diagnostics.list.length > 0, `${JSON.stringify(text.slice(0, 12))}… is refused`);
+    t.ok(performance.now() - start < 2000, 'in time');
+  }
+});
