@@ -95,7 +95,7 @@ t.test('broker', async (t) => {
     const broker = new Broker();
     broker.offer(world.evaluation({}, 'new'), START);
     broker.offer(world.evaluation({}, 'newer'), START);
-    broker.offer({ ...world.evaluation({}, 'blocked'), status: { phase: 'blocked' } }, START);
+    broker.offer({ ...world.evaluation({ trigger: 'queued-allocs' }, 'blocked'), status: { phase: 'blocked' } }, START);
     t.same(broker.unblocked('default/job'), ['blocked']);
     t.same(names(broker), ['new']);
     t.same(
