@@ -119,8 +119,13 @@ export class Rotator {
       this.#timer = clock.after(Math.min(LATEST, Math.max(SOONEST, untilFull / 2)), () => void this.check());
       return;
     }
-    this.#watcher = watch(this.#dir!.path(segmentName(this.#name, this.#index)), () => void this.check());
-    this.#watcher.on('error', () => undefined);
+    try {
+      this.#watcher = watch(this.#dir!.path(segmentName(this.#name, this.#index)), () => void this.check());
+      this.#watcher.on('error', () => undefined);
+    } catch {
+      // No more watches to be had: look now and then.
+      this.#timer = clock.after(LATEST, () => void this.check());
+    }
     if ((await file.stat()).size !== size) void this.check();
   }
 

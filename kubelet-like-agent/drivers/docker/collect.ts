@@ -37,14 +37,24 @@ interface Output {
 
 const SAVE_AFTER = 1000;
 const PAUSE = 200;
+/** How long one pass over what there is may take. */
+const CATCH_UP = 600_000;
+/** How often an ended container's output is asked for in vain. */
+const PATIENCE = 5;
 const SLACK_SECONDS = 10;
-/** How long an ended container's stream may take to end as well. */
-const DRAIN = 5000;
+/** Behind is who is late by more than LATE after MUCH has come. */
+const LATE = 1000;
+const MUCH = 1 << 20;
+
+type Progress = 'even' | 'behind';
 
 /**
  * Copies what a container prints from the engine's log into the task's files, each byte once, across restarts of the agent and
  * the engine. A note says up to which entry that was done and how long our files were then; after a crash the engine is asked
  * again from that entry on, and as many bytes are left out as the files have grown since.
+ *
+ * The engine loses entries of a stream that follows when it rotates its own file before the reader has come to its end. So a
+ * stream follows only when there is nothing to catch up with: whoever falls behind asks for what there is first.
  */
 export class LogCollector {
   readonly #options: CollectorOptions;
@@ -52,6 +62,7 @@ export class LogCollector {
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
   #stream: AbortController | undefined;
+  #following: AbortController | undefined;
   #saving: Timer | undefined;
   /** Writing and noting take turns: a note must not fall between an entry and its bytes. */
   #turn: Promise<void> = Promise.resolve();
@@ -64,11 +75,8 @@ export class LogCollector {
   /** The container has ended: takes what is left. */
   async finish(): Promise<void> {
     this.#ended.abort();
-    const over = new AbortController();
-    const late = sleep(this.#options.clock, DRAIN, over.signal).then(() => this.#stream?.abort());
+    this.#following?.abort();
     await this.#running;
-    over.abort();
-    await late;
   }
 
   /** Lets go; a later collector goes on from here. */
@@ -81,29 +89,33 @@ export class LogCollector {
 
   async #collectLoop(): Promise<void> {
     const { engine, clock, log, task } = this.#options;
-    while (!this.#over.signal.aborted) {
+    for (let failures = 0; !this.#over.signal.aborted;) {
       // Looked at before the stream begins: one that begins after the end has everything.
       const last = this.#ended.signal.aborted;
       try {
-        await this.#copy();
+        const progress = await this.#copy('whatThereIs');
+        if (last && progress === 'even') return;
+        failures = 0;
+        if (progress === 'behind' || (await this.#copy('follow')) === 'behind') continue;
       } catch (error) {
         const status = statusOf(error);
-        if (!this.#over.signal.aborted && status !== 404)
+        if (!this.#ended.signal.aborted && status !== 404)
           log.debug('collecting output was interrupted', { task, error: describeError(error) });
         // The container is gone, or its log driver keeps nothing that could be read.
-        if (status !== undefined) break;
+        if (status !== undefined || (last && ++failures === PATIENCE)) return;
       }
-      if (last) break;
       if (!this.#ended.signal.aborted) await engine.connected(this.#ended.signal);
-      await sleep(clock, PAUSE, this.#ended.signal);
+      await sleep(clock, PAUSE, last ? this.#over.signal : this.#ended.signal);
     }
   }
 
-  /** One stream from the engine, from where the note says to where it breaks. */
-  async #copy(): Promise<void> {
-    const { engine, container, tty, logs, task } = this.#options;
+  /** One stream from the engine, from where the note says on. */
+  async #copy(how: 'whatThereIs' | 'follow'): Promise<Progress> {
+    const { engine, container, tty, logs, task, clock } = this.#options;
+    if (this.#over.signal.aborted) return 'even';
     const dir = await LogDir.open(logs.dir);
     const outputs: Output[] = [];
+    let progress: Progress = 'even';
     try {
       const marks = await this.#load(dir);
       const limits = { maxFiles: logs.maxFiles, maxBytes: logs.maxFileSizeMB * 1024 * 1024 };
@@ -117,29 +129,31 @@ export class LogCollector {
       await this.#save(dir, outputs);
       const stream = new AbortController();
       this.#stream = stream;
-      if (this.#over.signal.aborted) return;
-      // Without `follow` dockerode gathers everything in memory; the stream of an ended container ends by itself.
-      const what = {
-        stdout: true,
-        stderr: true,
-        timestamps: true,
-        follow: true,
-        since: sinceOf(outputs),
-        abortSignal: stream.signal,
-      };
+      if (how === 'follow') this.#following = stream;
+      if (how === 'follow' ? this.#ended.signal.aborted : this.#over.signal.aborted) return 'even';
+      const what = { stdout: true, stderr: true, timestamps: true, follow: how === 'follow', since: sinceOf(outputs) };
+      let bytes = 0;
       const ask = async (docker: Docker): Promise<void> => {
-        const source = (await docker.getContainer(container).logs(what as never)) as unknown as AsyncIterable<Buffer>;
         const parser = tty ? new TtyEntries() : new FramedEntries();
-        for await (const chunk of source) {
+        for await (const chunk of await openStream(docker, container, what, stream.signal)) {
           const entries = parser.push(chunk);
-          await this.#inTurn(() => this.#write(dir, outputs, entries));
+          await this.#inTurn(async () => void (bytes += await this.#write(dir, outputs, entries)));
+          const time = entries.at(-1)?.time;
+          const late = time !== undefined && bytes > MUCH && clock.now() - Date.parse(time) > LATE;
+          progress = late ? 'behind' : 'even';
+          if (late && how === 'follow') return;
         }
+        // It took long to get here: more has come in the meantime.
+        if (bytes > MUCH && how === 'whatThereIs') progress = 'behind';
       };
-      await engine.call(ask, { timeout: 2 ** 31 - 1, signal: stream.signal });
+      await engine.call(ask, { timeout: how === 'follow' ? 2 ** 31 - 1 : CATCH_UP, signal: stream.signal });
+      return progress;
     } finally {
+      this.#stream?.abort();
+      this.#following = undefined;
       this.#saving?.cancel();
       this.#saving = undefined;
-      await this.#turn;
+      await this.#inTurn(() => this.#save(dir, outputs)).catch(() => undefined);
       for (const { writer } of outputs) await writer.close();
       await dir.close();
     }
@@ -151,11 +165,14 @@ export class LogCollector {
     return turn;
   }
 
-  async #write(dir: LogDir, outputs: Output[], entries: Entry[]): Promise<void> {
+  /** Gives the number of bytes that were new. */
+  async #write(dir: LogDir, outputs: Output[], entries: Entry[]): Promise<number> {
+    let bytes = 0;
     const before = outputs.map((output) => output.writer.position.index);
     for (const output of outputs) {
       const data = Buffer.concat(entries.filter((entry) => entry.type === output.type).map((entry) => takeNew(output, entry)));
       if (data.length > 0) await output.writer.write(data);
+      bytes += data.length;
     }
     if (outputs.some((output, i) => output.writer.position.index !== before[i])) await this.#save(dir, outputs);
     const save = (): void => {
@@ -163,6 +180,7 @@ export class LogCollector {
       void this.#inTurn(() => this.#save(dir, outputs)).catch(() => undefined);
     };
     this.#saving ??= this.#options.clock.after(SAVE_AFTER, save);
+    return bytes;
   }
 
   async #load(dir: LogDir): Promise<{ stdout?: Mark; stderr?: Mark }> {
@@ -189,6 +207,29 @@ export class LogCollector {
   }
 
   readonly #note = (): string => `.${this.#options.task}.collected`;
+}
+
+/** The log of a container as a stream; dockerode would gather one that does not follow in memory. */
+async function openStream(
+  docker: Docker,
+  container: string,
+  options: object,
+  abortSignal: AbortSignal,
+): Promise<AsyncIterable<Buffer>> {
+  const request = {
+    path: `/containers/${container}/logs?`,
+    method: 'GET',
+    isStream: true,
+    abortSignal,
+    statusCodes: { 200: true, 404: 'no such container', 500: 'server error' },
+    options,
+  };
+  return new Promise((resolve, reject) => {
+    const modem = docker.modem as {
+      dial(request: object, callback: (error: unknown, stream: AsyncIterable<Buffer>) => void): void;
+    };
+    modem.dial(request, (error, stream) => (error ? reject(error as Error) : resolve(stream)));
+  });
 }
 
 interface Note {

@@ -190,8 +190,9 @@ function logConfig(
   const chosen = config.logging ?? policy.logging;
   if (chosen !== undefined) return { Type: chosen.type, Config: { ...chosen.config } };
   if (!task.logs.enabled) return { Type: 'none', Config: {} };
-  // What the engine keeps is only a buffer for times without an agent.
-  return { Type: 'json-file', Config: { 'max-file': '2', 'max-size': `${Math.max(2, task.logs.maxFileSizeMB)}m` } };
+  // The engine's own copy is a buffer for times without an agent, and for tasks that print faster than it can be read: what
+  // outruns two of these files is lost.
+  return { Type: 'json-file', Config: { 'max-file': '2', 'max-size': '100m' } };
 }
 
 function mountSettings(mount: DockerConfig['mounts'][number]): MountSettings {

@@ -218,9 +218,15 @@ export class ContainerRun implements TaskHandle {
     if (!this.#ended) await this.kill('SIGKILL', 0);
     await this.exited;
     if (this.#removed) return;
-    if (this.#context.removeContainers) await removeContainer(this.#context.engine, this.#state.container);
+    const { engine, images, log, removeContainers } = this.#context;
+    try {
+      if (removeContainers) await removeContainer(engine, this.#state.container);
+    } catch (error) {
+      // Not lost: the next start of the task removes it, and so does the search for orphans.
+      log.warn('a container was left behind', { container: this.#state.container, error: describeError(error) });
+    }
     this.#removed = true;
-    if (!this.#released) this.#context.images.release(this.#state.imageId);
+    if (!this.#released) images.release(this.#state.imageId);
     this.#released = true;
   }
 

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { sleep, type Clock } from '../../../base/index.ts';
 
 /**
@@ -25,13 +27,17 @@ export function openCgroups(clock: Clock): Cgroups {
     create(nodeId, name) {
       const at = base();
       if (at === undefined) return undefined;
-      try {
-        const path = join(at, safe(nodeId), safe(name));
-        mkdirSync(path, { recursive: true });
-        return new Cgroup(path, clock);
-      } catch {
-        return undefined;
+      const path = join(at, safe(nodeId), safe(name));
+      // Twice, since the folder above goes with the last task and may do so in between.
+      for (let tries = 0; tries < 2; tries++) {
+        try {
+          mkdirSync(path, { recursive: true });
+          return new Cgroup(path, clock);
+        } catch {
+          continue;
+        }
       }
+      return undefined;
     },
     open(path) {
       const at = base();
@@ -71,6 +77,7 @@ const safe = (name: string): string => name.replaceAll(/[^\w.-]/g, '_');
 export class Cgroup {
   readonly path: string;
   readonly #clock: Clock;
+  #frozen: Promise<void> | undefined;
 
   constructor(path: string, clock: Clock) {
     this.path = path;
@@ -104,16 +111,32 @@ export class Cgroup {
   remove(): void {
     try {
       rmdirSync(this.path);
+      rmdirSync(dirname(this.path)); // the node's, with its last task
     } catch {
       // Not empty (something runs in it) or gone.
     }
   }
 
-  /** Holds all processes still; resolves to what lets them go on. */
+  /**
+   * Holds all processes still; resolves to what lets them go on. A shell does it, and lets them go as well when we are gone: an
+   * agent that is killed at this moment must not leave a task standing still.
+   */
   async freeze(): Promise<() => void> {
-    this.#write('cgroup.freeze', '1');
+    // One after the other: who lets go must not do so for another.
+    while (this.#frozen !== undefined) await this.#frozen;
+    const file = join(this.path, 'cgroup.freeze');
+    const shell = spawn('/bin/sh', ['-c', 'trap : INT TERM HUP; echo 1 >"$0"; echo; read -r _; echo 0 >"$0"', file], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      detached: true,
+    });
+    const over = new Promise<void>((resolve) => {
+      shell.once('exit', () => resolve());
+      shell.once('error', () => resolve());
+    });
+    this.#frozen = over.then(() => (this.#frozen = undefined));
+    await Promise.race([once(shell.stdout, 'data'), over]);
     await this.#until(() => this.#event('frozen') || !this.populated(), 1000);
-    return () => this.#write('cgroup.freeze', '0');
+    return () => void shell.stdin.end();
   }
 
   usage(): { cpuSeconds: number; memoryBytes?: number; oomKills: number } | undefined {

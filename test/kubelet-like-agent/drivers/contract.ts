@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,6 +19,8 @@ export interface DriverUnderTest {
   readonly config: (script: string) => Record<string, unknown>;
   /** Whether a task has a file system of its own, so that its folders are at /alloc, /local and /secrets. */
   readonly contained: boolean;
+  /** Whether a task that writes at the very moment of a rotation may lose some of it. */
+  readonly mayLoseOutput?: boolean;
   /** How many containers or processes of an allocation are on the machine. */
   readonly count: (allocId: string) => Promise<number>;
 }
@@ -138,10 +140,8 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
     const task = world.task('trap "exit 0" TERM; echo ready; while :; do sleep 0.02; done', { env: { COLOUR: 'blue' } });
     const handle = await world.start(task);
     await world.logged(task, 'ready');
-    t.same(await handle.exec(['sh', '-c', 'echo "$COLOUR"; echo oops >&2; exit 4'], { timeout: 20_000 }), {
-      exitCode: 4,
-      output: 'blue\noops\n',
-    });
+    t.same(await handle.exec(['sh', '-c', 'echo "$COLOUR"; exit 4'], { timeout: 20_000 }), { exitCode: 4, output: 'blue\n' });
+    t.same(await handle.exec(['sh', '-c', 'echo oops >&2'], { timeout: 20_000 }), { exitCode: 0, output: 'oops\n' });
     await t.rejects(handle.exec(['sh', '-c', 'sleep 1000'], { timeout: 50 }), DriverError, 'a time limit');
     const cancel = new AbortController();
     const cancelled = handle.exec(['sh', '-c', 'sleep 1000'], { timeout: 60_000, signal: cancel.signal });
@@ -223,6 +223,37 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
     });
   });
 
+  t.test(`${name}: output in files of limited size`, async (t) => {
+    const world = await openWorld(t, subject);
+    // With a pause in between, so that there is something to rotate while the task still writes.
+    const task = world.task('seq 1 250000; sleep 0.3; seq 250001 500000; echo last >&2');
+    const handle = await world.start({ ...task, logs: { ...task.logs, maxFiles: 20 } });
+    let live = '';
+    for await (const chunk of readLog({ dir: task.logs.dir, task: 'web', type: 'stdout', follow: true, done: handle.exited }))
+      live += chunk.toString();
+    const [files, expected] = [
+      (await readdir(task.logs.dir)).filter((file) => file.startsWith('web.stdout.')),
+      numbers(1, 500_000),
+    ];
+    t.ok(files.length >= 3, files.join(' '));
+    if (subject.mayLoseOutput !== true) {
+      t.ok(live === expected, `followed: ${live.length} of ${expected.length} bytes`);
+      const later = await world.log(task, 'stdout');
+      t.ok(later === expected, `read later: ${later.length} of ${expected.length} bytes`);
+    }
+    t.equal(await world.log(task, 'stderr'), 'last\n');
+    await handle.destroy();
+  });
+
+  t.test(`${name}: no output wanted`, async (t) => {
+    const world = await openWorld(t, subject);
+    const task = world.task('echo lost');
+    const handle = await world.start({ ...task, logs: { ...task.logs, enabled: false } });
+    t.match(await handle.exited, { exitCode: 0 });
+    t.same(await readdir(task.logs.dir), []);
+    await handle.destroy();
+  });
+
   t.test(`${name}: orphans`, async (t) => {
     const world = await openWorld(t, subject);
     const [wanted, unwanted] = [world.task('echo a; sleep 1000'), world.task('echo b; sleep 1000')];
@@ -254,6 +285,8 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
     t.equal(await subject.count(task.allocId), 0, 'what was begun is undone');
   });
 }
+
+const numbers = (from: number, to: number): string => Array.from({ length: to - from + 1 }, (_, i) => `${from + i}\n`).join('');
 
 /** Folders, tasks and runs of one test, cleaned up at its end whatever happens. */
 export async function openWorld(t: Test, subject: DriverUnderTest) {

@@ -99,7 +99,7 @@ t.test('the container, as docker inspect shows it', (t) => {
       MemorySwap: 256 * MB,
       Privileged: false,
       CapDrop: ['NET_RAW'],
-      LogConfig: { Type: 'json-file', Config: { 'max-file': '2', 'max-size': '10m' } },
+      LogConfig: { Type: 'json-file', Config: { 'max-file': '2', 'max-size': '100m' } },
     },
   });
   t.notOk('Cmd' in options, 'the image decides what runs');
