@@ -28,7 +28,7 @@ export const jobValidate = defineClusterCommand({
         existing === undefined
           ? await create(context, JobKind, { ...job, metadata: { ...job.metadata, namespace } }, { dryRun: true })
           : await update(context, JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
-      await sayWarnings(context, object, warnings);
+      sayWarnings(context, warnings);
     } catch (error) {
       if (isReason(error, 'Invalid', 'BadRequest'))
         throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });
