@@ -29,3 +29,4 @@ export * from './diff/index.ts';
 export { jobWarnings } from './warnings.ts';
 export { formatHcl } from './print/hcl.ts';
 export { formatHclFile, formatHclText } from './print/format.ts';
+export { secondOpinion, type Opinion } from './hcl/second-opinion.ts';
