@@ -28,3 +28,4 @@ export { formatGoDuration, parseGoDuration } from './go-duration.ts';
 export * from './diff/index.ts';
 export { formatHcl } from './print/hcl.ts';
 export { formatHclFile, formatHclText } from './print/format.ts';
+export { secondOpinion, type Opinion } from './hcl/second-opinion.ts';
