@@ -228,7 +228,7 @@ async function openStream(
     const modem = docker.modem as {
       dial(request: object, callback: (error: unknown, stream: AsyncIterable<Buffer>) => void): void;
     };
-    modem.dial(request, (error, stream) => (error ? reject(error as Error) : resolve(stream)));
+    modem.dial(request, (error, stream) => (error ? reject(error) : resolve(stream)));
   });
 }
 
