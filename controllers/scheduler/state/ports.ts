@@ -46,19 +46,19 @@ export class PortMap {
       this.#dynamic[bit >>> 5]! &= ~(1 << (bit & 31));
     }
   }
+}
 
-  /**
-   * The first port from `start` on, around the dynamic range, that neither this map nor `reserved` has taken and `taken` does
-   * not hold. Starting anywhere in the range keeps a port that was just given back from being handed out at once.
-   */
-  firstFree(start: number, reserved: PortMap | undefined, taken: readonly number[]): number | undefined {
-    const range = DYNAMIC_MAX - DYNAMIC_MIN + 1;
-    for (let i = 0; i < range; i++) {
-      const port = DYNAMIC_MIN + ((start + i) % range);
-      if (!this.has(port) && reserved?.has(port) !== true && !taken.includes(port)) return port;
-    }
-    return undefined;
+/**
+ * The first port from `start` on, around the dynamic range, that none of the maps has taken and `taken` does not hold. Starting
+ * anywhere in the range keeps a port that was just given back from being handed out at once.
+ */
+export function firstFree(start: number, maps: readonly PortMap[], taken: readonly number[]): number | undefined {
+  const range = DYNAMIC_MAX - DYNAMIC_MIN + 1;
+  for (let i = 0; i < range; i++) {
+    const port = DYNAMIC_MIN + ((start + i) % range);
+    if (!taken.includes(port) && !maps.some((map) => map.has(port))) return port;
   }
+  return undefined;
 }
 
 /** Reads ports and ranges, as in `22,80,8500-8600`; what is no port is left out. */
