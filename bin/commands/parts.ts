@@ -23,7 +23,7 @@ export const apiserverCommand = defineCommand({
   usage: '[options]',
   description:
     'Serves the API from etcd (-etcd-endpoints) or from an embedded store (-data-dir). On etcd any number of them may run.',
-  examples: [{ text: 'On etcd', command: 'orchctl apiserver -etcd-endpoints=http://127.0.0.1:2379' }],
+  examples: [{ text: 'On etcd', command: 'apiserver -etcd-endpoints=http://127.0.0.1:2379' }],
   args: noArguments,
   handlesSignals: true,
   flags: {
@@ -92,7 +92,7 @@ export const controllerCommand = defineCommand({
   summary: 'Run one or more controllers',
   usage: '[options] <name> [<name>…]',
   description: `Controllers are ${controllerNames.join(', ')}. Any number of processes may run the same one: one of them leads, the others stand by.`,
-  examples: [{ text: 'Two of them in one process', command: 'orchctl controller job deployment' }],
+  examples: [{ text: 'Two of them in one process', command: 'controller job deployment' }],
   args: { min: 1, rule: `This command takes the names of controllers: ${controllerNames.join(', ')}` },
   handlesSignals: true,
   flags: { ...serverFlag, ...logFlags },
