@@ -10,10 +10,10 @@ const UNIT: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3,
 export function parseDuration(value: string | number | undefined): Duration | undefined {
   if (typeof value === 'number') return value / 1e6;
   if (value === undefined) return undefined;
-  const match = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h|d))+|0)$/.exec(value.trim());
+  const match = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h|d))+|0)$/.exec(value.trim());
   if (match === null) return undefined;
   let total = 0;
-  for (const [, amount, unit] of match[2]!.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d)/g)) {
+  for (const [, amount, unit] of match[2]!.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)/g)) {
     total += Number(amount) * UNIT[unit!]!;
   }
   return match[1] === '-' ? -total : total;

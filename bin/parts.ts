@@ -9,6 +9,7 @@ import type { ControllerName } from '../controllers/names.ts';
 import { uuid } from '../base/index.ts';
 import type { AgentOptions, ClientOptions, ServerOptions } from './agent/config.ts';
 import { joinCluster } from './membership.ts';
+import { endTermsOf } from './succession.ts';
 
 export interface Part {
   close(options: { stopTasks: boolean }): Promise<void>;
@@ -47,10 +48,12 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
     servers: [`http://${options.addresses.http}:${options.ports.http}`],
     userAgent: `orch-controllers/${version}`,
   });
+  const controllerIdentity = `${identity}/server/`;
+  if (server.etcdEndpoints.length === 0) await endTermsOf(controllerIdentity, client, log);
   const controllers = await startControllers({
     client,
     names: part.controllers,
-    identity: `${identity}/${uuid()}`,
+    identity: `${controllerIdentity}${uuid()}`,
     clock,
     log: log.child('controllers'),
     config: { node: { heartbeatGrace: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },

@@ -26,6 +26,6 @@ export type { FileAccess } from './hcl/functions/files.ts';
 export { fromNomadJob, jobId, resourceName, toNomadJob, type JobTokens, type NomadJob } from './nomad/index.ts';
 export { formatGoDuration, parseGoDuration } from './go-duration.ts';
 export * from './diff/index.ts';
-export { jobWarnings } from './warnings.ts';
 export { formatHcl } from './print/hcl.ts';
 export { formatHclFile, formatHclText } from './print/format.ts';
+export { secondOpinion, type Opinion } from './hcl/second-opinion.ts';

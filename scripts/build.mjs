@@ -19,9 +19,21 @@ const requireInEsm =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 const urlInCjs = "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;";
 
+/** JSON as a string that is parsed when it is first needed: much cheaper to skip over than an object literal. */
+const jsonAsText = {
+  name: 'json-as-text',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.json$/ }, ({ path }) => {
+      const text = JSON.stringify(JSON.parse(readFileSync(path, 'utf8')));
+      return { contents: `export default JSON.parse(${JSON.stringify(text)})`, loader: 'js' };
+    });
+  },
+};
+
 const common = {
   absWorkingDir: root,
   bundle: true,
+  plugins: [jsonAsText],
   platform: 'node',
   target: 'node20',
   external,
@@ -43,8 +55,7 @@ const jobs = [
     entryPoints: ['bin/orchctl.ts'],
     outfile: 'dist/orchctl.cjs',
     format: 'cjs',
-    minifySyntax: true,
-    minifyWhitespace: true,
+    minify: true, // what V8 must read at every start is most of a command's cold start
     define: { ...common.define, 'import.meta.url': '__importMetaUrl' },
     banner: { js: `#!/usr/bin/env node\n${urlInCjs}` },
   }),

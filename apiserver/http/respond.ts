@@ -39,12 +39,17 @@ export const success = (details: NonNullable<ApiStatus['details']>): ApiStatus =
 /** `Warning: 299 - "text"`, one header each, as kubectl prints them. */
 export function addWarnings(response: ServerResponse, warnings: readonly string[]): void {
   if (warnings.length === 0) return;
-  // Headers are limited in size, and in their characters.
-  const headers = warnings.slice(0, 50).map((text) => {
-    const clean = text.replace(/[^\x20-\x7e]/g, '?').slice(0, 256);
+  // Headers are limited in size, and in their characters: line ends and tabs travel as \n and \t.
+  const headers = warnings.map((text) => {
+    const clean = text
+      .replace(/\n/g, '\\n')
+      .replace(/\t/g, '\\t')
+      .replace(/[^\x20-\x7e]/g, '?')
+      .slice(0, 1024);
     return `299 - "${clean.replace(/["\\]/g, '\\$&')}"`;
   });
-  response.setHeader('warning', headers);
+  let room = 8192;
+  response.setHeader('warning', headers.filter((header) => (room -= header.length) > 0)); // prettier-ignore
 }
 
 const PIECE = 1 << 20;

@@ -12,10 +12,10 @@ export const agentCommand = defineCommand({
     'Runs the parts of orch that its configuration enables, until a signal ends it. With -dev everything runs in this process with ' +
     'its state in a temporary folder, and tasks end with it; without, tasks run on and are found again.',
   examples: [
-    { text: 'A cluster on this machine, to try things', command: 'orchctl agent -dev' },
+    { text: 'A cluster on this machine, to try things', command: 'agent -dev' },
     {
       text: 'A server, and a client that joins it',
-      command: 'orchctl agent -config server.hcl\n  orchctl agent -config client.hcl',
+      command: 'agent -config server.hcl\n  orchctl agent -config client.hcl',
     },
   ],
   args: noArguments,

@@ -2,7 +2,6 @@
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describeError, logLevels, uuid, type LogLevel } from '../../base/index.ts';
-import { Client } from '../../client/index.ts';
 import { controllerNames, type ControllerName } from '../../controllers/names.ts';
 import { complain, defineCommand, flag, noArguments, type Context } from '../../ctl/index.ts';
 import { isLoopback } from '../agent/config.ts';
@@ -24,7 +23,7 @@ export const apiserverCommand = defineCommand({
   usage: '[options]',
   description:
     'Serves the API from etcd (-etcd-endpoints) or from an embedded store (-data-dir). On etcd any number of them may run.',
-  examples: [{ text: 'On etcd', command: 'orchctl apiserver -etcd-endpoints=http://127.0.0.1:2379' }],
+  examples: [{ text: 'On etcd', command: 'apiserver -etcd-endpoints=http://127.0.0.1:2379' }],
   args: noArguments,
   handlesSignals: true,
   flags: {
@@ -52,6 +51,7 @@ export const apiserverCommand = defineCommand({
           `${open.host} is not a loopback address, and TLS and tokens are not built yet: say -insecure-listen if the network is closed to others`,
         );
       }
+      const { Client } = await import('../../client/index.ts');
       const { openStore } = await import('../parts.ts');
       const { startApiServer } = await import('../../apiserver/index.ts');
       const { joinCluster } = await import('../membership.ts');
@@ -92,7 +92,7 @@ export const controllerCommand = defineCommand({
   summary: 'Run one or more controllers',
   usage: '[options] <name> [<name>…]',
   description: `Controllers are ${controllerNames.join(', ')}. Any number of processes may run the same one: one of them leads, the others stand by.`,
-  examples: [{ text: 'Two of them in one process', command: 'orchctl controller job deployment' }],
+  examples: [{ text: 'Two of them in one process', command: 'controller job deployment' }],
   args: { min: 1, rule: `This command takes the names of controllers: ${controllerNames.join(', ')}` },
   handlesSignals: true,
   flags: { ...serverFlag, ...logFlags },
@@ -131,6 +131,7 @@ export const nodeAgentCommand = defineCommand({
   run: ({ flags }, context) =>
     runPart(context, flags, async ({ log }) => {
       if (flags.dataDir === undefined) throw new Error('-data-dir is missing: say where to keep state');
+      const { Client } = await import('../../client/index.ts');
       const { agentOptions } = await import('../agent/options.ts');
       const { startNodePart } = await import('../parts.ts');
       const { options, problems } = agentOptions([], {
@@ -173,6 +174,7 @@ function runControllers(context: Context, flags: Server & Log, names: readonly s
   return runPart(context, flags, async ({ log }) => {
     const unknown = names.find((name) => !(controllerNames as readonly string[]).includes(name));
     if (unknown !== undefined) throw new Error(`there is no controller "${unknown}"; there are ${controllerNames.join(', ')}`);
+    const { Client } = await import('../../client/index.ts');
     const { startControllers } = await import('../../controllers/index.ts');
     const client = new Client({ servers: servers(flags, context), userAgent: `orch-controllers/${context.version}` });
     const controllers = await startControllers({

@@ -4,7 +4,6 @@ import type { AnyObject, EvaluationPlan, Job, JobVersion, Stored } from '../../o
 import type { Context } from '../command.ts';
 import { parseTimestamp } from '../../base/index.ts';
 import { CommandError } from '../errors.ts';
-import { warningText } from '../write.ts';
 import type { Diagnostic, JobOptions } from '../../jobspec/index.ts';
 import { complain, readStdin } from '../io/streams.ts';
 
@@ -172,18 +171,6 @@ export async function versionDiff(before: Stored<JobVersion>, after: Stored<JobV
   const { diffJobs, formatJobDiff } = await jobspec();
   const jobOf = ({ spec }: Stored<JobVersion>): Job => ({ metadata: { name: spec.jobName }, spec: spec.job });
   return formatJobDiff(diffJobs(jobOf(before), jobOf(after)), { verbose: false });
-}
-
-/**
- * What is allowed in a job and probably not meant, as text; undefined when there is nothing. The server warns of the same and more,
- * but in single lines: what it says about groups is worded here.
- */
-export async function warningsOf(job: Job, served: readonly string[]): Promise<string | undefined> {
-  const { jobWarnings } = await jobspec();
-  const own = jobWarnings(job);
-  const more = served.filter((text) => !text.startsWith('Group "') && own?.includes(text) !== true);
-  if (own === undefined) return warningText(more);
-  return more.length === 0 ? own : `${own}\n${warningText(more)}`;
 }
 
 /** When a periodic job runs next. */

@@ -197,9 +197,11 @@ class Evaluator {
       case 'object': {
         const entry = v.entries.get(name);
         if (entry !== undefined) return entry;
+        const near = name.length < 3 ? undefined : nearest(name, v.entries.keys());
+        const hint = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
         return this.#fail(
           'Unsupported attribute',
-          `This object does not have an attribute named ${JSON.stringify(name)}.`,
+          `This object does not have an attribute named ${JSON.stringify(name)}.${hint}`,
           range,
         );
       }

@@ -747,7 +747,7 @@ export const job: BlockSchema = {
   name: 'Job',
   label: { name: 'id', api: 'ID', title: 'name' },
   constant: {
-    ConsulToken: null, VaultToken: null, ParentID: null, Dispatched: false, Payload: null, ConsulNamespace: null, VaultNamespace: null,
+    ConsulToken: null, VaultToken: null, Stop: null, ParentID: null, Dispatched: false, Payload: null, ConsulNamespace: null, VaultNamespace: null,
     NomadTokenID: null, Status: null, StatusDescription: null, Stable: null, Version: null, SubmitTime: null, CreateIndex: null,
     ModifyIndex: null, JobModifyIndex: null,
   }, // prettier-ignore

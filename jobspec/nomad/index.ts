@@ -2,7 +2,7 @@
  * Jobs as Nomad's HTTP API has them: `toNomadJob` and `fromNomadJob` are inverse to each other for everything a job file can say. The names,
  * and which empty fields are null, are those of Nomad 1.1's API; fields that came later appear only when they are set.
  */
-import type { Job, JobSpec } from '../../openapi/index.ts';
+import type { Job } from '../../openapi/index.ts';
 import { parseGoDuration } from '../go-duration.ts';
 import type { Fields } from '../job/decode.ts';
 import { decodePlain, isObject, type Problem } from '../job/plain.ts';
@@ -17,16 +17,20 @@ export interface JobTokens {
   readonly vault?: string;
 }
 
-/** The job in the API's JSON. One that the server has (with a status) comes with its version, indexes and state. */
+/**
+ * The job in the API's JSON, its fields in the order of the API. One that the server has (with a status) comes with its version, indexes and state.
+ */
 export function toNomadJob(job: Job, tokens: JobTokens = {}): NomadJob {
   const id = jobId(job);
+  const { ID: _id, Region = null, Name: _name, ...fields } = toApi(job.spec, jobSchema);
   const stored = job.status === undefined ? {} : storedFields(job);
   return {
-    ...toApi(job.spec as Fields, jobSchema),
-    ...stored,
+    Region,
+    Namespace: job.metadata.namespace ?? null,
     ID: id,
     Name: job.spec.name ?? id,
-    Namespace: job.metadata.namespace ?? null,
+    ...fields,
+    ...stored,
     ConsulToken: tokens.consul ?? stored.ConsulToken ?? null,
     VaultToken: tokens.vault ?? stored.VaultToken ?? null,
     Stop: job.spec.stop ?? null,
@@ -94,25 +98,28 @@ export function assembleJob(id: string, namespace: string | undefined, spec: Fie
     kind: 'Job',
     metadata: { name, ...(namespace === undefined || namespace === '' ? {} : { namespace }) },
     // The table that decoded the fields and the schema of the resource name the same fields; a test compares them.
-    spec: (name === id ? spec : { id, ...spec }) as JobSpec,
+    spec: name === id ? spec : { id, ...spec },
   };
 }
 
 function toApi(fields: Fields, schema: BlockSchema): NomadJob {
-  const out: NomadJob = { ...schema.constant };
+  const { Id, ...constant } = schema.constant ?? {};
+  const out: NomadJob = Id === undefined ? {} : { Id };
   if (schema.label !== undefined) {
     const label = fields[schema.label.name];
     out[schema.label.api] = typeof label === 'string' ? label : '';
   }
   for (const field of schema.fields) {
     const value = fields[field.name];
-    if (value === undefined || value === null) {
+    if (field.api === 'ProhibitOverlap') out.SpecType = fields.cron === undefined && fields.crons === undefined ? null : 'cron';
+    if (field.api === 'DynamicPorts') {
+      splitPorts(fields, out);
+    } else if (value === undefined || value === null) {
       if (field.late === true) continue;
       out[field.api] = 'empty' in field ? field.empty : null;
     } else out[field.api] = fieldToApi(field, value);
   }
-  if (schema.name === 'NetworkResource') splitPorts(fields, out);
-  if (schema.name === 'PeriodicConfig' && (fields.cron !== undefined || fields.crons !== undefined)) out.SpecType = 'cron';
+  for (const [name, empty] of Object.entries(constant)) out[name] ??= empty;
   return out;
 }
 
@@ -126,18 +133,27 @@ function fieldToApi(field: Field, value: unknown): NomadJson {
       const items = (value as Fields[]).map((item) => toApi(item, field.schema));
       if (field.keyedBy === undefined) return items;
       const by = field.keyedBy;
-      return Object.fromEntries((value as Fields[]).map((item, i) => [String(item[by]), items[i]!]));
+      return sorted(Object.fromEntries((value as Fields[]).map((item, i) => [String(item[by]), items[i]!])));
     }
     case 'string':
     case 'int':
     case 'bool':
     case 'strings':
     case 'ints':
+      return value as NomadJson;
     case 'map':
     case 'lists':
     case 'free':
-      return value as NomadJson;
+      return sorted(value as NomadJson);
   }
+}
+
+/** Maps have no order of their own; the API writes them by key. */
+function sorted(v: NomadJson): NomadJson {
+  if (Array.isArray(v)) return v.map(sorted);
+  if (typeof v !== 'object' || v === null) return v;
+  const keys = Object.keys(v).sort((a, b) => (a < b ? -1 : 1));
+  return Object.fromEntries(keys.map((key) => [key, sorted(v[key]!)]));
 }
 
 function nanoseconds(value: unknown): number {

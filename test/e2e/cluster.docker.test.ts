@@ -5,7 +5,7 @@
 import t from 'tap';
 import { writeFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NodeKind } from '../../openapi/index.ts';
+import { NodeKind, type Allocation } from '../../openapi/index.ts';
 import { freePorts, Sandbox, type Process } from '../framework/orchctl.ts';
 import { allocations, containers, deployed, settled } from './tour.ts';
 
@@ -77,8 +77,13 @@ ports {
       ms,
     );
 
-  /** The container IDs that run, as one text. */
-  const running = async () => (await containers(box, api, 'example')).map((line) => line.split(' ')[0]).sort().join(' '); // prettier-ignore
+  /** The containers of the job, as `docker ps` shows them: ID, name, image. */
+  const running = async () => (await containers(box, api, 'example')).sort();
+  /** Those of them that still run; asks nobody but the engine. */
+  const stillRunning = async (before: readonly string[]) => {
+    const { stdout } = await box.run('docker', ['ps', '--format', '{{.ID}} {{.Names}} {{.Image}}']);
+    return before.filter((line) => stdout.split('\n').includes(line));
+  };
 
   await t.test('three clients join', async (t) => {
     await readyNodes(3);
@@ -100,11 +105,17 @@ ports {
   await t.test('the server is killed and comes back: no task stops', async (t) => {
     const before = await running();
     await server.kill('SIGKILL');
-    t.equal(await running(), before, 'while it is away');
+    await agents.get('client2')!.kill('SIGKILL');
+    agents.set('client2', box.start('agent', `-config=${box.dir}/client-2.hcl`));
+    await agents.get('client2')!.says(/orch agent started!/);
+    t.same(await stillRunning(before), before, 'while it is away, although an agent began anew');
     server = await startServer();
     await readyNodes(3);
     await settled(box, api, 'example', 3);
-    t.equal(await running(), before, 'after it came back');
+    t.same(await running(), before, 'after it came back');
+    const since = Date.now();
+    t.notMatch(await box.ok('job', 'run', 'example.nomad'), /created/);
+    t.ok(Date.now() - since < 10_000, 'it works on at once: the terms of its predecessor are not waited for');
   });
 
   await t.test('an agent is killed and comes back: no task restarts', async (t) => {
@@ -114,18 +125,18 @@ ports {
     await agents.get('client1')!.says(/orch agent started!/);
     await readyNodes(3);
     await settled(box, api, 'example', 3);
-    t.equal(await running(), before);
+    t.same(await running(), before);
     for (const a of await allocations(api, 'example')) t.equal(a.status?.tasks?.[0]?.restarts ?? 0, 0);
 
     await agents.get('client2')!.kill('SIGTERM');
     agents.set('client2', box.start('agent', `-config=${box.dir}/client-2.hcl`));
     await agents.get('client2')!.says(/orch agent started!/);
     await settled(box, api, 'example', 3);
-    t.equal(await running(), before, 'nor when it is stopped in the ordinary way');
+    t.same(await running(), before, 'nor when it is stopped in the ordinary way');
   });
 
   await t.test('a container that ends while its agent is away is noticed', async (t) => {
-    const [line] = await containers(box, api, 'example');
+    const [line, ...others] = await running();
     const [container, name] = line!.split(' ');
     const alloc = (await allocations(api, 'example')).find((a) => name!.includes(a.metadata.name))!;
     const node = (await nodes()).find((n) => n.metadata.name === alloc.spec.nodeName)!.spec.name!;
@@ -137,20 +148,26 @@ ports {
       return /^Total Restarts = 1$/m.test(text) && /is "running"/.test(text) && text;
     });
     t.match(detail, /Terminated +Exit Code: 137/);
+    t.same(await stillRunning(others), others, 'nothing else was touched');
   });
 
   await t.test('a client dies: its allocation is replaced elsewhere', async (t) => {
     await readyNodes(3);
     await settled(box, api, 'example', 3);
+    const events = (await nodes()).flatMap((n) => n.status?.events?.map((e) => e.message) ?? []);
+    t.notOk(events.includes('Node heartbeat missed'), 'no node was given up until now');
+    t.equal((await allocations(api, 'example')).length, 3, 'and nothing was replaced');
     const dead = (await nodes()).find((n) => n.spec.name === 'client3')!;
     await agents.get('client3')!.kill('SIGKILL');
     await box.eventually(
       'the node is down',
       async () => (await nodes()).find((n) => n.spec.name === 'client3')?.status?.phase === 'down',
     );
+    const isLost = (a: Allocation): boolean => a.status?.phase === 'lost';
+    await box.eventually('it lost something', async () => (await allocations(api, 'example')).some(isLost));
     const live = await settled(box, api, 'example', 3);
     t.notOk(live.some((a) => a.spec.nodeName === dead.metadata.name));
-    const lost = (await allocations(api, 'example')).filter((a) => a.status?.phase === 'lost');
+    const lost = (await allocations(api, 'example')).filter(isLost);
     t.equal(lost.length, 1);
     t.equal(lost[0]!.spec.desired, 'stop');
     t.match(await box.ok('job', 'status', 'example'), /^cache +0 +0 +3 +0 +0 +1$/m);

@@ -3,7 +3,7 @@
  * `close`, also when a test fails.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -165,6 +165,22 @@ export class Sandbox {
     return this.#processes.map((p) => `--- process ${p.pid}\n${p.output.split('\n').slice(-40).join('\n')}`).join('\n');
   }
 
+  /** Ends what agents left running here, as they do when a test failed half-way: containers with a folder of ours, and mounts. */
+  async #removeTasks(): Promise<void> {
+    const mounts = readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '')
+      .filter((path) => path.startsWith(`${this.dir}/`));
+    if (mounts.length === 0 && !existsSync('/var/run/docker.sock')) return;
+    const { stdout } = await this.run('docker', ['ps', '-aq', '--no-trunc']);
+    const format = '{{.Id}}{{range .Mounts}} {{.Source}}{{end}}';
+    const ids = stdout.split('\n').filter(Boolean);
+    const inspected = ids.length === 0 ? '' : (await this.run('docker', ['inspect', '-f', format, ...ids])).stdout;
+    const ours = inspected.split('\n').filter((line) => line.includes(` ${this.dir}/`)).map((line) => line.split(' ')[0]!); // prettier-ignore
+    if (ours.length > 0) await this.run('docker', ['rm', '-f', ...ours]);
+    for (const path of mounts) await this.run('umount', [path]);
+  }
+
   async close(): Promise<void> {
     for (const p of this.#processes.reverse()) {
       const dead = p.kill('SIGINT');
@@ -172,6 +188,7 @@ export class Sandbox {
       await dead;
       clearTimeout(timer);
     }
+    await this.#removeTasks();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }

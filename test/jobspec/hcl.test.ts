@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import t from 'tap';
-import { formatHclFile } from '../../jobspec/index.ts';
+import { formatHclFile, parseJob, secondOpinion } from '../../jobspec/index.ts';
 import {
   Diagnostics,
   evaluate,
@@ -161,6 +161,7 @@ t.test('what is wrong with an expression, and where', async (t) => {
     ['!5', ':1,2-3: Invalid operand; Unsuitable value for unary operand: bool required.'],
     ['[1, 2][5]', ':1,7-10: Invalid index; The given key does not identify an element in this collection value.'],
     ['{ a = 1 }.b', ':1,10-12: Unsupported attribute; This object does not have an attribute named "b".'],
+    ['{ image = 1 }.imgae', ':1,14-20: Unsupported attribute; This object does not have an attribute named "imgae". Did you mean "image"?'],
     ['"x${[1]}"', ':1,5-8: Invalid template interpolation value; Cannot include the given value in a string template: string required.'],
     ['parseint("zz", 10)', ':1,11-13: Invalid function argument; Invalid value for "number" parameter: cannot parse "zz" as a base 10 integer.'],
     ['jsondecode("[1")', ':1,1-12: Error in function call; Call to function "jsondecode" failed: EOF.'],
@@ -232,6 +233,33 @@ t.test('bodies mean what the reference parser says they mean', async (t) => {
     t.same(parsed.diagnostics.list, [], text);
     t.same(asObject(parsed.body), parseToObject(text)[0], text);
   }
+});
+
+t.test('a second opinion', async (t) => {
+  const ask = (text: string) => secondOpinion(new Source(text, 'x.hcl'));
+  t.same(await ask('a = 1\n'), { accepts: true });
+  t.same(
+    await ask('a "x" {\n  b = 1\n}\na "x" "y" {\n  b = 1\n}\n'),
+    { accepts: true },
+    'what only its converter cannot do is no mistake',
+  );
+  t.match(await ask('a = \n'), { accepts: false, message: /^x\.hcl:1,5-2,1: Invalid expression/ });
+});
+
+t.test('the older grammar', async (t) => {
+  const old = `job "x" {
+  datacenters = ["dc1"]
+  meta = { a = "\${upper("x")}" }
+  group = { g = { count = "2", task = { t = { driver = "raw_exec", config = { command = "a" } } } } }
+}
+`;
+  const { job } = parseJob({ text: old, filename: 'x.nomad' }, { hcl1: true });
+  t.match(job?.spec, {
+    meta: { a: '\${upper("x")}' },
+    groups: [{ name: 'g', count: 2, tasks: [{ name: 't', driver: 'raw_exec', config: { command: 'a' } }] }],
+  });
+  const wrong = parseJob({ text: 'job "x" {\n  type = upper("x")\n}\n', filename: 'x.nomad' }, { hcl1: true });
+  t.match(wrong.diagnostics.map(formatDiagnosticLine), [/^x\.nomad:2,10-20: Expression not allowed/]);
 });
 
 /** A body in the shape that the other parser has: blocks as lists, below their labels. */

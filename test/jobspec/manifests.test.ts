@@ -1,13 +1,5 @@
 import t from 'tap';
-import {
-  formatDiagnosticLine,
-  formatHcl,
-  fromNomadJob,
-  jobWarnings,
-  parseJob,
-  parseManifests,
-  toNomadJob,
-} from '../../jobspec/index.ts';
+import { formatDiagnosticLine, formatHcl, fromNomadJob, parseJob, parseManifests, toNomadJob } from '../../jobspec/index.ts';
 import { job as jobSchema, type BlockSchema, type Field } from '../../jobspec/job/schema.ts';
 import type { Job } from '../../openapi/index.ts';
 import openapi from '../../openapi/openapi.json' with { type: 'json' };
@@ -133,18 +125,6 @@ t.test("jobs of Nomad's API", async (t) => {
     status: { phase: 'running', version: 3, stable: true, modifyIndex: 12 },
   };
   t.match(toNomadJob(stored), { Status: 'running', Version: 3, Stable: true, JobModifyIndex: 12, ParentID: '' });
-});
-
-t.test('warnings', async (t) => {
-  const job: Job = {
-    metadata: { name: 'x' },
-    spec: { type: 'service', groups: [{ name: 'g', count: 1, update: { maxParallel: 2 } }] },
-  };
-  t.match(
-    jobWarnings(job),
-    /^1 warning\(s\):\n\n\* Group "g" has warnings: 1 error occurred:\n\t\* Update max parallel count is greater than task group count \(2 > 1\)/,
-  );
-  t.equal(jobWarnings({ metadata: { name: 'x' }, spec: {} }), undefined);
 });
 
 t.test('the table of the job file has the fields of the resource, no more and no fewer', async (t) => {

@@ -5,7 +5,7 @@
  *                                     one of each job at a time
  *
  * Promises: of one job at most one evaluation is in work; nothing offered is lost until it is done, cancelled or withdrawn;
- * what became pointless while another one of its job was worked on is cancelled, and the newest is kept. Dry runs change nothing,
+ * what became pointless while another one of its job was worked on is cancelled, and the newest of each kind is kept. Dry runs change nothing,
  * so they wait for nobody.
  */
 import { parseTimestamp, type Instant } from '../../../base/index.ts';
@@ -33,9 +33,6 @@ interface Item {
   /** parked: ready, but another one of its lane is in work. */
   state: 'delayed' | 'ready' | 'parked' | 'working';
 }
-
-/** What a user waits for is told apart: the newest of these is always worked on. */
-const ASKED_BY_USERS = new Set<string>(['job-register', 'job-deregister', 'job-scaling']);
 
 export class Broker {
   readonly #items = new Map<string, Item>();
@@ -163,18 +160,21 @@ export class Broker {
     }
   }
 
+  /**
+   * Of those that wait for the same reason the newest will do; of different reasons each is kept, since each has its own idea of what
+   * must have been seen. One that waited for capacity is made pointless by any other.
+   */
   #supersede(lane: string): Stored<Evaluation>[] {
-    const waiting = [...(this.#lanes.get(lane) ?? [])]
-      .filter(({ state }) => state === 'ready' || state === 'parked')
-      // One that waited for capacity is older than it looks: whatever else was asked for makes it pointless.
-      .sort((a, b) => Number(wasBlocked(a)) - Number(wasBlocked(b)) || b.order - a.order);
-    const kept = new Set([waiting[0], waiting.find(({ evaluation }) => ASKED_BY_USERS.has(evaluation.spec.trigger))]);
-    return waiting
-      .filter((item) => !kept.has(item))
-      .map((item) => {
-        this.#forget(item);
-        return item.evaluation;
-      });
+    const waiting = [...(this.#lanes.get(lane) ?? [])].filter(({ state }) => state === 'ready' || state === 'parked');
+    const newest = new Map<string, Item>();
+    for (const item of waiting) {
+      const known = newest.get(reasonOf(item));
+      if (known === undefined || known.order < item.order) newest.set(reasonOf(item), item);
+    }
+    const others = [...newest.values()].some((item) => !wasBlocked(item));
+    const superseded = waiting.filter((item) => newest.get(reasonOf(item)) !== item || (others && wasBlocked(item)));
+    for (const item of superseded) this.#forget(item);
+    return superseded.map(({ evaluation }) => evaluation);
   }
 
   #isBusy(lane: string): boolean {
@@ -196,6 +196,8 @@ export class Broker {
 }
 
 const wasBlocked = ({ evaluation }: Item): boolean => evaluation.status?.phase === 'blocked';
+
+const reasonOf = ({ evaluation: { spec } }: Item): string => `${spec.trigger}/${spec.nodeName ?? ''}`;
 
 const priority = (item: Item): number => item.evaluation.spec.priority ?? 50;
 

@@ -2,7 +2,7 @@ import type { NodeFacts } from '../feasible/targets.ts';
 import type { Ask } from '../feasible/program.ts';
 import type { AllocationRecord, HeldPort } from '../model.ts';
 import { ClassTable } from './classes.ts';
-import { parsePorts, PortMap } from './ports.ts';
+import { firstFree, parsePorts, PortMap } from './ports.ts';
 
 /** What the fleet takes from a Node. */
 export interface NodeState {
@@ -28,6 +28,8 @@ export class Fleet {
   readonly classes = new ClassTable();
   readonly #slots = new Map<string, number>();
   readonly #free: number[] = [];
+  /** Nodes by address. */
+  readonly #byAddress = new Map<string, number[]>();
   #size = 0;
   #schedulable = 0;
 
@@ -73,6 +75,7 @@ export class Fleet {
   put(node: string, state: NodeState): number {
     const slot = this.#claim(node);
     this.#schedulable += Number(state.schedulable) - this.schedulable[slot]!;
+    this.#setAddresses(slot, addressesOf(state));
     this.states[slot] = state;
     this.schedulable[slot] = Number(state.schedulable);
     this.classOf[slot] = this.classes.of(state.facts).index;
@@ -90,6 +93,7 @@ export class Fleet {
     const slot = this.#slots.get(node);
     if (slot === undefined) return;
     this.#schedulable -= this.schedulable[slot]!;
+    this.#setAddresses(slot, []);
     this.states[slot] = undefined;
     this.schedulable[slot] = 0;
     this.#vacate(slot);
@@ -147,10 +151,17 @@ export class Fleet {
     return this.reserved[slot]?.has(port) === true || this.ports[slot]?.get(ip)?.has(port) === true;
   }
 
-  /** A port of the dynamic range that is free at that address, besides `taken`. */
+  /**
+   * A port of the dynamic range that is free at that address, besides `taken`. Nodes that have the address in common may be agents
+   * of one machine, where only one of them can bind a port; so what they hold is taken only when nothing else is left.
+   */
   dynamicPort(slot: number, ip: string, start: number, taken: readonly HeldPort[]): number | undefined {
     const values = taken.filter((port) => port.ip === ip).map((port) => port.value);
-    return (this.ports[slot]?.get(ip) ?? NONE).firstFree(start, this.reserved[slot], values);
+    const reserved = this.reserved[slot];
+    const own = [this.ports[slot]?.get(ip) ?? NONE, ...(reserved === undefined ? [] : [reserved])];
+    const others = this.#portsOfNeighbours(slot, ip);
+    const apart = others.length === 0 ? undefined : firstFree(start, [...own, ...others], values);
+    return apart ?? firstFree(start, own, values);
   }
 
   /** The lowest free cores. */
@@ -171,6 +182,27 @@ export class Fleet {
         return `network: reserved port collision ${port.label}=${port.static}`;
     }
     return undefined;
+  }
+
+  #portsOfNeighbours(slot: number, ip: string): PortMap[] {
+    const slots = this.#byAddress.get(ip) ?? [];
+    if (slots.length < 2 || slots.length > ONE_MACHINE) return [];
+    return slots.flatMap((other) => (other === slot ? [] : (this.ports[other]?.get(ip) ?? [])));
+  }
+
+  #setAddresses(slot: number, next: readonly string[]): void {
+    const before = addressesOf(this.states[slot]);
+    if (before.length === next.length && before.every((ip, i) => ip === next[i])) return;
+    for (const ip of before) {
+      const left = this.#byAddress.get(ip)!.filter((other) => other !== slot);
+      if (left.length === 0) this.#byAddress.delete(ip);
+      else this.#byAddress.set(ip, left);
+    }
+    for (const ip of next) {
+      const slots = this.#byAddress.get(ip);
+      if (slots === undefined) this.#byAddress.set(ip, [slot]);
+      else slots.push(slot);
+    }
   }
 
   #portsOf(slot: number, ip: string): PortMap {
@@ -247,6 +279,12 @@ export class Fleet {
 }
 
 const NONE = new PortMap();
+
+/** More nodes than this with one address are not agents of one machine, but machines of networks that use the same addresses. */
+const ONE_MACHINE = 32;
+
+const addressesOf = (state: NodeState | undefined): string[] =>
+  state === undefined ? [] : [...new Set([...state.facts.networks.values()].flat())];
 
 /** FNV-1a. */
 export function hashText(text: string): number {

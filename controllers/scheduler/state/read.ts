@@ -8,6 +8,19 @@ import type { NodeState } from './fleet.ts';
 
 export const jobKey = (namespace: string | undefined, name: string): JobKey => `${namespace ?? 'default'}/${name}`;
 
+const texts = new Map<string, string>();
+
+/** The one copy of a text that many allocations carry: parsed from JSON, each would keep its own. */
+function shared(text: string): string {
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  if (texts.size > 100_000) texts.clear();
+  texts.set(text, text);
+  return text;
+}
+
+const sharedOrNone = (text: string | undefined): string | undefined => (text === undefined ? undefined : shared(text));
+
 const holdings = new Map<string, Holding>();
 
 /** The one Holding of these numbers. */
@@ -28,22 +41,22 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
   const cpu = resources?.cpu ?? tasks.reduce((sum, task) => sum + (task.cpu ?? 0), 0);
   const memory = resources?.memory ?? tasks.reduce((sum, task) => sum + (task.memory ?? 0), 0);
   const ports = resources?.ports ?? [];
-  const cores = tasks.flatMap((task) => task.cores ?? []);
+  const cores = tasks.some((task) => task.cores !== undefined) ? tasks.flatMap((task) => task.cores ?? []) : [];
   const transition = spec.desiredTransition;
   const phase = status?.phase ?? 'pending';
   return {
     id: metadata.name,
     revision: Number(metadata.resourceVersion),
-    job: jobKey(metadata.namespace, spec.jobName),
-    jobUID: spec.jobUID,
+    job: shared(jobKey(metadata.namespace, spec.jobName)),
+    jobUID: shared(spec.jobUID),
     version: spec.jobVersion,
-    group: spec.group,
+    group: shared(spec.group),
     index: spec.index,
-    node: spec.nodeName,
+    node: shared(spec.nodeName),
     desired: spec.desired,
     phase,
     succeeded: phase === 'complete' && endedWell(status?.tasks ?? [], spec.desired === 'run'),
-    deployment: spec.deployment,
+    deployment: sharedOrNone(spec.deployment),
     canary: spec.canary ?? false,
     healthy: status?.deploymentHealth?.healthy,
     migrate: transition?.migrate ?? false,
@@ -51,10 +64,10 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     forceReschedule: transition?.forceReschedule ?? false,
     previous: spec.previousAllocation,
     next: spec.nextAllocation,
-    followup: spec.followupEvaluation,
+    followup: sharedOrNone(spec.followupEvaluation),
     tracker: spec.rescheduleTracker,
     holding: holdingOf(cpu, memory, resources?.diskMB ?? 0),
-    ports: ports.length === 0 ? undefined : ports.map(({ hostIP = '', value }) => ({ ip: hostIP, value })),
+    ports: ports.length === 0 ? undefined : ports.map(({ hostIP = '', value }) => ({ ip: shared(hostIP), value })),
     cores: cores.length === 0 ? undefined : cores,
   };
 }

@@ -4,7 +4,8 @@ import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '..
 import { CommandError, exitCodes, explain, Interrupted } from '../../errors.ts';
 import { complain, say } from '../../io/streams.ts';
 import { styleDiff } from '../../io/style.ts';
-import { planDiff, readJobFile, warningsOf } from '../../jobfile/index.ts';
+import { planDiff, readJobFile } from '../../jobfile/index.ts';
+import { warningText } from '../../write.ts';
 import { planText, wouldChangeAllocations } from '../../views/plan.ts';
 import { submitting } from '../../submit.ts';
 import { waitFor } from '../../watch.ts';
@@ -41,7 +42,7 @@ export const jobPlan = defineClusterCommand({
         throw new CommandError(`Error during plan: ${evaluation.status?.description ?? 'the scheduler gave no answer'}`);
       // The server has filled the defaults in, as it has in the job that is compared with.
       const planned: Job = { metadata: job.metadata, spec: evaluation.spec.dryRun?.job ?? job.spec };
-      const notes = await warningsOf(planned, [...warnings, ...(plan.warnings ?? [])]);
+      const notes = warningText([...new Set([...warnings, ...(plan.warnings ?? [])])]);
       say(context, await render(context, path!, planned, plan, notes, flags));
       return wouldChangeAllocations(plan) ? exitCodes.failed : exitCodes.ok;
     }),

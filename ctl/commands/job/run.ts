@@ -41,7 +41,7 @@ export const jobRun = defineClusterCommand({
     const submission = await submitting(context, 'Error submitting job', () =>
       submitJob(context, job, { checkIndex: flags.checkIndex }),
     );
-    await sayWarnings(context, submission.job, submission.warnings);
+    sayWarnings(context, submission.warnings);
 
     const { spec } = submission.job;
     if (spec.parameterized !== undefined) {

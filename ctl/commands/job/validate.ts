@@ -24,11 +24,11 @@ export const jobValidate = defineClusterCommand({
     // The name of a job that exists would be in the way of a creation, dry or not.
     const existing = await context.client.find(JobKind, job.metadata.name!, namespace);
     try {
-      const { object, warnings } =
+      const { warnings } =
         existing === undefined
           ? await create(context, JobKind, { ...job, metadata: { ...job.metadata, namespace } }, { dryRun: true })
           : await update(context, JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
-      await sayWarnings(context, object, warnings);
+      sayWarnings(context, warnings);
     } catch (error) {
       if (isReason(error, 'Invalid', 'BadRequest'))
         throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });

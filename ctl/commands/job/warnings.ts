@@ -1,10 +1,9 @@
-import type { Job } from '../../../openapi/index.ts';
 import type { Context } from '../../command.ts';
 import { say } from '../../io/streams.ts';
-import { warningsOf } from '../../jobfile/index.ts';
+import { warningText } from '../../write.ts';
 
-/** Shows what is allowed in a job and probably not meant. */
-export async function sayWarnings(context: Context, job: Job, served: readonly string[]): Promise<void> {
-  const text = await warningsOf(job, served);
+/** Shows what the server allows in a job and takes for probably not meant. */
+export function sayWarnings(context: Context, warnings: readonly string[]): void {
+  const text = warningText(warnings);
   if (text !== undefined) say(context, context.style.yellow(`Job Warnings:\n${text}\n`));
 }

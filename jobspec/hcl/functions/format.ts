@@ -1,7 +1,7 @@
 import * as big from '../big-float.ts';
 import { convert } from '../convert.ts';
 import { STRING, NUMBER, BOOL, list, string, type Value } from '../value.ts';
-import { jsonEncode } from './encoding.ts';
+import { jsonEncode } from './json.ts';
 
 /** printf with Go's verbs: `%s %d %v %#v %q %f %e %g %b %o %x %X %t`, flags, width, precision and argument indexes. */
 export function format(template: string, args: readonly Value[]): string {

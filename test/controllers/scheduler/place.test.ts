@@ -235,6 +235,17 @@ t.test('ports', async (t) => {
   t.same(parsePorts('22, 80,8500-8502,x'), [22, 80, 8500, 8501, 8502]);
 });
 
+t.test('agents of one machine do not get the same dynamic port while there are others', (t) => {
+  const shared = { reservedPorts: '20000-31996' };
+  const ports = { networks: [{ ports: [{ label: 'http' }] }] };
+  const world = new World([node('a', shared), node('b', shared)]).submit(job({ count: 4, ...ports }));
+  const portsOf = (): number[] => world.run().placements.map(({ object }) => object.spec.resources!.ports![0]!.value);
+  t.same(portsOf().sort(), [31_997, 31_998, 31_999, 32_000]);
+  const again = world.submit(job({ count: 6, ...ports }));
+  t.equal(again.run().placements.length, 2, 'they may be two machines: a port that only the other one holds is better than none');
+  t.end();
+});
+
 t.test('a static port moves to the next address of its network when the first has it taken', async (t) => {
   const world = new World([node('a', { addresses: [{ ip: '10.0.0.1' }, { ip: '10.0.0.2' }] })]).submit(
     job({ count: 2, networks: [{ ports: [{ label: 'db', static: 5432 }] }] }),

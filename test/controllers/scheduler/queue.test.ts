@@ -27,7 +27,7 @@ t.test('broker', async (t) => {
     t.same(names(broker), ['a'], 'the next of the job, once the first is done');
   });
 
-  t.test('superseded ones are cancelled, the newest and what a user asked for last are kept', async (t) => {
+  t.test('superseded ones are cancelled, the newest of each kind is kept', async (t) => {
     const broker = new Broker();
     const offer = (name: string, trigger: 'job-register' | 'deployment-watcher') =>
       broker.offer(world.evaluation({ trigger }, name), START);
@@ -95,7 +95,7 @@ t.test('broker', async (t) => {
     const broker = new Broker();
     broker.offer(world.evaluation({}, 'new'), START);
     broker.offer(world.evaluation({}, 'newer'), START);
-    broker.offer({ ...world.evaluation({}, 'blocked'), status: { phase: 'blocked' } }, START);
+    broker.offer({ ...world.evaluation({ trigger: 'queued-allocs' }, 'blocked'), status: { phase: 'blocked' } }, START);
     t.same(broker.unblocked('default/job'), ['blocked']);
     t.same(names(broker), ['new']);
     t.same(
