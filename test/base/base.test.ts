@@ -17,7 +17,7 @@ t.test('durations are read and written as Go does', (t) => {
     ['.5h', 1_800_000, '30m0s'],
   ];
   for (const [text, ms, written] of cases) {
-    t.equal(parseDuration(text), ms, text);
+    t.ok(Math.abs(parseDuration(text)! - ms) < 1e-9, text);
     t.equal(formatDuration(ms), written, written);
   }
   for (const bad of ['', '10', 's', '1x', '1h 2m', '--1s', '1s2', 'ten seconds'])

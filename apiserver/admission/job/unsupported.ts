@@ -30,6 +30,11 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
   ],
   [
     'networks',
+    (group) => hasNetwork(group, ({ mode }) => mode === 'bridge') && (group.tasks?.length ?? 0) > 1,
+    'tasks do not share a bridge network yet: with mode "bridge" a group can have one task',
+  ],
+  [
+    'networks',
     (group) => hasNetwork(group, ({ dns, hostname }) => dns !== undefined || isSet(hostname)) && !isDocker(group),
     'dns settings and hostnames are applied to docker tasks only',
   ],
