@@ -104,7 +104,7 @@ export function parseManifests(
     const range: Range = { source, start: 0, end: 0 };
     return {
       ok: true,
-      objects: [{ object: result.job as unknown as Record<string, unknown>, range }],
+      objects: [{ object: result.job, range }],
       diagnostics: result.diagnostics,
     };
   }
@@ -115,7 +115,7 @@ export function parseManifests(
     if (data === null || data === undefined) continue;
     if (isApiJob(data) || (isObject(data) && data.kind === 'Job')) {
       const job = jobOf(document, diagnostics);
-      if (job !== undefined) objects.push({ object: job as unknown as Record<string, unknown>, range });
+      if (job !== undefined) objects.push({ object: job, range });
     } else if (isObject(data) && typeof data.kind === 'string' && typeof data.apiVersion === 'string')
       objects.push({ object: data, range });
     else diagnostics.error('Not an object', 'Every object names its apiVersion and kind.', range);

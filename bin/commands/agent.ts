@@ -78,7 +78,11 @@ export const agentCommand = defineCommand({
         meta: meta.length === 0 ? undefined : Object.fromEntries(meta.map(([k, v]) => [k!, v!])),
       }),
     }) as AgentConfigFile | undefined;
-    const { options, problems } = agentOptions(loaded.configs, { dev: flags.dev, insecure: flags.insecureListen, settings: settings ?? {} });
+    const { options, problems } = agentOptions(loaded.configs, {
+      dev: flags.dev,
+      insecure: flags.insecureListen,
+      settings: settings ?? {},
+    });
     if (problems.length > 0) {
       complain(context, problems.map((p) => `Error: ${p}`).join('\n'));
       return 1;

@@ -464,7 +464,7 @@ function task(name: string, before: Task | undefined, after: Task | undefined, c
     objects: [
       ...constraints(before?.constraints, after?.constraints),
       ...affinities(before?.affinities, after?.affinities),
-      ...configObject('Config', before?.config as Data | undefined, after?.config as Data | undefined),
+      ...configObject('Config', before?.config, after?.config),
       ...resources(before?.resources, after?.resources),
       ...part('LogConfig', 'logs'),
       ...part('DispatchPayload', 'dispatchPayload'),

@@ -79,7 +79,6 @@ const ESCAPES: Record<string, string> = {
 
 /** A text in double quotes on one line, whatever is in it. */
 function quote(text: string): string {
-  // eslint-disable-next-line no-control-regex
   const escaped = text.replace(/["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ufffd]|[^\S ]/gu, (c) => {
     const code = c.codePointAt(0)!;
     const hex = code.toString(16);

@@ -2,7 +2,8 @@ import type { Attribute, BinaryOperator, Block, Body, Expression, Label, ObjectI
 import { parseBigFloat } from './big-float.ts';
 import { Diagnostics } from './diagnostic.ts';
 import { tokenize, tokenRange, type Token, type TokenType } from './lexer.ts';
-import { formatRange, Source, type Range } from './source.ts';
+import type { Source } from './source.ts';
+import { formatRange, type Range } from './source.ts';
 import { FALSE, NULL, TRUE, UNKNOWN, number, string } from './value.ts';
 
 export interface Parsed {
@@ -1484,7 +1485,7 @@ class TemplateReader {
 
   #if(open: Extract<TemplatePart, { kind: 'if' }>): Expression {
     const yes = this.until(['else', 'endif']);
-    let ended = this.#ended as TemplatePart | undefined;
+    let ended = this.#ended;
     let no: Expression[] = [];
     if (ended?.kind === 'else') {
       no = this.until(['endif']);

@@ -31,7 +31,7 @@ export class Source {
       if (starts[middle]! <= offset) low = middle;
       else high = middle - 1;
     }
-    const before = this.text.slice(starts[low]!, offset);
+    const before = this.text.slice(starts[low], offset);
     return { line: low + 1, column: 1 + characters(before) };
   }
 
@@ -76,7 +76,6 @@ let segmenter: Intl.Segmenter | undefined;
 
 /** User-perceived characters: what a column counts and what `length`-like string functions count. */
 export function graphemes(text: string): string[] {
-  // eslint-disable-next-line no-control-regex
   if (/^[\x00-\x0c\x0e-\x7f]*$/.test(text)) return text.split('');
   segmenter ??= new Intl.Segmenter();
   return Array.from(segmenter.segment(text), (s) => s.segment);

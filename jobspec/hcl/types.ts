@@ -84,7 +84,7 @@ function read(e: Expression, any: boolean): Type {
     }
     const attributes = new Map<string, Type>();
     const optional = new Set<string>();
-    for (const item of argument!.items) {
+    for (const item of argument.items) {
       const name = keyName(item.key);
       if (name === undefined) throw new Problem('Object constructor map keys must be attribute names.', item.key.range);
       if (item.value.kind === 'call' && item.value.name === 'optional' && item.value.args[0] !== undefined) {
@@ -97,7 +97,7 @@ function read(e: Expression, any: boolean): Type {
   if (e.name === 'tuple') {
     if (argument!.kind !== 'tuple')
       throw new Problem('Tuple type constructor requires a list of element types.', argument!.range);
-    return { kind: 'tuple', elements: argument!.items.map((item) => read(item, any)) };
+    return { kind: 'tuple', elements: argument.items.map((item) => read(item, any)) };
   }
   throw new Problem(`Keyword ${JSON.stringify(e.name)} is not a valid type constructor.`, e.nameRange);
 }

@@ -1,8 +1,9 @@
 import type { Job } from '../../openapi/index.ts';
-import { Diagnostics } from '../hcl/diagnostic.ts';
+import type { Diagnostics } from '../hcl/diagnostic.ts';
 import { yaml } from '../hcl/functions/encoding.ts';
 import { jsonData, parseJson, type JsonNode } from '../hcl/json.ts';
-import { Source, type Range } from '../hcl/source.ts';
+import type { Source } from '../hcl/source.ts';
+import { type Range } from '../hcl/source.ts';
 import { assembleJob, fromNomadJob, resourceName } from '../nomad/index.ts';
 import type { Fields } from './decode.ts';
 import { decodePlain, isObject, type Path, type Problem } from './plain.ts';

@@ -1,10 +1,11 @@
 import type { Job } from '../../openapi/index.ts';
 import type { Attribute, Block, Body } from '../hcl/ast.ts';
-import { Diagnostics, type Diagnostic } from '../hcl/diagnostic.ts';
+import type { Diagnostics } from '../hcl/diagnostic.ts';
+import { type Diagnostic } from '../hcl/diagnostic.ts';
 import { evaluate, type Scope } from '../hcl/evaluate.ts';
 import { standardFunctions, type FunctionOptions } from '../hcl/functions/index.ts';
 import { parseHclBody } from '../hcl/parser.ts';
-import { Source } from '../hcl/source.ts';
+import type { Source } from '../hcl/source.ts';
 import { string, UNKNOWN } from '../hcl/value.ts';
 import { assembleJob, type JobTokens } from '../nomad/index.ts';
 import { checkLabels, decodeBody, decodeTask, unsupportedArgument, unsupportedBlock, type Fields } from './decode.ts';

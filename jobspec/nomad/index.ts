@@ -2,7 +2,7 @@
  * Jobs as Nomad's HTTP API has them: `toNomadJob` and `fromNomadJob` are inverse to each other for everything a job file can say. The names,
  * and which empty fields are null, are those of Nomad 1.1's API; fields that came later appear only when they are set.
  */
-import type { Job, JobSpec } from '../../openapi/index.ts';
+import type { Job } from '../../openapi/index.ts';
 import { parseGoDuration } from '../go-duration.ts';
 import type { Fields } from '../job/decode.ts';
 import { decodePlain, isObject, type Problem } from '../job/plain.ts';
@@ -22,7 +22,7 @@ export function toNomadJob(job: Job, tokens: JobTokens = {}): NomadJob {
   const id = jobId(job);
   const stored = job.status === undefined ? {} : storedFields(job);
   return {
-    ...toApi(job.spec as Fields, jobSchema),
+    ...toApi(job.spec, jobSchema),
     ...stored,
     ID: id,
     Name: job.spec.name ?? id,
@@ -94,7 +94,7 @@ export function assembleJob(id: string, namespace: string | undefined, spec: Fie
     kind: 'Job',
     metadata: { name, ...(namespace === undefined || namespace === '' ? {} : { namespace }) },
     // The table that decoded the fields and the schema of the resource name the same fields; a test compares them.
-    spec: (name === id ? spec : { id, ...spec }) as JobSpec,
+    spec: name === id ? spec : { id, ...spec },
   };
 }
 

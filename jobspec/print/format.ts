@@ -87,7 +87,7 @@ function hold(raw: string, kept: string[]): string {
 
 function restore(text: string, lines: Line[]): string {
   const kept = holes.get(lines) ?? [];
-  // eslint-disable-next-line no-control-regex
+
   return text.replace(/\u0000(\d+)\u0000/g, (_, n: string) => kept[Number(n)] ?? '');
 }
 

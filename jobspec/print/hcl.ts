@@ -141,7 +141,7 @@ const KEYWORDS = new Set(['for', 'true', 'false', 'null']);
 /** Texts of several lines as heredoc where that says exactly the same. */
 function text(s: string): string {
   const lines = s.split('\n');
-  // eslint-disable-next-line no-control-regex
+
   if (lines.length < 3 || lines.at(-1) !== '' || /[\x00-\x08\x0b-\x1f\x7f]/.test(s)) return quoted(s);
   let marker = 'EOF';
   while (lines.some((line) => line.trim() === marker)) marker += '_';
@@ -163,7 +163,6 @@ function quoted(s: string): string {
 }
 
 const escapeText = (s: string): string =>
-  // eslint-disable-next-line no-control-regex
   s
     .replace(/["\\\x00-\x1f\x7f]/g, (c) => ESCAPES[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
     .replace(/([$%])\{/g, '$1$1{');

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { LogDir, segmentName, type LogName } from './files.ts';
+import type { LogDir } from './files.ts';
+import { segmentName, type LogName } from './files.ts';
 import { constants } from 'node:fs';
 
 /** Writes a task's output to its rotated files, for drivers that are handed the output instead of letting the task write it. */

@@ -1,12 +1,10 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { createServer as createHttpsServer } from 'node:https';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { systemClock } from '../../base/index.ts';
 import { initialStanding, judge, startCheck, thresholdsOf, validateCheck, type CheckOptions, type Outcome } from '../../kubelet-like-agent/checks/index.ts'; // prettier-ignore
 import type { Check, CheckStatus } from '../../openapi/index.ts';
-
-type Test = Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0];
 
 t.test('the verdict', (t) => {
   const cases: [string, Check, string, string][] = [

@@ -3,11 +3,10 @@ import { watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { silentLogger, systemClock } from '../../base/index.ts';
 import { LogDir, LogError, readLog, Rotator, SegmentWriter, type ReadLogOptions } from '../../kubelet-like-agent/logs/index.ts';
 
-type Test = Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0];
 const MB = 1024 * 1024;
 
 async function openFolder(t: Test) {
@@ -75,7 +74,7 @@ t.test('containment', async (t) => {
   await t.rejects(read(), LogError, 'a folder');
   await symlink('/etc', join(dir, 'logs'));
   await t.rejects(read({ dir: join(dir, 'logs') }), LogError, 'a link to a folder');
-  await t.rejects(read({ dir: join(dir, 'gone') }), { reason: 'NotFound' });
+  await t.rejects(read({ dir: join(dir, 'gone') }), { name: 'LogError', reason: 'NotFound' });
   for (const task of ['../web', 'a/b', '']) await t.rejects(read({ task }), LogError, `task "${task}"`);
   const folder = await LogDir.open(dir);
   await mkdir(join(dir, '..', 'decoy'), { recursive: true });

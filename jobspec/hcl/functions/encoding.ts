@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { formatBigFloat, parseBigFloat } from '../big-float.ts';
 import type { HclFunction } from '../evaluate.ts';
 import { NULL, STRING, bool, list, number, object, string, tuple, type Value } from '../value.ts';
@@ -213,7 +214,7 @@ function yamlLines(v: Value): string[] {
 function yamlScalar(v: Value): string[] {
   if (v.kind === 'string') {
     const s = v.string;
-    // eslint-disable-next-line no-control-regex
+
     const literal = s.includes('\n') && !/^[\s]|[^\S\n]\n|[\x00-\x08\x0b-\x1f\x7f]/.test(s) && !s.endsWith(' ');
     if (!literal) return [JSON.stringify(s)];
     const trailing = /\n*$/.exec(s)![0].length;
@@ -226,11 +227,11 @@ function yamlScalar(v: Value): string[] {
   return ['null'];
 }
 
-let yamlModule: typeof import('yaml') | undefined;
+let yamlModule: typeof Yaml | undefined;
 
 /** The YAML package, loaded when first needed: it costs more than all the rest of the command line. */
-export function yaml(): typeof import('yaml') {
-  yamlModule ??= createRequire(import.meta.url)('yaml') as typeof import('yaml');
+export function yaml(): typeof Yaml {
+  yamlModule ??= createRequire(import.meta.url)('yaml') as typeof Yaml;
   return yamlModule;
 }
 
@@ -238,7 +239,7 @@ function yamlDecode(s: string): Value {
   const { parseDocument, isMap, isSeq, isScalar, isAlias } = yaml();
   const doc = parseDocument(s, { version: '1.1', merge: true });
   const first = doc.errors[0];
-  if (first !== undefined) throw new Error(first.message.split('\n')[0]!);
+  if (first !== undefined) throw new Error(first.message.split('\n')[0]);
   const value = (node: unknown, depth: number): Value => {
     if (depth > 200) throw new Error('nested too deeply');
     if (isAlias(node)) return value(node.resolve(doc), depth + 1);

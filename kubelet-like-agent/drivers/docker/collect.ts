@@ -123,12 +123,12 @@ export class LogCollector {
         stdout: true,
         stderr: true,
         timestamps: true,
-        follow: true,
+        follow: true as const,
         since: sinceOf(outputs),
         abortSignal: stream.signal,
       };
       const ask = async (docker: Docker): Promise<void> => {
-        const source = (await docker.getContainer(container).logs(what as never)) as unknown as AsyncIterable<Buffer>;
+        const source = (await docker.getContainer(container).logs(what)) as unknown as AsyncIterable<Buffer>;
         const parser = tty ? new TtyEntries() : new FramedEntries();
         for await (const chunk of source) {
           const entries = parser.push(chunk);

@@ -127,7 +127,7 @@ export class Images {
       const authconfig = auth ?? (await this.#authFor(name));
       const ask = async (docker: Parameters<Parameters<Engine['call']>[0]>[0], abortSignal: AbortSignal): Promise<void> => {
         const stream = await docker.pull(name, { abortSignal, ...(authconfig === undefined ? {} : { authconfig }) });
-        for await (const line of jsonLines(stream as unknown as AsyncIterable<Buffer>)) {
+        for await (const line of jsonLines(stream)) {
           const { error } = line as { error?: string };
           if (error !== undefined) throw new Error(error);
         }

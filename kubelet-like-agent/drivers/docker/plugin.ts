@@ -71,5 +71,5 @@ export function readDockerPlugin(config: Config): DockerOptions {
             config: toTextMap(logging['config'] ?? {}) ?? {},
           },
   };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as DockerOptions;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

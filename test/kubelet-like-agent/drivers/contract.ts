@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { uuid } from '../../../base/index.ts';
 import { DriverError, type Driver, type ExitResult, type Json, type TaskHandle, type TaskPort, type TaskStart } from '../../../kubelet-like-agent/drivers/index.ts'; // prettier-ignore
 import { readLog, type LogType } from '../../../kubelet-like-agent/logs/index.ts';
@@ -21,12 +21,6 @@ export interface DriverUnderTest {
   readonly contained: boolean;
   /** How many containers or processes of an allocation are on the machine. */
   readonly count: (allocId: string) => Promise<number>;
-}
-
-export type Test = Tap.Test;
-// eslint-disable-next-line @typescript-eslint/no-namespace
-declare namespace Tap {
-  type Test = Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0];
 }
 
 const AGENT = 'ORCH_TEST_AGENT';

@@ -2,10 +2,10 @@ import Docker from 'dockerode';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { ManualClock, shortId, silentLogger, systemClock, uuid } from '../../../base/index.ts';
 import { createDrivers, DriverError, type Driver, type DockerOptions } from '../../../kubelet-like-agent/drivers/index.ts';
-import { driverContract, isPlayingAgent, openWorld, type DriverUnderTest, type Test } from './contract.ts';
+import { driverContract, isPlayingAgent, openWorld, type DriverUnderTest } from './contract.ts';
 import { openEngineProxy, type EngineProxy } from './engine-proxy.ts';
 
 const engine = new Docker();
@@ -146,7 +146,7 @@ if (!isPlayingAgent) {
       recoverable: true,
       message: /Failed to connect to docker daemon/,
     });
-    await t.rejects(handles[0].signal('SIGHUP'), { recoverable: true });
+    await t.rejects(handles[0].signal('SIGHUP'), { name: 'DriverError', recoverable: true });
     const back = driver.changed!(never.signal);
     const other = create({ endpoint: proxy.endpoint });
     const recovered = (await world.recover(handles[1].state, second, other))!;
@@ -191,7 +191,7 @@ if (!isPlayingAgent) {
       if (asked.get('fromImage') !== name.split(':')[0]) {
         response.writeHead(404, { 'content-type': 'application/json' }).end('{"message":"manifest unknown"}');
       } else if (asked.get('tag') === '1') {
-        void engine.getImage('busybox:1').tag({ repo: name.split(':')[0], tag: '1' }).then(() => response.writeHead(200).end('{"status":"Pulling"}\n{"status":"Done"}\n')); // prettier-ignore
+        void engine.getImage('busybox:1').tag({ repo: name.split(':')[0]!, tag: '1' }).then(() => response.writeHead(200).end('{"status":"Pulling"}\n{"status":"Done"}\n')); // prettier-ignore
       }
       return true;
     };
