@@ -10,7 +10,7 @@ const pkg = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const tests = process.argv.includes('--tests');
 
 /** Bundled into the command line, whose cold start counts; everything else is resolved from node_modules when it is first needed. */
-const bundled = new Set(['commander', 'picocolors', 'fast-deep-equal']);
+const bundled = new Set(['picocolors', 'fast-deep-equal']);
 const external = Object.keys({ ...pkg.dependencies, ...pkg.devDependencies }).filter((name) => !bundled.has(name));
 
 // The program is CommonJS: there a package is required where its module is first imported, while a bundle of ES modules would

@@ -272,6 +272,8 @@ export class Informer<T extends AnyObject> implements Cache<T> {
     const stream = new AbortController();
     const stop = (): void => stream.abort();
     signal.addEventListener('abort', stop, { once: true });
+    // Closed by who waited for the list: nobody would end this watch but the server.
+    if (signal.aborted) stop();
     let heardAt = clock.now();
     let timer: Timer | undefined;
     const guard = (): void => {

@@ -102,8 +102,7 @@ async function rollbackOf(
   const stop = new AbortController();
   const patience = context.clock.after(15_000, () => stop.abort());
   try {
-    signal.addEventListener('abort', () => stop.abort(), { once: true, signal: stop.signal });
-    const options = { clock: context.clock, signal: stop.signal };
+    const options = { clock: context.clock, signal: AbortSignal.any([signal, stop.signal]) };
     for await (const { type, object } of watchAll(context.client, DeploymentKind, selection, options))
       if (type !== 'DELETED' && object.spec.jobUID === failed.spec.jobUID && object.spec.jobVersion > failed.spec.jobVersion)
         return object.metadata.name;

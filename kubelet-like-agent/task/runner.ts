@@ -1,4 +1,4 @@
-import { backoff, describeError, type Clock, type Duration, type Logger, type Timer } from '../../base/index.ts';
+import { backoff, describeError, sleep, type Clock, type Duration, type Logger, type Timer } from '../../base/index.ts';
 import type { TaskEvent } from '../../openapi/index.ts';
 import { DriverError, type Driver, type ExitResult, type TaskHandle, type TaskStart } from '../drivers/driver.ts';
 import { taskEvents } from './events.ts';
@@ -203,10 +203,7 @@ export class TaskRunner {
         const level = attempt === 0 ? 'warn' : 'debug';
         log[level]('cannot look for the task yet', { task: this.name, error: describeError(error) });
         const wait = backoff(attempt, RECOVER_RETRY.base, RECOVER_RETRY.max, this.#host.random);
-        await new Promise<void>((resolve) => {
-          const timer = clock.after(wait, resolve);
-          this.#closing.signal.addEventListener('abort', () => (timer.cancel(), resolve()), { once: true });
-        });
+        await sleep(clock, wait, this.#closing.signal);
       }
     }
   }

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { ManualClock } from '../../base/index.ts';
 import { acquire, electionLoop, EventRecorder, Informer, keyOf, type ElectionOptions, type Term } from '../../client/index.ts';
 import { EventKind, JobKind, LeaseKind, NodePoolKind } from '../../openapi/index.ts';
 import { startControlPlane } from '../framework/control-plane.ts';
@@ -27,10 +28,20 @@ t.test('an informer follows the server', async (t) => {
   await Promise.all([pools.close(), selected.close()]);
 });
 
-t.test('one leader at a time, and a deposed one cannot write', async (t) => {
+t.test('an informer that is closed the moment it has synced leaves no watch behind', async (t) => {
   const { client, clock, log } = await startControlPlane(t);
-  const options: ElectionOptions = { client, clock, log, name: 'test', identity: 'a', ttl: 2000 };
+  const pools = new Informer({ client, kind: NodePoolKind, clock, log }).start();
+  t.equal(await pools.until((cache) => cache.list().length), 2);
+  await pools.close();
+});
+
+t.test('one leader at a time, and a deposed one cannot write', async (t) => {
+  const { client, log } = await startControlPlane(t);
+  // The candidates' time is the test's, so that no pause of the machine costs one its term.
+  const clock = new ManualClock();
+  const options: ElectionOptions = { client, clock, log, name: 'test', identity: 'a', ttl: 15_000 };
   const stop = new AbortController();
+  t.teardown(() => stop.abort());
   const first = await acquire(options, stop.signal);
   const job = (name: string) => ({ metadata: { name, namespace: 'default' }, spec: { groups: [{ name: 'g', tasks: [{ name: 't', driver: 'raw_exec', config: { command: '/bin/true' } }] }] } }); // prettier-ignore
   await first.client.create(JobKind, job('one'));
@@ -41,9 +52,7 @@ t.test('one leader at a time, and a deposed one cannot write', async (t) => {
   const loop = electionLoop({ ...options, identity: 'b' }, stop.signal, async (term) => {
     terms.push(term);
     started();
-    await new Promise<void>((resolve) => {
-      for (const signal of [stop.signal, term.signal]) signal.addEventListener('abort', () => resolve());
-    });
+    await aborted(AbortSignal.any([stop.signal, term.signal]));
   });
   // Somebody takes the Lease away from the first: it notices at its next renewal, and the fence refuses it before that.
   await client.delete(LeaseKind, 'test', 'orch-system');
@@ -55,7 +64,8 @@ t.test('one leader at a time, and a deposed one cannot write', async (t) => {
   );
   t.notOk(await client.find(JobKind, 'two', 'default'));
   await terms[0]!.client.create(JobKind, job('two'));
-  if (!first.signal.aborted) await new Promise<void>((resolve) => first.signal.addEventListener('abort', () => resolve()));
+  clock.advance(5_000);
+  await aborted(first.signal);
   await first.release();
   t.equal(terms[0]!.signal.aborted, false, 'the release of the deposed leader does not end the term of the new one');
   stop.abort();
@@ -66,7 +76,7 @@ t.test('one leader at a time, and a deposed one cannot write', async (t) => {
 t.test('a lease that nobody renews vanishes, and the next leader gets in', async (t) => {
   const { client, clock, log } = await startControlPlane(t);
   await client.create(LeaseKind, { metadata: { name: 'test', namespace: 'orch-system', annotations: { 'orch.dev/ttl': '1s' } }, spec: { holderIdentity: 'dead' } }); // prettier-ignore
-  const term = await acquire({ client, clock, log, name: 'test', identity: 'b', ttl: 2000 }, new AbortController().signal);
+  const term = await acquire({ client, clock, log, name: 'test', identity: 'b' }, new AbortController().signal);
   t.match((await client.get(LeaseKind, 'test', 'orch-system')).spec?.holderIdentity, /^b_/);
   await term.release();
 });
@@ -83,3 +93,10 @@ t.test('events are written and counted', async (t) => {
     t.same(items.map((event) => [event.reason, event.count]), [['Full', expected]]); // prettier-ignore
   }
 });
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
