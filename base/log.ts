@@ -61,8 +61,9 @@ function plain(value: unknown): unknown {
 /** An error's message with those of its causes: `start task web: pull image: connection refused`. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: ${describeError(error.cause)}`;
-  return (error.message || error.name) + cause;
+  const text = error.message || error.name;
+  const cause = error.cause === undefined ? '' : describeError(error.cause);
+  return cause === '' || text.endsWith(cause) ? text : `${text}: ${cause}`;
 }
 
 function quote(value: unknown): string {

@@ -2,7 +2,7 @@
  * Servers are known to each other and to `orchctl server members` by a Lease in `orch-system` that each one renews; there is no
  * gossip. A server that dies vanishes from the list when its Lease expires.
  */
-import { isReason, sleep, toTimestamp, describeError, type Clock, type Logger } from '../base/index.ts';
+import { isReason, sleep, toTimestamp, type Clock, type Logger } from '../base/index.ts';
 import type { Client } from '../client/index.ts';
 import { LeaseKind, type Lease } from '../openapi/index.ts';
 
@@ -54,10 +54,15 @@ export async function joinCluster(options: MemberOptions): Promise<Member> {
     }
   };
   const renewLoop = async (): Promise<void> => {
-    while (!end.signal.aborted) {
+    for (let failures = 0; !end.signal.aborted;) {
       await sleep(clock, (ttlSeconds / 3) * 1000, end.signal);
       if (end.signal.aborted) return;
-      await renew().catch((error: unknown) => log.warn('membership not renewed', { because: describeError(error) }));
+      try {
+        await renew();
+        failures = 0;
+      } catch (error) {
+        log[failures++ === 0 ? 'warn' : 'debug']('membership not renewed, trying on', { error });
+      }
     }
   };
   await renew();

@@ -47,6 +47,7 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
   const client = new Client({
     servers: [`http://${options.addresses.http}:${options.ports.http}`],
     userAgent: `orch-controllers/${version}`,
+    log: log.child('controllers'),
   });
   const controllerIdentity = `${identity}/server/`;
   if (server.etcdEndpoints.length === 0) await endTermsOf(controllerIdentity, client, log);

@@ -1,10 +1,11 @@
 /**
  * Resolves with the first SIGINT or SIGTERM; a second one ends the process at once. SIGHUP reloads where there is something to
- * reload, and is otherwise ignored, so that a closed terminal does not end a server.
+ * reload, and is otherwise ignored, so that a closed terminal does not end a server. `giveUp` lets the process end without a signal.
  */
-export function untilSignal(options: { reload?: () => void } = {}): Promise<'SIGINT' | 'SIGTERM'> {
+export function untilSignal(options: { reload?: () => void; giveUp?: AbortSignal } = {}): Promise<'SIGINT' | 'SIGTERM'> {
   // Nothing else may keep the process alive (timers and sockets are unreferenced or idle), so this does.
   const alive = setInterval(() => undefined, 2 ** 30);
+  options.giveUp?.addEventListener('abort', () => clearInterval(alive), { once: true });
   return new Promise((resolve) => {
     let caught = false;
     const end = (signal: 'SIGINT' | 'SIGTERM') => (): void => {

@@ -77,7 +77,6 @@ export const apiserverCommand = defineCommand({
         clock: context.clock,
         log,
       });
-      log.info('serving', { urls: api.urls.join(','), store: store.description });
       return async () => {
         await member.leave();
         client.close();
@@ -176,7 +175,7 @@ function runControllers(context: Context, flags: Server & Log, names: readonly s
     if (unknown !== undefined) throw new Error(`there is no controller "${unknown}"; there are ${controllerNames.join(', ')}`);
     const { Client } = await import('../../client/index.ts');
     const { startControllers } = await import('../../controllers/index.ts');
-    const client = new Client({ servers: servers(flags, context), userAgent: `orch-controllers/${context.version}` });
+    const client = new Client({ servers: servers(flags, context), userAgent: `orch-controllers/${context.version}`, log });
     const controllers = await startControllers({
       client,
       names: names as ControllerName[],
@@ -204,10 +203,15 @@ interface Server {
 
 function servers(flags: Server, context: Context): string[] {
   const given = flags.server.length > 0 ? flags.server : (context.env['ORCH_ADDR'] ?? 'http://127.0.0.1:4646').split(',');
-  return given.map((text) => (text.includes('://') ? text : `http://${text}`));
+  return given.map((text) => {
+    const url = text.includes('://') ? text : `http://${text}`;
+    if (!/^https?:/.test(url) || !URL.canParse(url))
+      throw new Error(`an address of an API server is like http://127.0.0.1:4646, not "${text}"`);
+    return url;
+  });
 }
 
-/** Runs one part until a signal comes. What it throws at its start is one sentence on stderr and exit code 1. */
+/** Runs one part until a signal comes, which may be while it starts. What it throws at its start is one sentence on stderr and exit code 1. */
 async function runPart(
   context: Context,
   flags: Log,
@@ -219,13 +223,17 @@ async function runPart(
     return 1;
   }
   const log = openLog({ logLevel, logJson: flags.logJson, logFile: undefined }, context.io, context.clock);
+  const failed = new AbortController();
   try {
-    const stop = await start({ log });
-    const signal = await untilSignal();
-    log.info('stopping', { signal });
+    const signalled = untilSignal({ giveUp: failed.signal });
+    const starting = start({ log });
+    const stop = await Promise.race([starting, signalled]);
+    log.info('stopping', { signal: await signalled });
+    if (typeof stop === 'string') process.exit(0); // it waits for something, and has nothing yet that would need an end
     await stop();
     return 0;
   } catch (error) {
+    failed.abort();
     complain(context, `Error: ${describeError(error)}`);
     return 1;
   }

@@ -15,7 +15,7 @@ import { backoff, describeError, formatDuration, isReason, sleep, toTimestamp, u
 import type { Clock, Duration, Logger, Timer } from '../../base/index.ts';
 import { LeaseKind, type Lease, type Stored } from '../../openapi/index.ts';
 import { Informer } from '../informer/informer.ts';
-import type { Client, Fence } from '../rest/client.ts';
+import { ConnectionError, type Client, type Fence } from '../rest/client.ts';
 
 export interface ElectionOptions {
   readonly client: Client;
@@ -61,7 +61,8 @@ export async function acquire(options: ElectionOptions, signal: AbortSignal): Pr
       failures = -1;
     } catch (error) {
       signal.throwIfAborted();
-      log[failures === 2 ? 'warn' : 'debug']('cannot stand for election, retrying', { lease: name, error });
+      const level = failures === 2 && !(error instanceof ConnectionError) ? 'warn' : 'debug';
+      log[level]('cannot stand for election, retrying', { lease: name, error });
       await sleep(clock, backoff(failures, 200, 5000), signal);
     }
   }
@@ -94,7 +95,9 @@ export async function electionLoop(
     }
     const lost = term.signal.aborted && !signal.aborted;
     await term.release();
-    log.info(lost ? 'leadership lost' : 'leadership released', { lease: name, uid: term.fence.uid });
+    const { uid } = term.fence;
+    if (lost) log.warn('leadership lost', { lease: name, uid, error: term.signal.reason as unknown });
+    else log.info('leadership released', { lease: name, uid });
     failures = clock.now() - startedAt > 60_000 ? 0 : failures + 1;
     if (!signal.aborted && failures > 1) await sleep(clock, backoff(failures, 200, 10_000), signal);
   }

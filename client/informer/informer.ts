@@ -11,7 +11,7 @@
  */
 import { ApiError, backoff, isReason, sleep, type Clock, type Instant, type Logger, type Timer } from '../../base/index.ts';
 import type { AnyObject, Kind, Stored } from '../../openapi/index.ts';
-import type { Client } from '../rest/client.ts';
+import { ConnectionError, type Client } from '../rest/client.ts';
 import type { WatchEvent } from '../rest/watch.ts';
 
 export interface InformerOptions<T extends AnyObject> {
@@ -233,8 +233,8 @@ export class Informer<T extends AnyObject> implements Cache<T> {
         log.debug('cannot resume watch, listing again', { kind: kind.kind, resourceVersion: this.#resumeAt, error: failure });
         this.#resumeAt = undefined;
       } else if (failure !== undefined) {
-        // The first failure is usual (a server restarts); what lasts is worth a line.
-        const level = failures === 2 ? 'warn' : 'debug';
+        // The first failure is usual (a server restarts); what lasts is worth a line, unless the client says it for all.
+        const level = failures === 2 && !(failure instanceof ConnectionError) ? 'warn' : 'debug';
         log[level]('cannot follow the apiserver, retrying', { kind: kind.kind, error: failure });
       }
       if (failures > 0 || failure !== undefined) await sleep(clock, backoff(failures, RETRY.base, RETRY.max), signal);

@@ -1,8 +1,9 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { ApiError } from '../../base/index.ts';
+import { ApiError, type Logger } from '../../base/index.ts';
 import { collectionPath, objectPath, type AnyObject, type Kind, type ObjectList, type Stored } from '../../openapi/index.ts';
 import type { BatchOperation, BatchResult } from './batch.ts';
+import { Reachability } from './reachability.ts';
 import { readWatch, type WatchEvent } from './watch.ts';
 
 /** A leader's proof: writes that carry it are refused once the Lease of that uid is gone. */
@@ -24,6 +25,8 @@ export interface ClientOptions {
   /** How long connecting to a server may take before the next one is tried. Default 5 s. */
   readonly connectTimeoutMs?: number;
   readonly fence?: Fence;
+  /** Where it says, in one line, that no server can be reached; informers and elections leave that to it. */
+  readonly log?: Logger;
 }
 
 export interface ListOptions {
@@ -79,22 +82,24 @@ export interface RequestOptions {
 export class Client {
   readonly #options: ClientOptions;
   readonly #servers: URL[];
-  readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  readonly #shared: Shared;
   /** The server that answered last; others are tried after it. */
   #current = 0;
 
-  constructor(options: ClientOptions, shared?: { http: HttpAgent; https: HttpsAgent }) {
+  constructor(options: ClientOptions, shared?: Shared) {
     if (options.servers.length === 0) throw new Error('no server address');
     this.#options = options;
     this.#servers = options.servers.map((server) => new URL(server));
-    this.#http = shared?.http ?? new HttpAgent({ keepAlive: true });
-    this.#https = shared?.https ?? new HttpsAgent({ keepAlive: true });
+    this.#shared = shared ?? {
+      http: new HttpAgent({ keepAlive: true }),
+      https: new HttpsAgent({ keepAlive: true }),
+      reachability: new Reachability(options.log),
+    };
   }
 
   /** The same client whose writes carry a leader's proof. */
   withFence(fence: Fence): Client {
-    return new Client({ ...this.#options, fence }, { http: this.#http, https: this.#https });
+    return new Client({ ...this.#options, fence }, this.#shared);
   }
 
   /** The address that requests go to at present. */
@@ -186,7 +191,10 @@ export class Client {
     try {
       const response = await this.stream(method, path, { ...options, signal: signal.signal });
       const text = await readText(response);
-      return (text === '' ? undefined : JSON.parse(text)) as R;
+      if (text === '') return undefined as R;
+      const body = parseJson(text);
+      if (body === undefined) throw this.#unreachable(foreign(this.server, response));
+      return body as R;
     } catch (error) {
       if (!signal.timedOut()) throw error;
       // It may hang only for us: ask another one next time.
@@ -199,7 +207,7 @@ export class Client {
 
   /** A request whose answer is read as it comes (logs, watches). Throws ApiError for any status but 2xx. */
   async stream(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
-    let failure: unknown;
+    let failure: ConnectionError | undefined;
     const first = this.#current;
     for (let attempt = 0; attempt < this.#servers.length; attempt++) {
       const at = (first + attempt) % this.#servers.length;
@@ -207,24 +215,33 @@ export class Client {
         const response = await this.#request(this.#servers[at]!, method, path, options);
         this.#current = at;
         const code = response.statusCode ?? 0;
-        if (code >= 200 && code < 300) return response;
-        const text = await readText(response);
-        throw ApiError.fromStatus(parseJson(text) ?? text, code);
+        const failed = code < 200 || code >= 300;
+        const status = failed ? parseJson(await readText(response)) : undefined;
+        if (failed && !isStatus(status)) throw foreign(this.server, response);
+        this.#shared.reachability.answered(this.server);
+        if (failed) throw ApiError.fromStatus(status, code);
+        return response;
       } catch (error) {
         if (!(error instanceof ConnectionError) || options.signal?.aborted) throw error;
         this.#current = (at + 1) % this.#servers.length;
         // A write may have been done though its answer was lost; only one that cannot have arrived is safe to repeat.
-        if (!error.neverSent && method !== 'GET') throw error;
+        if (!error.neverSent && method !== 'GET') throw this.#unreachable(error);
         failure = error;
       }
     }
-    throw failure;
+    throw this.#unreachable(failure!);
   }
 
   /** Closes idle connections. */
   close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
+    this.#shared.http.destroy();
+    this.#shared.https.destroy();
+  }
+
+  #unreachable(error: ConnectionError): ConnectionError {
+    // A connection that broke says little; the next request will tell.
+    if (!error.broke) this.#shared.reachability.failed(error);
+    return error;
   }
 
   #request(server: URL, method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
@@ -249,7 +266,12 @@ export class Client {
       const send = secure ? httpsRequest : httpRequest;
       const request = send(
         url,
-        { method, headers, agent: secure ? this.#https : this.#http, ...(options.signal && { signal: options.signal }) },
+        {
+          method,
+          headers,
+          agent: secure ? this.#shared.https : this.#shared.http,
+          ...(options.signal && { signal: options.signal }),
+        },
         resolve,
       );
       request.on('error', (error: NodeJS.ErrnoException) => {
@@ -297,20 +319,37 @@ export class Client {
   }
 }
 
-/** The server could not be reached, or the connection broke. */
+/** What a client and those made from it have in common. */
+interface Shared {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+  readonly reachability: Reachability;
+}
+
+/** The server could not be reached, the connection broke, or what answered is no API server. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
   readonly server: string;
   /** True when the request cannot have arrived, so repeating it is safe. */
   readonly neverSent: boolean;
+  /** True when there was a connection, and it was lost. */
+  readonly broke: boolean;
   constructor(server: string, cause: NodeJS.ErrnoException) {
     super(`cannot reach ${server}: ${cause.message}`, { cause });
     this.server = server;
+    this.broke = ['ECONNRESET', 'EPIPE'].includes(cause.code ?? '');
     this.neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ECONNTIMEOUT'].includes(
       cause.code ?? '',
     );
   }
 }
+
+/** Something else listens at the address: whatever it says is not about our objects. */
+const foreign = (server: string, { statusCode, statusMessage }: IncomingMessage): ConnectionError =>
+  new ConnectionError(server, new Error(`what answers there (${statusCode} ${statusMessage}) is no API server`));
+
+const isStatus = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && (body as { kind?: unknown }).kind === 'Status';
 
 function typed<T extends AnyObject>(kind: Kind<T>, object: T): T {
   return { ...object, apiVersion: kind.apiVersion, kind: kind.kind };

@@ -7,7 +7,7 @@
  */
 import type { Clock, Duration, Instant, Logger } from '../../base/index.ts';
 import { isReason } from '../../base/index.ts';
-import { keyOf, WorkQueue, type Client, type EventRecorder, type Informers } from '../../client/index.ts';
+import { ConnectionError, keyOf, WorkQueue, type Client, type EventRecorder, type Informers } from '../../client/index.ts';
 import type { AnyObject, Kind, Stored } from '../../openapi/index.ts';
 import type { Index, Reader } from './reader.ts';
 
@@ -179,7 +179,8 @@ async function reconcileLoop<T extends AnyObject, Memory>(
       if (!lost.aborted) {
         const failures = queue.failures(key);
         const retryInMs = Math.round(queue.addRateLimited(key));
-        log[conflict && failures < 8 ? 'debug' : 'warn']('reconcile failed, retrying', {
+        const quiet = (conflict && failures < 8) || error instanceof ConnectionError; // the client says that there is no server
+        log[quiet ? 'debug' : 'warn']('reconcile failed, retrying', {
           error,
           failures: failures + 1,
           retryInMs,

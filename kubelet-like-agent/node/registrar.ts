@@ -6,17 +6,7 @@
  *        ▲           │ lease gone, or first answer after a silence
  *        └───────────┘
  */
-import {
-  ApiError,
-  backoff,
-  describeError,
-  isReason,
-  sleep,
-  toTimestamp,
-  type Clock,
-  type Instant,
-  type Logger,
-} from '../../base/index.ts';
+import { backoff, describeError, isReason, sleep, toTimestamp, type Clock, type Instant, type Logger } from '../../base/index.ts';
 import type { Client } from '../../client/index.ts';
 import { LeaseKind, NodeKind, objectPath, type Lease, type NodeStatus } from '../../openapi/index.ts';
 import type { AgentConfig } from '../config.ts';
@@ -90,6 +80,7 @@ export class Registrar {
     const { clock, log, config, random } = this.#options;
     const signal = this.#closing.signal;
     let failures = 0;
+    let said: string | undefined;
     while (!signal.aborted) {
       let wait = (config.heartbeatTtlSeconds * 1000) / 3;
       try {
@@ -104,14 +95,17 @@ export class Registrar {
           this.#options.onContact();
         }
         failures = 0;
+        said = undefined;
       } catch (error) {
         if (signal.aborted) return;
         failures++;
         // After a silence the server may be another one, or have given us up: say everything again.
         this.#registered = false;
         wait = backoff(failures - 1, RETRY.base, Math.min(RETRY.max, wait), random);
-        const level = failures === 1 || error instanceof ApiError ? 'warn' : 'debug';
-        log[level]('cannot reach the server; tasks keep running', { failures, error: describeError(error) });
+        // Once for each thing that is wrong, not for each time that we meet it.
+        const because = describeError(error);
+        log[because === said ? 'debug' : 'warn']('cannot reach the server; tasks keep running', { failures, error: because });
+        said = because;
         this.#options.onSilence(this.#lastContact);
       }
       this.#nap = new AbortController();

@@ -1,5 +1,5 @@
 import { ApiError, backoff, describeError, type Clock, type Logger, type Timer } from '../../base/index.ts';
-import type { BatchOperation, BatchResult } from '../../client/index.ts';
+import { ConnectionError, type BatchOperation, type BatchResult } from '../../client/index.ts';
 
 /** One write that the agent owes the server. A later letter of the same key replaces an earlier one that was not sent. */
 export interface Letter {
@@ -139,7 +139,7 @@ export class Outbox {
         return;
       }
       this.#failures++;
-      const level = this.#failures === 3 ? 'warn' : 'debug';
+      const level = this.#failures === 3 && !(error instanceof ConnectionError) ? 'warn' : 'debug';
       log[level]('cannot report to the server, retrying', { waiting: this.#letters.size, error: describeError(error) });
     }
   }

@@ -1,5 +1,5 @@
 import { backoff, describeError, sleep, type Clock, type Logger } from '../../base/index.ts';
-import type { Client } from '../../client/index.ts';
+import { ConnectionError, type Client } from '../../client/index.ts';
 import { JobVersionKind, type Allocation, type JobSpec, type Stored } from '../../openapi/index.ts';
 import type { JsonFolder } from '../state/store.ts';
 
@@ -70,7 +70,7 @@ export class JobVersions {
         return spec.job;
       } catch (error) {
         if (signal.aborted) return undefined;
-        const level = attempt === 3 ? 'warn' : 'debug';
+        const level = attempt === 3 && !(error instanceof ConnectionError) ? 'warn' : 'debug';
         this.#log[level]('cannot fetch the job version, retrying', { jobVersion: name, error: describeError(error) });
         await sleep(this.#clock, backoff(attempt, RETRY.base, RETRY.max), signal);
       }

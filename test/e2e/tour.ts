@@ -24,9 +24,13 @@ export const isRunning = (a: Allocation): boolean => a.status?.phase === 'runnin
 
 /** Docker's containers of the job's allocations that run. */
 export async function containers(box: Sandbox, client: Client, job: string): Promise<string[]> {
-  const names = new Set((await allocations(client, job)).map((a) => a.metadata.name));
-  const { stdout } = await box.run('docker', ['ps', '--format', '{{.ID}} {{.Names}} {{.Image}}']);
-  return stdout.split('\n').filter((line) => [...names].some((name) => line.includes(name))); // prettier-ignore
+  return containersOf(box, await allocations(client, job));
+}
+
+/** The same without a server, which need not run: `<id> <name> <image>` of each. Others may use the engine as well. */
+export async function containersOf(box: Sandbox, allocs: readonly Stored<Allocation>[]): Promise<string[]> {
+  const { stdout } = await box.run('docker', ['ps', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.Image}}']);
+  return stdout.split('\n').filter((line) => allocs.some(({ metadata }) => line.includes(metadata.name)));
 }
 
 /** Waits until every allocation of the job that is wanted runs, and there are `count` of them. */

@@ -9,7 +9,7 @@ import type {
   IDuplexStream,
   IResponseStream,
 } from 'etcd3';
-import { backoff, describeError, sleep, type Clock, type Duration } from '../../../base/index.ts';
+import { backoff, describeError, sleep, type Clock, type Duration, type Logger } from '../../../base/index.ts';
 import { StoreUnavailableError } from '../store.ts';
 
 export interface EtcdConnectionOptions {
@@ -35,18 +35,28 @@ export class Connection {
   readonly lease: LeaseClient;
   readonly #pool: ICallable<unknown> & { close(): void };
   readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #endpoints: string;
   readonly #abort = new AbortController();
+  #answering = true;
 
-  private constructor(pool: ICallable<unknown> & { close(): void }, kv: KVClient, lease: LeaseClient, clock: Clock) {
+  private constructor(
+    pool: ICallable<unknown> & { close(): void },
+    services: { kv: KVClient; lease: LeaseClient },
+    { endpoints }: EtcdConnectionOptions,
+    { clock, log }: { clock: Clock; log: Logger },
+  ) {
     this.#pool = pool;
-    this.kv = kv;
-    this.lease = lease;
+    this.kv = services.kv;
+    this.lease = services.lease;
+    this.#endpoints = endpoints.join(', ');
     this.#clock = clock;
+    this.#log = log;
     setMaxListeners(0, this.#abort.signal); // every call that waits listens
   }
 
   /** Loads etcd3, which takes its time; it connects with the first call. */
-  static async load(options: EtcdConnectionOptions, clock: Clock): Promise<Connection> {
+  static async load(options: EtcdConnectionOptions, tools: { clock: Clock; log: Logger }): Promise<Connection> {
     const [{ KVClient, LeaseClient }, { ConnectionPool }, { noop }] = await Promise.all([
       import('etcd3'),
       import('etcd3/lib/connection-pool.js'), // the clients need a pool, and the package's index has none
@@ -62,7 +72,7 @@ export class Connection {
       defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + CALL_TIMEOUT }),
       faultHandling: { host: () => noop, global: noop },
     });
-    return new Connection(pool, new KVClient(pool), new LeaseClient(pool), clock);
+    return new Connection(pool, { kv: new KVClient(pool), lease: new LeaseClient(pool) }, options, tools);
   }
 
   get closed(): boolean {
@@ -91,7 +101,9 @@ export class Connection {
     const end = this.#clock.now() + TOTAL_TIMEOUT;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await call();
+        const answer = await call();
+        this.answered();
+        return answer;
       } catch (error) {
         if (!isTransient(error)) throw this.#failure(what, error);
         await this.pause(attempt, end, what, error);
@@ -106,11 +118,25 @@ export class Connection {
   /** Waits before the next attempt; throws StoreUnavailableError when there is no time left for one. */
   async pause(attempt: number, end: number, what: string, error: unknown): Promise<void> {
     const wait = backoff(attempt, 50, 1000);
+    this.failed(error);
     if (this.closed || this.#clock.now() + wait >= end)
-      throw new StoreUnavailableError(`etcd does not answer: ${what}`, { cause: error });
+      throw new StoreUnavailableError(`etcd does not answer: ${what}: ${messageOf(error)}`);
     const held = setInterval(() => undefined, 2 ** 30); // timers of the clock let a process end that only waits for etcd
     await sleep(this.#clock, wait, this.#abort.signal);
     clearInterval(held);
+  }
+
+  answered(): void {
+    if (this.#answering) return;
+    this.#answering = true;
+    this.#log.info('etcd answers', { endpoints: this.#endpoints });
+  }
+
+  /** Said once until it answers, however many calls and streams meet it. */
+  failed(error: unknown): void {
+    if (!this.#answering || this.closed) return;
+    this.#answering = false;
+    this.#log.warn('etcd does not answer, trying on', { endpoints: this.#endpoints, error: messageOf(error) });
   }
 
   /** What went wrong for good: the error itself, or StoreUnavailableError when it is etcd's state and not the request. */
@@ -155,4 +181,9 @@ const transientErrors = new Set([
   'ClientClosedError',
 ]);
 
-export const messageOf = (error: unknown): string => describeError(error);
+/** What an error says, without what gRPC puts around it. */
+export const messageOf = (error: unknown): string =>
+  describeError(error)
+    .replace(/^\d+ [A-Z_]+: /, '')
+    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
+    .replace(/\.? *Resolution note:\s*$/, '');

@@ -50,7 +50,7 @@ export interface EtcdStoreOptions extends EtcdConnectionOptions {
 
 /** Connects to a cluster. Fails with StoreUnavailableError when none of the endpoints answers for a while. */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
-  const connection = await Connection.load(options, options.clock);
+  const connection = await Connection.load(options, options);
   try {
     const store = new EtcdStore(connection, options);
     await store.start();
@@ -143,6 +143,7 @@ class EtcdStore implements Store {
       let answer: ITxnResponse;
       try {
         answer = await this.#connection.kv.txn(this.#transaction(compares, writes, lane, token, attempt > 0));
+        this.#connection.answered();
       } catch (error) {
         if (!isTransient(error)) {
           if (uncertain === undefined) this.#lanes.giveBack(lane);

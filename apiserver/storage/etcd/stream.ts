@@ -22,7 +22,7 @@ export interface StreamOptions {
  * loses events while it catches up). Throws CompactedError when those events are gone.
  */
 export async function* streamEvents(from: Revision, options: StreamOptions): AsyncGenerator<readonly IEvent[], undefined> {
-  const { clock, log, signal } = options;
+  const { connection, clock, log, signal } = options;
   let next = from;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
@@ -36,6 +36,7 @@ export async function* streamEvents(from: Revision, options: StreamOptions): Asy
     } catch (error) {
       if (error instanceof CompactedError) throw error;
       if (signal.aborted) return undefined;
+      if (attempt > 0) connection.failed(error); // a stream may break; that a new one does too is worth a line
       log.debug('etcd watch broke off, going on', { from: next, error: describeError(error) });
       await sleep(clock, backoff(attempt, 50, 1000), signal);
     }
@@ -53,6 +54,7 @@ async function* connectOnce(from: Revision, { connection, codec, signal }: Strea
   let fragments: IEvent[] = [];
   try {
     for await (const response of responses) {
+      connection.answered();
       if (response.canceled) {
         const compacted = Number(response.compact_revision);
         if (compacted > 0) throw new CompactedError(compacted + 1);
