@@ -22,7 +22,7 @@ import { compactionLoop } from './compaction.ts';
 import { Metrics } from './http/metrics.ts';
 import { startHttp } from './http/server.ts';
 import { Caches } from './registry/caches.ts';
-import { builtinKinds } from './registry/kinds.ts';
+import { builtinKinds, type KindRegistry } from './registry/kinds.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './storage/store.ts';
 
@@ -62,6 +62,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const http = await startHttp({ registry, listen, metrics, clock, log });
     const compaction =
       compactionIntervalMs > 0 ? compactionLoop(store, compactionIntervalMs, clock, log, stop.signal) : Promise.resolve();
+    compileLoop(caches.kinds, stop.signal).catch((error: unknown) => log.error('cannot compile a schema', { error }));
     log.info('serving the API', { urls: http.urls.join(','), store: store.description });
     return {
       urls: http.urls,
@@ -76,6 +77,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     stop.abort();
     await caches.close();
     throw error;
+  }
+}
+
+/** Compiling takes longer than a write, so it is done before the first one comes, in steps between which requests are answered. */
+async function compileLoop(kinds: KindRegistry, signal: AbortSignal): Promise<void> {
+  for (const { schema } of kinds.all()) {
+    for (const steps = schema.compile(); !signal.aborted && steps.next().done !== true;) await new Promise(setImmediate);
   }
 }
 

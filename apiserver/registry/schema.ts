@@ -36,6 +36,8 @@ export interface KindSchema {
   clean(object: JsonObject, findings: Findings): JsonObject;
   /** Everything that is wrong with a cleaned object, metadata aside. */
   validate(object: JsonObject): StatusCause[];
+  /** Compiles what `validate` needs, a part at each step, so that others may come in between. */
+  compile(): Generator<void, void, undefined>;
 }
 
 /** Deeper objects are refused: everything that walks an object may then recurse. */
@@ -46,10 +48,11 @@ export class SchemaSet {
   readonly #components: Record<string, JsonSchema>;
   readonly #ajv: Ajv;
   readonly #cleaners = new Map<JsonSchema, Cleaner>();
+  readonly #compiled = new Set<string>();
 
   constructor(components: Record<string, JsonSchema>) {
     this.#components = components;
-    this.#ajv = new Ajv({ allErrors: true, strict: false, verbose: true, addUsedSchema: false });
+    this.#ajv = new Ajv({ allErrors: true, strict: false, verbose: true, addUsedSchema: false, code: { optimize: false } }); // prettier-ignore
     addFormats(this.#ajv);
     this.#ajv.addFormat('go-duration', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
     for (const [name, schema] of Object.entries(components)) this.#ajv.addSchema(relative(schema), `/schemas/${name}`);
@@ -60,6 +63,8 @@ export class SchemaSet {
     const body: JsonSchema = { ...source, properties, required: (source.required ?? []).filter((name) => !ENVELOPE.has(name)) };
     let clean: Cleaner | undefined;
     let validate: ValidateFunction | undefined;
+    const compiled = (): ValidateFunction => (validate ??= this.#ajv.compile(relative(body)));
+    const compileParts = (): Generator<void, void, undefined> => this.#compileParts(body);
     return {
       source,
       clean: (object, findings) => {
@@ -67,10 +72,27 @@ export class SchemaSet {
         return clean(object, [], findings) as JsonObject;
       },
       validate: (object) => {
-        validate ??= this.#ajv.compile(relative(body));
-        return validate(object) ? [] : describe(validate.errors ?? [], object);
+        const judge = compiled();
+        return judge(object) ? [] : describe(judge.errors ?? [], object);
+      },
+      *compile() {
+        yield* compileParts();
+        compiled();
       },
     };
+  }
+
+  /** The shared parts of a schema, each after those that it refers to. What refers to nothing is written out where it is used. */
+  *#compileParts(schema: JsonSchema): Generator<void, void, undefined> {
+    for (const name of referencesIn(schema)) {
+      if (this.#compiled.has(name)) continue;
+      this.#compiled.add(name);
+      const part = this.#components[name]!;
+      if (referencesIn(part).size === 0) continue;
+      yield* this.#compileParts(part);
+      this.#ajv.getSchema(`/schemas/${name}`);
+      yield;
+    }
   }
 
   #resolve(schema: JsonSchema): JsonSchema {
@@ -208,6 +230,10 @@ const tooDeep = (path: readonly (string | number)[]): StatusCause =>
 function relative(schema: JsonSchema): JsonSchema {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/components/schemas/', '"/schemas/')) as JsonSchema;
 }
+
+/** The names of the components that a schema refers to itself. */
+const referencesIn = (schema: JsonSchema): Set<string> =>
+  new Set([...JSON.stringify(schema).matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name!));
 
 function describe(errors: ErrorObject[], object: JsonObject): StatusCause[] {
   return errors.filter((error) => !WRAPPERS.has(error.keyword)).map((error) => cause(error, object));
