@@ -45,7 +45,7 @@ export async function readJobFile(context: Context, path: string, flags: FileFla
   const { parseJob } = await jobspec();
   const result = parseJob(source, await parseOptions(context, source, flags));
   await tell(context, result);
-  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
+  if (!result.ok) throw await refused(context, source, flags, result.diagnostics);
   return result.job;
 }
 
@@ -64,6 +64,21 @@ async function parseOptions(context: Context, source: Source, flags: FileFlags):
 /** Says on stderr what is odd about a file that can be used. */
 async function tell(context: Context, { ok, diagnostics }: Read): Promise<void> {
   if (ok && diagnostics.length > 0) complain(context, await problems(context, diagnostics));
+}
+
+/** Says what is wrong with a file; when it is one that the older grammar takes, says that, too. */
+async function refused(
+  context: Context,
+  source: Source,
+  flags: FileFlags,
+  diagnostics: readonly Diagnostic[],
+): Promise<CommandError> {
+  const { takenByHcl1 } = await jobspec();
+  const heading =
+    flags.hcl1 !== true && takenByHcl1(source)
+      ? `Failed to parse using HCL 2. Use the HCL 1 parser with \`${context.program} run -hcl1\`, or address the following issues:`
+      : `Error parsing job file from ${source.filename}:`;
+  return new CommandError(`Error getting job struct: ${heading}\n${await problems(context, diagnostics)}`);
 }
 
 interface Read {
@@ -106,7 +121,7 @@ async function manifestsOf(context: Context, source: Source, flags: FileFlags): 
   const { parseManifests } = await jobspec();
   const result = parseManifests(source, await parseOptions(context, source, flags));
   await tell(context, result);
-  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
+  if (!result.ok) throw await refused(context, source, flags, result.diagnostics);
   return result.objects.map(({ object, range }) => {
     const where = result.objects.length > 1 ? `${source.filename}:${range.source.position(range.start).line}` : source.filename;
     const { metadata } = object as Partial<AnyObject>;

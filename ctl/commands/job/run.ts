@@ -38,8 +38,11 @@ export const jobRun = defineClusterCommand({
       sayJson(context, await nomadJson(job));
       return 0;
     }
-    const submission = await submitting(context, 'Error submitting job', () =>
-      submitJob(context, job, { checkIndex: flags.checkIndex }),
+    const submission = await submitting(
+      context,
+      'Error submitting job',
+      () => submitJob(context, job, { checkIndex: flags.checkIndex }),
+      job,
     );
     sayWarnings(context, submission.warnings);
 

@@ -4,6 +4,7 @@ import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { CommandError, explainApiError } from '../../errors.ts';
 import { say } from '../../io/streams.ts';
 import { readJobFile } from '../../jobfile/index.ts';
+import { jobProblems } from '../../views/problems.ts';
 import { create, update } from '../../write.ts';
 import { sayWarnings } from './warnings.ts';
 import { variables } from '../options.ts';
@@ -30,6 +31,8 @@ export const jobValidate = defineClusterCommand({
           : await update(context, JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
       sayWarnings(context, warnings);
     } catch (error) {
+      if (isReason(error, 'Invalid') && (error.details.causes ?? []).length > 0)
+        throw new CommandError(`Job validation errors:\n${jobProblems(job, error.details.causes ?? [])}`, 1, { cause: error });
       if (isReason(error, 'Invalid', 'BadRequest'))
         throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });
       throw error;
