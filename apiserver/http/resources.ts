@@ -140,6 +140,8 @@ export class Resources {
     const version = asked === '' ? undefined : readRevision(asked);
     await cache.waitFor(version ?? (sendInitialEvents === false ? 0 : await this.#registry.caches.revision()));
 
+    // Its end was told already, and would never be told to the subscription.
+    if (response.closed || response.destroyed) return;
     const from: Revision | 'all' = sendInitialEvents === true || (sendInitialEvents === undefined && (version === undefined || version === 0)) ? 'all' : (version ?? cache.revision); // prettier-ignore
     let end: () => void = () => undefined;
     const stream = new WatchStream({

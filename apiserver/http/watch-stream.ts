@@ -1,13 +1,18 @@
 import type { ServerResponse } from 'node:http';
-import type { Clock, Timer } from '../../base/index.ts';
+import type { Clock, Instant, Timer } from '../../base/index.ts';
 import { expired } from '../registry/errors.ts';
 import type { Subscriber } from '../registry/feeds.ts';
 import type { Revision } from '../storage/store.ts';
 import { drained, pieces } from './respond.ts';
 import { errorLine } from './representation.ts';
 
-/** What may wait for a reader. Who is further behind is told to list again. */
-const MAX_WAITING = 4 << 20;
+/**
+ * What may wait for a reader. A large batch arrives at once, and its bytes are shared by all readers, so somebody who is behind is
+ * given a while to read; who is still behind then, or further behind than that, is told to list again.
+ */
+const WAITING = 4 << 20;
+const MAX_WAITING = 64 << 20;
+const PATIENCE_MS = 5_000;
 /** How long a reader that is sent away may take to read that. */
 const LINGER_MS = 10_000;
 
@@ -26,6 +31,7 @@ export class WatchStream implements Subscriber {
   #queued = 0;
   #ended = false;
   #timeout: Timer | undefined;
+  #behindSince: Instant | undefined;
 
   constructor(options: WatchStreamOptions) {
     this.#options = options;
@@ -52,15 +58,19 @@ export class WatchStream implements Subscriber {
 
   push(lines: Buffer): void {
     if (this.#ended) return;
-    const { response } = this.#options;
-    if (this.#queue !== undefined) {
-      this.#queue.push(lines);
-      this.#queued += lines.length;
-      if (this.#queued > MAX_WAITING) this.expire('the watcher is too slow');
+    const { response, clock } = this.#options;
+    const waiting = this.#queue === undefined ? response.writableLength : this.#queued;
+    const now = clock.now();
+    this.#behindSince = waiting <= WAITING ? undefined : (this.#behindSince ?? now);
+    if (waiting + lines.length > MAX_WAITING || now - (this.#behindSince ?? now) > PATIENCE_MS) {
+      this.expire('the watcher is too slow');
       return;
     }
-    response.write(lines);
-    if (response.writableLength > MAX_WAITING) this.expire('the watcher is too slow');
+    if (this.#queue === undefined) response.write(lines);
+    else {
+      this.#queue.push(lines);
+      this.#queued += lines.length;
+    }
   }
 
   bookmark(revision: Revision): void {

@@ -221,7 +221,12 @@ export class Committer {
       release?.();
     }
     const { kind, intents } = units[0]!;
-    throw new ApiError('Conflict', `Operation cannot be fulfilled on ${kind.resource} ${JSON.stringify(intents[0]!.intent.name)}: too many others write it at the same time; please try again`); // prettier-ignore
+    // No Conflict: what was asked for is not refused, and asking the same again is right.
+    throw new ApiError(
+      'TooManyRequests',
+      `Operation cannot be fulfilled on ${kind.resource} ${JSON.stringify(intents[0]!.intent.name)}: too many others write it at the same time; please try again`,
+      { retryAfterSeconds: 1 },
+    );
   }
 
   async #attempt(

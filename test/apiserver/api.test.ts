@@ -558,6 +558,31 @@ t.test('watch', async (t) => {
   t.match(await send('GET', `${JOBS}/x?watch=true`), { status: 404 });
 });
 
+t.test('watch: a large batch does not send its readers away', async (t) => {
+  const own = await startServer();
+  t.teardown(() => own.close());
+  const since = (await own.send('GET', POOLS)).json.metadata.resourceVersion as string;
+  const watching = await own.watch(`${POOLS}?watch=true&resourceVersion=${since}&labelSelector=large`);
+  const description = 'x'.repeat(8_000);
+  const operations = Array.from({ length: 1_000 }, (_, i) => ({
+    operation: 'create',
+    object: {
+      apiVersion: 'orch.dev/v1',
+      kind: 'NodePool',
+      metadata: { name: `large-${i}`, labels: { large: '' } },
+      spec: { description },
+    },
+  }));
+  t.match(await own.send('POST', '/apis/orch.dev/v1/batches', { operations }), { status: 200 });
+  const seen = await watching.take(operations.length);
+  t.ok(
+    seen.every((line) => line.startsWith('ADDED large-')),
+    'eight megabytes at once, each event once',
+  );
+  t.equal(new Set(seen).size, operations.length);
+  watching.close();
+});
+
 t.test('watch: old versions, bookmarks, timeouts', async (t) => {
   const { clock, send, client } = server;
   // A second server on the same store knows what was before it by its result only.
@@ -680,7 +705,12 @@ t.test('watch: who cannot keep up is sent away', async (t) => {
   let n = 0;
   await client.create(NodePoolKind, { metadata: { name: 'big' } });
   const filler = 'x'.repeat(1 << 20);
-  while (!(await Promise.race([ended, client.patch(NodePoolKind, 'big', undefined, { spec: { description: `${n++} ${filler}` } }).then(() => false)]))) if (n > 60) break; // prettier-ignore
+  const write = async (): Promise<false> => {
+    await client.patch(NodePoolKind, 'big', undefined, { spec: { description: `${n++} ${filler}` } });
+    own.clock.advance(1_000);
+    return false;
+  };
+  while (!(await Promise.race([ended, write()]))) if (n > 60) break;
   t.ok(n < 60, 'its buffer is bounded');
   socket.destroy();
   await ended;
