@@ -60,11 +60,25 @@ export async function acquire(options: ElectionOptions, signal: AbortSignal): Pr
       await goneFromServer(options, signal);
       failures = -1;
     } catch (error) {
+      if (signal.aborted) await withdraw(options, holder);
       signal.throwIfAborted();
       const level = failures === 2 && !(error instanceof ConnectionError) ? 'warn' : 'debug';
       log[level]('cannot stand for election, retrying', { lease: name, error });
       await sleep(clock, backoff(failures, 200, 5000), signal);
+      if (signal.aborted) await withdraw(options, holder);
     }
+  }
+}
+
+/** Whoever gives up after an attempt whose answer was lost may hold the Lease without knowing, and would keep everybody out. */
+async function withdraw({ client, log, name, namespace = SYSTEM_NAMESPACE }: ElectionOptions, holder: string): Promise<void> {
+  const signal = AbortSignal.timeout(3000);
+  try {
+    const lease = await client.find(LeaseKind, name, namespace, signal);
+    if (lease?.spec?.holderIdentity !== holder) return;
+    await client.delete(LeaseKind, name, namespace, { preconditions: { uid: lease.metadata.uid }, signal });
+  } catch (error) {
+    log.debug('cannot look for a lease that may be ours, it would run out', { lease: name, error });
   }
 }
 

@@ -112,9 +112,14 @@ export class Client {
   }
 
   /** Like get, with undefined where there is no such object. */
-  async find<T extends AnyObject>(kind: Kind<T>, name: string, namespace?: string): Promise<Stored<T> | undefined> {
+  async find<T extends AnyObject>(
+    kind: Kind<T>,
+    name: string,
+    namespace?: string,
+    signal?: AbortSignal,
+  ): Promise<Stored<T> | undefined> {
     try {
-      return await this.get(kind, name, namespace);
+      return await this.get(kind, name, namespace, signal);
     } catch (error) {
       if (error instanceof ApiError && error.reason === 'NotFound') return undefined;
       throw error;
@@ -220,6 +225,8 @@ export class Client {
         if (failed && !isStatus(status)) throw foreign(this.server, response);
         if (!failed) return response;
         this.#shared.reachability.answered(this.server);
+        // It is there but cannot serve (its store is away, or it is about to end): another one may, next time.
+        if (code === 503) this.#current = (at + 1) % this.#servers.length;
         throw ApiError.fromStatus(status, code);
       } catch (error) {
         if (!(error instanceof ConnectionError) || options.signal?.aborted) throw error;

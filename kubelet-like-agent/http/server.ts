@@ -191,6 +191,8 @@ const fileHeaders = {
 async function sendStream(response: ServerResponse, source: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
   const first = iterator.next();
+  // Where the caller leaves before it is asked for, nobody is left to hear of a failure.
+  first.catch(() => undefined);
   // A log that is followed may stay silent for long: the caller is told at once that it is there.
   const early = await Promise.race([first, new Promise<'silent'>((resolve) => setTimeout(() => resolve('silent'), 200).unref())]);
   response.writeHead(200, fileHeaders);

@@ -119,7 +119,7 @@ export class Registrar {
     // Set first: a change of facts while this runs must lead to another round.
     this.#registered = true;
     const wanted = this.#options.status();
-    let node = await client.find(NodeKind, nodeId);
+    let node = await client.find(NodeKind, nodeId, undefined, signal);
     if (node === undefined) {
       const spec = { ...configuredSpec(config, hostname), eligibility: 'eligible' as const };
       try {
@@ -127,7 +127,7 @@ export class Registrar {
         log.info('node registered', { node: nodeId, name: spec.name });
       } catch (error) {
         if (!isReason(error, 'AlreadyExists')) throw error;
-        node = await client.get(NodeKind, nodeId);
+        node = await client.get(NodeKind, nodeId, undefined, signal);
       }
     }
     const spec = specPatch(node, config, hostname);

@@ -144,7 +144,16 @@ export class TaskRunner {
   async #start(): Promise<void> {
     const { driver } = this.#host;
     // Asked for on disk before it is asked of the driver: a run that was never noted is then looked for, not doubled.
-    await this.#host.durable();
+    try {
+      await this.#host.durable();
+    } catch (error) {
+      this.send({
+        type: 'startFailed',
+        message: `cannot save the state of the task: ${describeError(error)}`,
+        recoverable: true,
+      });
+      return;
+    }
     if (this.#record.phase.at !== 'starting') {
       this.send({ type: 'startFailed', message: 'stopped before it was started', recoverable: true });
       return;

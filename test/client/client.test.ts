@@ -184,6 +184,11 @@ t.test('client asks another server when one is gone or hangs', async (t) => {
   await t.rejects(client.list(NodeKind), /no answer within 50 ms/);
   t.equal((await client.list(NodeKind)).metadata.resourceVersion, '1');
   t.equal(client.server, script.url);
+  const away = createServer((_, response) => json(response, 503, new ApiError('ServiceUnavailable', 'store is away').toStatus()));
+  const other = new Client({ servers: [await listen(t, away), script.url] });
+  script.lists.push({ revision: 1, items: [] });
+  await t.rejects(other.list(NodeKind), /store is away/);
+  t.equal((await other.list(NodeKind)).metadata.resourceVersion, '1', 'nor one whose store is away');
   await t.rejects(new Client({ servers: ['http://127.0.0.1:1'] }).list(NodeKind), /cannot reach http:\/\/127\.0\.0\.1:1/);
 });
 
@@ -244,6 +249,32 @@ t.test('a leader whose renewals fail gives up after the ttl, by its own timers',
   t.equal(term.signal.aborted, true);
   t.match(String(term.signal.reason), /not renewed in time/);
   await term.release();
+});
+
+t.test('who gives up standing for election leaves no lease that was made unnoticed', async (t) => {
+  const giveUp = new AbortController();
+  let stored: Lease | undefined;
+  let deleted = 0;
+  const server = createServer((request, response) => {
+    void body(request).then((text) => {
+      if (request.method === 'POST') {
+        stored = JSON.parse(text) as Lease;
+        stored.metadata.uid = 'u1';
+        giveUp.abort();
+        return response.socket!.destroy(); // it was written, and nobody hears of it
+      }
+      if (request.method === 'DELETE') {
+        deleted++;
+        t.match(JSON.parse(text), { preconditions: { uid: 'u1' } });
+        stored = undefined;
+        return json(response, 200, {});
+      }
+      return json(response, 200, stored);
+    });
+  });
+  const client = new Client({ servers: [await listen(t, server)] });
+  await t.rejects(acquire({ client, clock: systemClock, log: silentLogger, name: 'x', identity: 'me' }, giveUp.signal));
+  t.equal(deleted, 1);
 });
 
 t.test('events: repeats are counted, failures are nobody’s business', async (t) => {

@@ -194,6 +194,26 @@ t.test('a service runs, is killed, restarts, and stops', async (t) => {
   await until('nothing is left', () => w.machine.runs.size === 0);
 });
 
+t.test('a full disk fails a start, which is tried again', async (t) => {
+  const w = world({ group: { tasks: [task('redis')] } });
+  const state = new JsonFolder<AllocationRecord>(join(dir, 'state', w.id));
+  const save = state.save.bind(state);
+  let full = true;
+  state.save = (name, value) => (full ? Promise.reject(new Error('ENOSPC: no space left on device')) : save(name, value));
+  const runner = await w.run({ state });
+  await w.flush('told', () => w.events('redis').some((event) => event.startsWith('Restarting')));
+  t.match(
+    w.events('redis').find((event) => event.startsWith('Driver Failure')),
+    /cannot save the state of the task: ENOSPC/,
+  );
+  t.equal(w.machine.startsOf('redis'), 0, 'nothing is started that could not be found again');
+  full = false;
+  w.clock.advance(15_000);
+  await w.flush('running', () => w.status()?.phase === 'running');
+  t.equal(w.machine.startsOf('redis'), 1);
+  await runner.detach();
+});
+
 t.test('a task that ignores its signal is killed after kill_timeout', async (t) => {
   const w = world({ group: { tasks: [task('s', { killTimeout: '20s' })] }, driver: { stubborn: true } });
   const runner = await w.run();
