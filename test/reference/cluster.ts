@@ -69,7 +69,12 @@ export class Cluster {
       const evaluations = await this.box
         .client()
         .list(EvaluationKind, { namespace: 'default', fieldSelector: `spec.jobName=${job}` });
-      return evaluations.items.length > 0 && evaluations.items.every((e) => (e.status?.phase ?? 'pending') !== 'pending');
+      const stored = await this.box.client().find(JobKind, job, 'default');
+      const current =
+        stored === null ||
+        stored === undefined ||
+        evaluations.items.some((e) => e.spec.jobGeneration === stored.metadata.generation);
+      return current && evaluations.items.every((e) => (e.status?.phase ?? 'pending') !== 'pending');
     };
     const wanted = async (): Promise<Stored<Allocation>[]> =>
       (await this.allocations(job)).filter((a) => a.spec.desired === 'run');
