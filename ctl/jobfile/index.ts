@@ -58,6 +58,16 @@ export async function readJob(
   return result;
 }
 
+/** Warns on stderr when the grammar that Nomad uses refuses a file that was accepted here: it would not work elsewhere. */
+export async function askSecondOpinion(context: Context, path: string): Promise<void> {
+  if (path === '-' || !/\.(nomad|hcl)$/.test(path)) return;
+  const { secondOpinion, Source } = await jobspec();
+  const { text, filename } = await readSource(context, path);
+  if (/^\s*\{/.test(text)) return; // HCL's JSON form has another grammar
+  const opinion = await secondOpinion(new Source(text, filename));
+  if (!opinion.accepts) complain(context, `Warning: HashiCorp's parser of HCL refuses this file: ${opinion.message}`);
+}
+
 /** What may be read and said by a file beside its own text. */
 async function parseOptions(context: Context, source: Source, flags: FileFlags): Promise<JobOptions> {
   const { filesBelow } = await jobspec();

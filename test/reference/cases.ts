@@ -241,8 +241,10 @@ function learn(ids: Map<string, string>, recorded: string, ours: string): void {
   const b = idsOf(ours);
   if (a.length !== b.length) return;
   a.forEach((id, i) => {
-    ids.set(id, b[i]!);
-    ids.set(id.slice(0, 8), b[i]!.slice(0, 8));
+    // What was learnt first stays: later lists may have another order.
+    if (!ids.has(id)) ids.set(id, b[i]!);
+    const short = id.slice(0, 8);
+    if (!ids.has(short)) ids.set(short, b[i]!.slice(0, 8));
   });
 }
 

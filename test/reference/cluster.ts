@@ -120,7 +120,7 @@ export class Cluster {
       case 'lalloc': {
         const all = await this.allocations(job);
         const live = all.filter((a) => a.spec.desired === 'run' && a.status?.phase === 'running');
-        const found = (name === 'lalloc' ? all.at(-1) : (live[0] ?? all.at(-1)))?.metadata.name ?? '';
+        const found = (name === 'lalloc' ? all.at(-1) : (live.at(-1) ?? all.at(-1)))?.metadata.name ?? '';
         return name === 'ALLOC' ? found : found.slice(0, 8);
       }
       case 'eval':

@@ -36,7 +36,9 @@ export function withoutExcerpts(text: string): string {
 
 /** A text in columns whose widths depend on what varies. */
 export function normaliseTable(text: string, surroundings: Surroundings = {}): string {
-  return normalise(text, surroundings)
+  // A job in the middle of a text; its maps have no order.
+  const plain = text.replace(/^\{\n[\s\S]*?^\}$/gm, (json) => normaliseJson(json, surroundings));
+  return normalise(plain, surroundings)
     .replace(shortId, '<id>')
     .replace(/<uuid>/g, '<id>')
     .replace(/\b\d{1,3}(\.\d{1,3}){3}(:\d+)?/g, (_, _part, port: string | undefined) =>
