@@ -5,3 +5,4 @@ export * from './clock.ts';
 export * from './duration.ts';
 export * from './id.ts';
 export * from './log.ts';
+export * from './nearest.ts';

@@ -1,3 +1,4 @@
+import { nearest } from '../base/index.ts';
 import type { Flag, Flags } from './command.ts';
 
 /**
@@ -74,7 +75,7 @@ export function parseArguments(argv: readonly string[], flags: Flags): Arguments
 
 function unknownFlag(word: string, flags: Flags): string {
   const words = Object.entries(flags).flatMap(([key, flag]) => (flag.hidden === true ? [] : [dashed(key), ...(flag.also ?? [])]));
-  const meant = nearest(word, words);
+  const meant = meantBy(word, words);
   return `flag provided but not defined: -${word}${meant === undefined ? '' : `\nDid you mean -${meant}?`}`;
 }
 
@@ -113,29 +114,5 @@ function unglue(
 }
 
 /** The word that was probably meant: at most a third of its letters differ. */
-export function nearest(word: string, words: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of words) {
-    const far = distance(word, candidate);
-    if (far < least) {
-      least = far;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-/** How many letters must be added, removed, replaced or swapped with their neighbour. */
-function distance(a: string, b: string): number {
-  const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...new Array<number>(b.length).fill(0)]);
-  for (let j = 0; j <= b.length; j++) rows[0]![j] = j;
-  for (let i = 1; i <= a.length; i++)
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      rows[i]![j] = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, rows[i - 1]![j - 1]! + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        rows[i]![j] = Math.min(rows[i]![j]!, rows[i - 2]![j - 2]! + 1);
-    }
-  return rows[a.length]![b.length]!;
-}
+export const meantBy = (word: string, words: Iterable<string>): string | undefined =>
+  nearest(word, words, Math.max(1, Math.floor(word.length / 3)));

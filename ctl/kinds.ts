@@ -1,7 +1,7 @@
 import * as openapi from '../openapi/index.ts';
 import type { AnyObject, Kind, Stored } from '../openapi/index.ts';
 import type { ClusterContext } from './command.ts';
-import { nearest } from './argv.ts';
+import { meantBy } from './argv.ts';
 import { CommandError } from './errors.ts';
 import { listAll } from './lookup.ts';
 
@@ -26,7 +26,7 @@ export async function findKind(context: ClusterContext, word: string): Promise<K
   const served = await servedKinds(context);
   const found = served.find((kind) => wordsOf(kind).includes(wanted));
   if (found !== undefined) return found;
-  const meant = nearest(
+  const meant = meantBy(
     wanted,
     [...builtInKinds, ...served].flatMap((kind) => [kind.plural, kind.singular]),
   );

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../base/index.ts';
-import { dashed, nearest, parseArguments } from './argv.ts';
+import { dashed, meantBy, parseArguments } from './argv.ts';
 import { clusterFlags, commonFlags, type ClusterContext, type Command, type Context, type Flags } from './command.ts';
 import { commands as ownCommands, groups } from './commands/index.ts';
 import { resolveConnection } from './connection.ts';
@@ -47,7 +47,7 @@ export function buildProgram(options: ProgramOptions): Program {
         complain(printing, programHelp(commands, groups, name, style));
         return exitCodes.unknownCommand;
       case 'unknown': {
-        const meant = nearest(target.word, target.candidates);
+        const meant = meantBy(target.word, target.candidates);
         const where = target.group === undefined ? '' : ` ${target.group}`;
         complain(printing, `Unknown command: ${name}${where} ${target.word}`);
         if (meant !== undefined) complain(printing, `Did you mean "${name}${where} ${meant}"?`);

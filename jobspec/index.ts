@@ -17,7 +17,6 @@ export {
   formatDiagnostic,
   formatDiagnosticLine,
   formatDiagnostics,
-  nearest,
   type Diagnostic,
 } from './hcl/diagnostic.ts';
 export { Source, formatRange, type Range, type Position } from './hcl/source.ts';

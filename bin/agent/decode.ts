@@ -1,5 +1,5 @@
 /** From a parsed configuration file to plain values, checked against the schema: every problem with its place. Pure. */
-import { parseDuration } from '../../base/index.ts';
+import { nearest, parseDuration } from '../../base/index.ts';
 import type { Field, Schema } from './schema.ts';
 
 /** One body of a configuration file, whatever it was written in. */
@@ -150,27 +150,4 @@ export function jsonBody(value: unknown, schema: Schema, file: string, path = ''
     }
   }
   return { entries };
-}
-
-function nearest(given: string, candidates: readonly string[]): string | undefined {
-  return candidates
-    .map((candidate) => ({ candidate, distance: editDistance(given, candidate) }))
-    .filter(({ distance }) => distance <= 2)
-    .sort((a, b) => a.distance - b.distance)[0]?.candidate;
-}
-
-/** Optimal string alignment: insertions, deletions, replacements and swaps of neighbours. */
-function editDistance(a: string, b: string): number {
-  const rows = Array.from({ length: a.length + 1 }, (_, i) =>
-    Array.from({ length: b.length + 1 }, (_, j) => (i === 0 ? j : j === 0 ? i : 0)),
-  );
-  for (let i = 1; i <= a.length; i++) {
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
-      let best = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, rows[i - 1]![j - 1]! + cost);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, rows[i - 2]![j - 2]! + 1);
-      rows[i]![j] = best;
-    }
-  }
-  return rows[a.length]![b.length]!;
 }

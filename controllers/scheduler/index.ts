@@ -12,8 +12,8 @@
  * Promised:
  * - One evaluation per job is worked on at a time, the most urgent first; while its plan is committed others are worked on, with
  *   what the plan takes set aside and what it frees still taken.
- * - An evaluation is pending until its whole plan is written: the outcome is the last write of the batch, and the batch is refused
- *   if anybody else has dealt with the evaluation meanwhile. So a kill at any instant loses nothing: before the batch nothing has
+ * - An evaluation is pending until its whole plan is written: the outcome is the last write of the batch (of the last one, where a
+ *   plan is too large for one request), and the batch is refused if anybody else has dealt with the evaluation meanwhile. So a kill at any instant loses nothing: before the batch nothing has
  *   happened; after it everything has; and where the store had to cut it in pieces, the evaluation is still pending and
  *   is taken up again by whoever leads next, who finds what was written and does the rest.
  * - Nothing is placed twice. The names of new allocations follow from the evaluation and its version, so a plan sent again because its

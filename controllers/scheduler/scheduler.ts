@@ -25,7 +25,7 @@ import {
 } from '../../openapi/index.ts';
 import { evaluate, type Plan } from './plan/evaluate.ts';
 import { explainFailure } from './plan/explain.ts';
-import { isNothingNew, operationsOf, Reservation } from './plan/write.ts';
+import { isNothingNew, operationsOf, Reservation, send } from './plan/write.ts';
 import { BlockedEvaluations } from './queue/blocked.ts';
 import { Broker, type Entry } from './queue/broker.ts';
 import { Scratch } from './rank/session.ts';
@@ -255,7 +255,7 @@ export class Scheduler {
     for (const made of plan.evaluations) this.#expected.add(made.metadata.name!);
     const reservation = new Reservation(this.#cluster, plan);
     try {
-      const result = await this.#client.batch(operationsOf(plan, evaluation));
+      const result = await send(this.#client, operationsOf(plan, evaluation));
       const written = reservation.commit(result);
       this.#committed(plan, evaluation, written.evaluations, written.evaluationVersion ?? result.revision, roomChanges);
     } catch (error) {

@@ -95,30 +95,3 @@ function excerpt(range: Range, paint: (text: string) => string): string[] {
   const pad = text.slice(0, from).replace(/[^\t]/g, ' ');
   return [`  ${number} | ${text}`, `  ${' '.repeat(number.length)} | ${pad}${paint('^'.repeat(width))}`];
 }
-
-/** The candidate that is at most two typing errors away, if there is one. */
-export function nearest(given: string, candidates: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let least = 3;
-  for (const candidate of candidates) {
-    if (Math.abs(candidate.length - given.length) >= least) continue;
-    const distance = editDistance(given, candidate);
-    if (distance < least) {
-      least = distance;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}

@@ -1,7 +1,8 @@
+import { nearest } from '../../base/index.ts';
 import { startRange, type Expression, type Step } from './ast.ts';
 import * as big from './big-float.ts';
 import { ConversionError, commonType, convert } from './convert.ts';
-import { Diagnostics, nearest } from './diagnostic.ts';
+import { Diagnostics } from './diagnostic.ts';
 import type { Range } from './source.ts';
 import {
   BOOL, DYNAMIC, NUMBER, STRING, UNKNOWN, bool, equal, friendlyName, list, number, object, string, tuple, typeOf, type Type, type Value,

@@ -9,7 +9,6 @@ export {
   formatDiagnostic,
   formatDiagnosticLine,
   formatDiagnostics,
-  nearest,
   type Diagnostic,
 } from './diagnostic.ts';
 export { evaluate, type HclFunction, type Scope } from './evaluate.ts';

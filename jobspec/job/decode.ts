@@ -1,7 +1,8 @@
+import { nearest } from '../../base/index.ts';
 import { startRange, type Attribute, type Block, type Body } from '../hcl/ast.ts';
 import { isInteger, toBigInt, toNumber } from '../hcl/big-float.ts';
 import { ConversionError, convert } from '../hcl/convert.ts';
-import { nearest, type Diagnostics } from '../hcl/diagnostic.ts';
+import type { Diagnostics } from '../hcl/diagnostic.ts';
 import { evaluate, type Scope } from '../hcl/evaluate.ts';
 import type { Range } from '../hcl/source.ts';
 import { BOOL, NUMBER, STRING, friendlyName, toPlain, typeOf, type Plain, type Type, type Value } from '../hcl/value.ts';

@@ -1,4 +1,4 @@
-import { nearest } from '../hcl/diagnostic.ts';
+import { nearest } from '../../base/index.ts';
 import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
 import type { Fields } from './decode.ts';
 import type { BlockSchema, Field } from './schema.ts';

@@ -3,7 +3,7 @@ import t from 'tap';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApiError } from '../../base/index.ts';
-import { nearest, parseArguments } from '../../ctl/argv.ts';
+import { meantBy, parseArguments } from '../../ctl/argv.ts';
 import { flag } from '../../ctl/command.ts';
 import { resolveConnection } from '../../ctl/connection.ts';
 import { explain } from '../../ctl/errors.ts';
@@ -56,8 +56,8 @@ t.test('arguments as people write them', (t) => {
     [['-detach=maybe'], 'invalid boolean value "maybe" for flag -detach'],
   ];
   for (const [argv, problem] of problems) t.same(parseArguments(argv, flags), { problem }, argv.join(' '));
-  t.equal(nearest('jbo', ['job', 'alloc']), 'job');
-  t.equal(nearest('xxxxxx', ['job', 'alloc']), undefined);
+  t.equal(meantBy('jbo', ['job', 'alloc']), 'job');
+  t.equal(meantBy('xxxxxx', ['job', 'alloc']), undefined);
   t.end();
 });
 

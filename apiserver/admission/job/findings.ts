@@ -1,4 +1,4 @@
-import type { StatusCause } from '../../../base/index.ts';
+import { nearest, type StatusCause } from '../../../base/index.ts';
 
 /** Collects what is wrong with an object, at a place in it. `findings.at('groups', 0).required('name', …)` is about `….groups[0].name`. */
 export interface Findings {
@@ -48,22 +48,7 @@ export function choices(values: readonly string[]): string {
 
 /** ` (did you mean "service"?)` when one of the choices is near, or nothing. */
 export function didYouMean(value: string, allowed: readonly string[]): string {
-  const near = allowed
-    .map((choice) => ({ choice, distance: editDistance(value.toLowerCase(), choice.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return near !== undefined && near.distance <= Math.max(1, Math.floor(near.choice.length / 3))
-    ? ` (did you mean "${near.choice}"?)`
-    : '';
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
+  const lower = allowed.map((choice) => choice.toLowerCase());
+  const near = nearest(value.toLowerCase(), lower, Math.max(1, Math.floor(value.length / 3)));
+  return near === undefined ? '' : ` (did you mean "${allowed[lower.indexOf(near)]}"?)`;
 }

@@ -1,4 +1,4 @@
-import type { BatchOperation, BatchResult } from '../../../client/index.ts';
+import type { BatchOperation, BatchResult, Client } from '../../../client/index.ts';
 import type { Deployment, Evaluation, EvaluationStatus, Stored } from '../../../openapi/index.ts';
 import type { AllocationRecord } from '../model.ts';
 import type { Cluster } from '../state/cluster.ts';
@@ -34,6 +34,38 @@ export function operationsOf(plan: Plan, evaluation: Stored<Evaluation>): BatchO
     patch: { status: replacing(evaluation.status, plan.status) },
   });
   return operations;
+}
+
+/** What one request holds at most; the server takes twice as much. */
+const REQUEST = { operations: 10_000, bytes: 8 << 20 };
+/** A plan of so few operations surely fits. */
+const SMALL = 1_000;
+
+/** Sends a plan: in one request, or in their order in as many as its size asks for. What is written when one fails is a prefix. */
+export async function send(client: Pick<Client, 'batch'>, operations: readonly BatchOperation[]): Promise<BatchResult> {
+  const results: BatchResult['results'][number][] = [];
+  let revision = '0';
+  for (const part of operations.length <= SMALL ? [operations] : requestsOf(operations)) {
+    const written = await client.batch(part);
+    results.push(...written.results);
+    revision = written.revision;
+  }
+  return { revision, results };
+}
+
+function requestsOf(operations: readonly BatchOperation[]): BatchOperation[][] {
+  const requests: BatchOperation[][] = [];
+  let bytes = Infinity;
+  for (const operation of operations) {
+    const size = Buffer.byteLength(JSON.stringify(operation));
+    if (bytes + size > REQUEST.bytes || requests.at(-1)!.length >= REQUEST.operations) {
+      requests.push([]);
+      bytes = 0;
+    }
+    requests.at(-1)!.push(operation);
+    bytes += size;
+  }
+  return requests;
 }
 
 /** A merge patch that leaves `after` and nothing else. */

@@ -1,6 +1,8 @@
 import t from 'tap';
 import { toTimestamp, uuid } from '../../../base/index.ts';
+import type { BatchOperation } from '../../../client/index.ts';
 import { startControllers, type ControllerName } from '../../../controllers/index.ts';
+import { send } from '../../../controllers/scheduler/plan/write.ts';
 import {
   AllocationKind,
   DeploymentKind,
@@ -220,4 +222,26 @@ t.test('many evaluations of one job at once end, most of them cancelled', async 
   });
   t.ok(phases.filter((phase) => phase === 'complete').length <= 3);
   t.equal((await plane.client.list(AllocationKind)).items.length, 1);
+});
+
+t.test('a plan that is too large for one request goes in several, in its order', async (t) => {
+  const sent: string[][] = [];
+  const batch = (operations: readonly BatchOperation[]) => {
+    sent.push(operations.map((operation) => (operation.operation === 'create' ? operation.object.metadata.name! : '')));
+    const resourceVersion = String(sent.length);
+    return Promise.resolve({ revision: resourceVersion, results: operations.map(() => ({ code: 201, resourceVersion })) });
+  };
+  const filler = 'x'.repeat(6_000);
+  const operations = Array.from({ length: 3_000 }, (_, i) => ({
+    operation: 'create' as const,
+    object: { apiVersion: 'orch.dev/v1', kind: 'Allocation', metadata: { name: `a${i}`, annotations: { filler } } },
+  }));
+  const { revision, results } = await send({ batch }, operations);
+  t.same(sent.flat(), operations.map(({ object }) => object.metadata.name)); // prettier-ignore
+  t.equal(sent.length, 3, 'eighteen megabytes');
+  t.equal(revision, '3');
+  t.same([results.length, results[0]!.resourceVersion, results.at(-1)!.resourceVersion], [3_000, '1', '3']);
+  sent.length = 0;
+  await send({ batch }, operations.slice(0, 900));
+  t.equal(sent.length, 1, 'what fits is one transaction');
 });
