@@ -319,7 +319,7 @@ t.test('files that are wrong', async (t) => {
   t.match(await orchctl('run', 'broken.nomad'), {
     code: 1,
     stdout: '',
-    stderr: /^Error getting job struct:\nbroken\.nomad:\d+,\d+/,
+    stderr: /^Error getting job struct: Error parsing job file from broken\.nomad:\nbroken\.nomad:\d+,\d+/,
   });
   t.match(await orchctl('plan', 'broken.nomad'), { code: 255, stderr: /broken\.nomad/ });
   t.match(await orchctl('run', 'none.nomad'), {
@@ -327,8 +327,33 @@ t.test('files that are wrong', async (t) => {
     stderr: 'Error getting job struct: Cannot read none.nomad: there is no such file\n',
   });
   file('unknown.nomad', jobFile('unknown').replace('count', 'cuont'));
-  t.match(await orchctl('run', 'unknown.nomad'), { code: 1, stderr: /unknown\.nomad:4,\d+.*\n[^]*"count"/ });
+  t.match(await orchctl('run', 'unknown.nomad'), { code: 1, stderr: /unknown\.nomad:4,\d+.*"count"/ });
   t.equal(await client.find(JobKind, 'unknown', 'default'), undefined);
+});
+
+t.test('job files are formatted', async (t) => {
+  file('ugly.nomad', 'job "x" {\ntype="batch"\n}\n');
+  t.match(await orchctl('fmt', '-check', 'ugly.nomad'), { code: 3, stdout: 'ugly.nomad\n' });
+  t.match(await orchctl('fmt', 'ugly.nomad'), { code: 0, stdout: 'ugly.nomad\n' });
+  t.same(await orchctl('fmt', '-check', 'ugly.nomad'), { code: 0, stdout: '', stderr: '' });
+  file('bad.nomad', 'job "x" {\n');
+  t.match(await orchctl('fmt', 'bad.nomad'), { code: 1, stdout: '', stderr: /^bad\.nomad:/ });
+});
+
+t.test('what is wrong with a job is told group by group and task by task', async (t) => {
+  file(
+    'wrong.nomad',
+    jobFile('wrong')
+      .replace('count', 'update {\n min_healthy_time = "10m"\n }\n    count')
+      .replace(/driver *= *"[^"]*"/, ''),
+  );
+  const { code, stderr } = await orchctl('job', 'validate', 'wrong.nomad');
+  t.equal(code, 1);
+  t.match(
+    stderr,
+    /^Job validation errors:\n1 error occurred:\n\t\* Task group \S+ validation failed: 2 errors occurred:\n\t\* 1 error occurred:\n\t\* Minimum healthy time must be/,
+  );
+  t.match(stderr, /\t\* Task \S+ validation failed: 1 error occurred:\n\t\* Missing task driver\n/);
 });
 
 t.test('jobs by prefix', async (t) => {
