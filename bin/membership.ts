@@ -7,6 +7,8 @@ import type { Client } from '../client/index.ts';
 import { LeaseKind, type Lease } from '../openapi/index.ts';
 
 const ttlSeconds = 15;
+/** How long an end waits for a store that does not answer. */
+const LEAVE_TIMEOUT = 1000;
 
 export interface Member {
   leave(): Promise<void>;
@@ -71,7 +73,8 @@ export async function joinCluster(options: MemberOptions): Promise<Member> {
     async leave() {
       end.abort();
       await loop;
-      await client.delete(LeaseKind, name, 'orch-system').catch(() => undefined); // it expires by itself
+      const signal = AbortSignal.timeout(LEAVE_TIMEOUT);
+      await client.delete(LeaseKind, name, 'orch-system', { signal }).catch(() => undefined); // it expires by itself
     },
   };
 }

@@ -7,6 +7,8 @@ export const exitCodes = {
   failed: 1,
   /** The job was submitted, but not all of it can be placed. */
   notPlaced: 2,
+  /** A file is not formatted (fmt -check). */
+  notFormatted: 3,
   /** No such command. */
   unknownCommand: 127,
   /** Ended by Ctrl-C. */

@@ -10,6 +10,7 @@ import {
   type Stored,
 } from '../openapi/index.ts';
 import type { ClusterContext } from './command.ts';
+import { jobProblems } from './views/problems.ts';
 import { CommandError, exitCodes, explain } from './errors.ts';
 import { say } from './io/streams.ts';
 import { namespaceOf } from './lookup.ts';
@@ -157,10 +158,15 @@ export function followSubmission(
 }
 
 /** Puts what was tried before what the server says against it: `Error submitting job: …`. */
-export async function submitting<R>(context: ClusterContext, what: string, work: () => Promise<R>): Promise<R> {
+export async function submitting<R>(context: ClusterContext, what: string, work: () => Promise<R>, job?: Job): Promise<R> {
   try {
     return await work();
   } catch (error) {
+    if (job !== undefined && isReason(error, 'Invalid') && (error.details.causes ?? []).length > 0) {
+      // The words that those who come from Nomad (and their scripts) look for; the problems are what the server said.
+      const problems = `Unexpected response code: 500 (${jobProblems(job, error.details.causes ?? [])})`;
+      throw new CommandError(`${what}: ${problems}`, exitCodes.failed, { cause: error });
+    }
     if (isReason(error, 'Invalid', 'BadRequest', 'NotFound', 'Forbidden', 'Conflict', 'RequestEntityTooLarge'))
       throw new CommandError(`${what}: ${explain(error, context.program)}`, exitCodes.failed, { cause: error });
     throw error;

@@ -10,7 +10,7 @@
  *
  * Start reading at `parseJob` (parse-job.ts). Problems never throw: they come as diagnostics that know file, line and column, all of a file at once.
  */
-export { parseJob, parseManifests, type JobOptions, type JobResult, type ManifestResult } from './parse-job.ts';
+export { parseJob, parseManifests, takenByHcl1, type JobOptions, type JobResult, type ManifestResult } from './parse-job.ts';
 export {
   Diagnostics,
   DiagnosticsError,

@@ -63,6 +63,23 @@ function finish(job: Job | undefined, tokens: JobTokens, diagnostics: readonly D
   return { ok: true, job, tokens, diagnostics };
 }
 
+/**
+ * Whether a file that was refused is one that the older grammar (HCL 1) takes, which is weaker about values: numbers are cut, switches count
+ * as numbers, and some blocks may be repeated.
+ */
+export function takenByHcl1(file: { readonly text: string; readonly filename: string }): boolean {
+  const source = new Source(file.text, file.filename);
+  if (formOf(source) !== 'hcl') return false;
+  const { diagnostics } = parseHclJob(source, {}, { files: undefined, now: undefined, hcl1: true });
+  return diagnostics.every((d) => d.severity === 'warning' || isWeaker(d));
+}
+
+function isWeaker({ summary, range }: Diagnostic): boolean {
+  if (/^Duplicate (config|meta|env) block$/.test(summary)) return true;
+  if (!/^(Unsuitable value type|Incorrect attribute value type)$/.test(summary) || range === undefined) return false;
+  return /^(true|false|-?[\d.]+)\s*(#.*|\/\/.*)?(\n|$)/.test(range.source.text.slice(range.start));
+}
+
 /** HCL's JSON syntax has a property for each top-level block; a JSON text with anything else is an object. */
 function formOf(source: Source): 'hcl' | 'objects' {
   const { text } = source;

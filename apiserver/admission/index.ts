@@ -3,6 +3,7 @@
  * entry per kind (`chain.ts`). The rules of a Job fill a folder of their own (`job/`).
  */
 import equal from 'fast-deep-equal';
+import type { StatusCause } from '../../base/index.ts';
 import type { EvaluationSpec, JobSpec } from '../../openapi/index.ts';
 import { forbiddenField, invalidValue } from '../registry/errors.ts';
 import { TTL_ANNOTATION } from '../registry/metadata.ts';
@@ -29,12 +30,17 @@ const job: Admission = {
     const changed = before !== undefined && type !== before;
     return [
       ...(changed ? [invalidValue('spec.type', type, `the type of a job cannot change (it is ${JSON.stringify(before)}): stop and purge the job first`)] : []), // prettier-ignore
-      ...validateJob(specOf(object), metaOf(object)),
-      ...unsupportedFeatures(specOf(object)),
+      ...jobProblems(specOf(object), metaOf(object)),
     ];
   },
   warnings: ({ object }) => jobWarnings(specOf(object)),
 };
+
+/** What is wrong with a job; what cannot be done for it yet is only of interest once nothing is. */
+function jobProblems(spec: JobSpec, meta: JobMeta): StatusCause[] {
+  const wrong = validateJob(spec, meta);
+  return wrong.length > 0 ? wrong : unsupportedFeatures(spec);
+}
 
 /** The job that a dry run is about is treated as if it were submitted. */
 const evaluation: Admission = {
@@ -46,7 +52,7 @@ const evaluation: Admission = {
   validate: (request) => {
     const dry = dryRunOf(request);
     if (dry === undefined || request.old !== undefined) return [];
-    return [...validateJob(dry.job, dry.meta), ...unsupportedFeatures(dry.job)].map((cause) => ({
+    return jobProblems(dry.job, dry.meta).map((cause) => ({
       ...cause,
       field: cause.field?.replace(/^spec\b/, 'spec.dryRun.job') ?? 'spec.dryRun.job',
     }));

@@ -196,9 +196,9 @@ export class Client {
     try {
       const response = await this.stream(method, path, { ...options, signal: signal.signal });
       const text = await readText(response);
-      if (text === '') return undefined as R;
       const body = parseJson(text);
-      if (body === undefined) throw this.#unreachable(foreign(this.server, response));
+      if (body === undefined && text !== '') throw this.#unreachable(foreign(this.server, response));
+      this.#shared.reachability.answered(this.server);
       return body as R;
     } catch (error) {
       if (!signal.timedOut()) throw error;
@@ -223,11 +223,11 @@ export class Client {
         const failed = code < 200 || code >= 300;
         const status = failed ? parseJson(await readText(response)) : undefined;
         if (failed && !isStatus(status)) throw foreign(this.server, response);
+        if (!failed) return response;
         this.#shared.reachability.answered(this.server);
         // It is there but cannot serve (its store is away, or it is about to end): another one may, next time.
         if (code === 503) this.#current = (at + 1) % this.#servers.length;
-        if (failed) throw ApiError.fromStatus(status, code);
-        return response;
+        throw ApiError.fromStatus(status, code);
       } catch (error) {
         if (!(error instanceof ConnectionError) || options.signal?.aborted) throw error;
         this.#current = (at + 1) % this.#servers.length;

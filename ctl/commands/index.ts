@@ -12,6 +12,7 @@ import { complete, completion } from './completion.ts';
 import { deploymentFail, deploymentList, deploymentPause, deploymentResume, deploymentStatus } from './deployment/commands.ts';
 import { deploymentPromote } from './deployment/promote.ts';
 import { evalList, evalStatus } from './eval/commands.ts';
+import { fmt } from './fmt.ts';
 import { jobDeployments } from './job/deployments.ts';
 import { jobEval } from './job/eval.ts';
 import { jobHistory } from './job/history.ts';
@@ -63,6 +64,7 @@ export const commands: readonly Command[] = [
   evalList,
   evalStatus,
   events,
+  fmt,
   get,
   jobDeployments,
   jobEval,

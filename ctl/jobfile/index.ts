@@ -2,9 +2,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { AnyObject, EvaluationPlan, Job, JobVersion, Stored } from '../../openapi/index.ts';
 import type { Context } from '../command.ts';
-import { parseTimestamp } from '../../base/index.ts';
+import { parseDuration, parseTimestamp } from '../../base/index.ts';
 import { CommandError } from '../errors.ts';
-import type { Diagnostic, JobOptions } from '../../jobspec/index.ts';
+import type { Diagnostic, JobOptions, JobTokens } from '../../jobspec/index.ts';
 import { complain, readStdin } from '../io/streams.ts';
 
 /**
@@ -41,12 +41,31 @@ async function readSource({ io }: Context, path: string): Promise<Source> {
 
 /** The one job of a file, whatever form it has. */
 export async function readJobFile(context: Context, path: string, flags: FileFlags): Promise<Job> {
+  return (await readJob(context, path, flags)).job;
+}
+
+/** The one job of a file, with the tokens that an old file may hold: they are no part of a stored job. */
+export async function readJob(
+  context: Context,
+  path: string,
+  flags: FileFlags,
+): Promise<{ readonly job: Job; readonly tokens: JobTokens }> {
   const source = await readSource(context, path);
   const { parseJob } = await jobspec();
   const result = parseJob(source, await parseOptions(context, source, flags));
   await tell(context, result);
-  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
-  return result.job;
+  if (!result.ok) throw await refused(context, source, flags, result.diagnostics);
+  return result;
+}
+
+/** Warns on stderr when the grammar that Nomad uses refuses a file that was accepted here: it would not work elsewhere. */
+export async function askSecondOpinion(context: Context, path: string): Promise<void> {
+  if (path === '-' || !/\.(nomad|hcl)$/.test(path)) return;
+  const { secondOpinion, Source } = await jobspec();
+  const { text, filename } = await readSource(context, path);
+  if (/^\s*\{/.test(text)) return; // HCL's JSON form has another grammar
+  const opinion = await secondOpinion(new Source(text, filename));
+  if (!opinion.accepts) complain(context, `Warning: HashiCorp's parser of HCL refuses this file: ${opinion.message}`);
 }
 
 /** What may be read and said by a file beside its own text. */
@@ -55,6 +74,7 @@ async function parseOptions(context: Context, source: Source, flags: FileFlags):
   const { cwd } = context.io;
   return {
     env: context.env,
+    hcl1: flags.hcl1 === true,
     variables: flags.var ?? [],
     varFiles: await Promise.all((flags.varFile ?? []).map((path) => readSource(context, path))),
     files: filesBelow(source.path === undefined ? cwd : dirname(source.path)),
@@ -64,6 +84,21 @@ async function parseOptions(context: Context, source: Source, flags: FileFlags):
 /** Says on stderr what is odd about a file that can be used. */
 async function tell(context: Context, { ok, diagnostics }: Read): Promise<void> {
   if (ok && diagnostics.length > 0) complain(context, await problems(context, diagnostics));
+}
+
+/** Says what is wrong with a file; when it is one that the older grammar takes, says that, too. */
+async function refused(
+  context: Context,
+  source: Source,
+  flags: FileFlags,
+  diagnostics: readonly Diagnostic[],
+): Promise<CommandError> {
+  const { takenByHcl1 } = await jobspec();
+  const heading =
+    flags.hcl1 !== true && takenByHcl1(source)
+      ? `Failed to parse using HCL 2. Use the HCL 1 parser with \`${context.program} run -hcl1\`, or address the following issues:`
+      : `Error parsing job file from ${source.filename}:`;
+  return new CommandError(`Error getting job struct: ${heading}\n${await problems(context, diagnostics)}`);
 }
 
 interface Read {
@@ -106,7 +141,7 @@ async function manifestsOf(context: Context, source: Source, flags: FileFlags): 
   const { parseManifests } = await jobspec();
   const result = parseManifests(source, await parseOptions(context, source, flags));
   await tell(context, result);
-  if (!result.ok) throw new CommandError(`Error getting job struct:\n${await problems(context, result.diagnostics)}`);
+  if (!result.ok) throw await refused(context, source, flags, result.diagnostics);
   return result.objects.map(({ object, range }) => {
     const where = result.objects.length > 1 ? `${source.filename}:${range.source.position(range.start).line}` : source.filename;
     const { metadata } = object as Partial<AnyObject>;
@@ -116,9 +151,15 @@ async function manifestsOf(context: Context, source: Source, flags: FileFlags): 
 }
 
 /** A job as Nomad's API has it. */
-export async function nomadJson(job: Job): Promise<unknown> {
+export async function nomadJson(job: Job, tokens: JobTokens): Promise<unknown> {
   const { toNomadJob } = await jobspec();
-  return { Job: toNomadJob(job) };
+  return { Job: toNomadJob(job, tokens) };
+}
+
+/** A job as a job file. */
+export async function jobHcl(job: Job): Promise<string> {
+  const { formatHcl } = await jobspec();
+  return formatHcl(job).trimEnd();
 }
 
 /** A job of the server as Nomad's API shows it: with what the server knows of it, and its fields in the order of their names. */
@@ -128,7 +169,8 @@ export async function storedNomadJson(job: Stored<Job>): Promise<{ readonly Job:
   const index = status.modifyIndex ?? 0;
   return {
     Job: inOrder({
-      ...toNomadJob(job),
+      ...toNomadJob(withoutLateDefaults(job)),
+      ...(spec.update !== undefined && { Update: jobUpdate(spec.update) }),
       Stop: spec.stop === true,
       Status: status.phase ?? 'pending',
       StatusDescription: status.description ?? '',
@@ -142,6 +184,36 @@ export async function storedNomadJson(job: Stored<Job>): Promise<{ readonly Job:
       ...Object.fromEntries(unusedTexts.map((name) => [name, ''])),
     }),
   };
+}
+
+/** Once it is stored, the update block of a job keeps what concerns all groups; the rest is in the groups. */
+function jobUpdate({ stagger = '30s', maxParallel = 1 }: NonNullable<Job['spec']['update']>): unknown {
+  const all = maxParallel > 0;
+  return {
+    Stagger: all ? (parseDuration(stagger) ?? 0) * 1e6 : 0,
+    MaxParallel: all ? maxParallel : 0,
+    HealthCheck: '',
+    MinHealthyTime: 0,
+    HealthyDeadline: 0,
+    ProgressDeadline: 0,
+    Canary: 0,
+    AutoRevert: false,
+    AutoPromote: false,
+  };
+}
+
+/** Without the defaults of fields that came after the API whose form this is; who did not set them does not expect them. */
+function withoutLateDefaults(job: Stored<Job>): Stored<Job> {
+  const spec = structuredClone(job.spec);
+  if (spec.nodePool === 'default') delete spec.nodePool;
+  for (const group of spec.groups ?? []) {
+    group.consul ??= { namespace: '' };
+    for (const { restart, services = [] } of [group, ...(group.tasks ?? [])]) {
+      if (restart?.renderTemplates === false) delete restart.renderTemplates;
+      for (const service of services) if (service.provider === 'nomad') delete service.provider;
+    }
+  }
+  return { ...job, spec };
 }
 
 const unusedTexts = ['ConsulNamespace', 'ConsulToken', 'VaultNamespace', 'VaultToken', 'NomadTokenID', 'ParentID'];

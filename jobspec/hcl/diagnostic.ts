@@ -7,7 +7,7 @@ export interface Diagnostic {
   readonly detail: string;
   /** Absent when the problem has no place, as a missing variable. */
   readonly range?: Range | undefined;
-  /** Set when another diagnostic names the cause and this one merely follows from it; not shown to people. */
+  /** Set when another diagnostic names the cause and this one merely follows from it. */
   readonly consequence?: boolean;
 }
 
@@ -53,13 +53,12 @@ export interface FormatOptions {
 }
 
 /**
- * The form for people: place and summary, the line with a caret below, then the explanation.
+ * The form for people: what Nomad says, and below it the line with a caret.
  *
  * ```text
- * job.nomad:6,7-11: Unsupported argument
+ * job.nomad:6,7-11: Unsupported argument; An argument named "nmae" is not expected here. Did you mean "name"?
  *   6 |       nmae = "x"
  *     |       ^^^^
- *   An argument named "nmae" is not expected here. Did you mean "name"?
  * ```
  */
 export function formatDiagnostic(d: Diagnostic): string {
@@ -68,19 +67,17 @@ export function formatDiagnostic(d: Diagnostic): string {
 
 function render(d: Diagnostic, { colors = false }: FormatOptions): string {
   const paint = (code: number, text: string): string => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const lines: string[] = [];
-  const summary = d.severity === 'warning' ? `warning: ${d.summary}` : d.summary;
-  lines.push(paint(1, d.range === undefined || d.range.start < 0 ? summary : `${formatRange(d.range)}: ${summary}`));
-  if (d.range !== undefined && d.range.start >= 0) lines.push(...excerpt(d.range, (text) => paint(31, text)));
-  if (d.detail !== '') lines.push(...d.detail.split('\n').map((line) => (line === '' ? '' : `  ${line}`)));
+  const line = formatDiagnosticLine(d);
+  const lines = [paint(1, d.severity === 'warning' ? `warning: ${line}` : line)];
+  // What only follows from another problem would show the same line once more.
+  if (d.consequence !== true && d.range !== undefined && d.range.start >= 0)
+    lines.push(...excerpt(d.range, (text) => paint(31, text)));
   return lines.join('\n');
 }
 
-/** Everything that is wrong, in the order of the file, without what merely follows from something else. */
+/** Everything that is wrong, in the order in which it was found. */
 export function formatDiagnostics(diagnostics: readonly Diagnostic[], options: FormatOptions = {}): string {
-  const causes = diagnostics.filter((d) => d.consequence !== true);
-  const shown = (causes.length > 0 ? causes : [...diagnostics]).sort((a, b) => (a.range?.start ?? -1) - (b.range?.start ?? -1));
-  return shown.map((d) => render(d, options)).join('\n\n');
+  return diagnostics.map((d) => render(d, options)).join('\n');
 }
 
 const MAX_EXCERPT = 160;

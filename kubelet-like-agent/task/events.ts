@@ -51,12 +51,15 @@ export const taskEvents = {
   reconnected: (at: Instant) => event('Reconnected', at, 'Client reconnected'),
 };
 
-/** `Exit Code: 137, Signal: 9, Exit Message: "OOM Killed"`; a negative exit code is one that nobody saw. */
+/**
+ * `Exit Code: 137, Signal: 9`, or `Exit Code: 137, Exit Message: "OOM Killed"` where there are words for it; a negative exit code is one that
+ * nobody saw.
+ */
 function exitText(exit: ExitResult): string {
   const message = exit.error ?? (exit.oomKilled ? 'OOM Killed' : undefined);
   return [
     ...(exit.exitCode >= 0 ? [`Exit Code: ${exit.exitCode}`] : []),
-    ...(exit.signal !== 0 ? [`Signal: ${exit.signal}`] : []),
+    ...(exit.signal !== 0 && message === undefined ? [`Signal: ${exit.signal}`] : []),
     ...(message !== undefined ? [`Exit Message: ${JSON.stringify(message)}`] : []),
   ].join(', ');
 }

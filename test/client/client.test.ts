@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { ApiError, ManualClock, silentLogger, systemClock, type Clock } from '../../base/index.ts';
+import { ApiError, createLogger, describeError, ManualClock, silentLogger, systemClock, type Clock } from '../../base/index.ts';
 import { acquire, Client, EventRecorder, Informer, keyOf, WorkQueue, type Handlers } from '../../client/index.ts';
-import { NodeKind, type Event, type Lease, type Node, type Stored } from '../../openapi/index.ts';
+import { LeaseKind, NodeKind, type Event, type Lease, type Node, type Stored } from '../../openapi/index.ts';
 
 t.test('work queue', async (t) => {
   t.test('hands out in order, once, never twice at a time', async (t) => {
@@ -190,6 +190,30 @@ t.test('client asks another server when one is gone or hangs', async (t) => {
   await t.rejects(other.list(NodeKind), /store is away/);
   t.equal((await other.list(NodeKind)).metadata.resourceVersion, '1', 'nor one whose store is away');
   await t.rejects(new Client({ servers: ['http://127.0.0.1:1'] }).list(NodeKind), /cannot reach http:\/\/127\.0\.0\.1:1/);
+});
+
+t.test('what is no API server is never believed, and an outage is one line', async (t) => {
+  let broken = true;
+  const server = createServer((request, response) => {
+    if (!broken) return json(response, 200, { kind: 'NodeList', metadata: { resourceVersion: '1' }, items: [] });
+    response.writeHead(request.method === 'GET' ? 404 : 200, { 'content-type': 'text/html' }).end('<html>hello</html>');
+  });
+  let text = '';
+  const log = createLogger({ write: (line) => (text += line), level: 'info', clock: systemClock });
+  const client = new Client({ servers: [await listen(t, server)], log });
+  await t.rejects(
+    client.find(NodeKind, 'n'),
+    /what answers there \(404 Not Found\) is no API server/,
+    'not: there is no such node',
+  );
+  const fenced = client.withFence({ namespace: 'a', name: 'b', uid: 'c' });
+  await t.rejects(fenced.create(LeaseKind, { metadata: { name: 'n', namespace: 'a' } }), { name: 'ConnectionError' });
+  broken = false;
+  await client.list(NodeKind);
+  await client.list(NodeKind);
+  t.match(text, /^[^\n]+no API server answers, trying on: error="cannot reach [^\n]+\n[^\n]+the API server answers: [^\n]+\n$/);
+  const refused = await new Client({ servers: ['http://127.0.0.1:1'] }).list(NodeKind).catch(describeError);
+  t.equal(refused, 'cannot reach http://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1', 'each thing once');
 });
 
 t.test('a leader whose renewals fail gives up after the ttl, by its own timers', async (t) => {

@@ -141,6 +141,7 @@ export class Sandbox {
       child.stderr.on('data', (d: Buffer) => (stderr += d.toString()));
       child.on('error', (error) => resolve({ code: 127, stdout, stderr: stderr + error.message }));
       child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+      child.stdin.on('error', () => undefined); // it may end without reading its input
       child.stdin.end(options.input ?? '');
     });
   }

@@ -50,12 +50,17 @@ const json = (path: string): unknown => JSON.parse(read(path));
 async function inCopy<T>(folder: string, work: (dir: string) => Promise<T>): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), 'orch-ref-'));
   try {
-    cpSync(folder, dir, { recursive: true });
+    for (const name of readdirSync(folder))
+      if (!isRecording(name)) cpSync(join(folder, name), join(dir, name), { recursive: true });
     return await work(dir);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
+
+/** What describes a case or came of it; its commands never saw these. */
+const isRecording = (name: string): boolean =>
+  /^(case|canonical|response|output)\.json$|^(output|validate|plan|plan-verbose|plan-nodiff)\.txt$/.test(name);
 
 interface Call {
   readonly args: readonly string[];
@@ -236,8 +241,10 @@ function learn(ids: Map<string, string>, recorded: string, ours: string): void {
   const b = idsOf(ours);
   if (a.length !== b.length) return;
   a.forEach((id, i) => {
-    ids.set(id, b[i]!);
-    ids.set(id.slice(0, 8), b[i]!.slice(0, 8));
+    // What was learnt first stays: later lists may have another order.
+    if (!ids.has(id)) ids.set(id, b[i]!);
+    const short = id.slice(0, 8);
+    if (!ids.has(short)) ids.set(short, b[i]!.slice(0, 8));
   });
 }
 

@@ -69,7 +69,12 @@ export class Cluster {
       const evaluations = await this.box
         .client()
         .list(EvaluationKind, { namespace: 'default', fieldSelector: `spec.jobName=${job}` });
-      return evaluations.items.length > 0 && evaluations.items.every((e) => (e.status?.phase ?? 'pending') !== 'pending');
+      const stored = await this.box.client().find(JobKind, job, 'default');
+      const current =
+        stored === null ||
+        stored === undefined ||
+        evaluations.items.some((e) => e.spec.jobGeneration === stored.metadata.generation);
+      return current && evaluations.items.every((e) => (e.status?.phase ?? 'pending') !== 'pending');
     };
     const wanted = async (): Promise<Stored<Allocation>[]> =>
       (await this.allocations(job)).filter((a) => a.spec.desired === 'run');
@@ -115,7 +120,7 @@ export class Cluster {
       case 'lalloc': {
         const all = await this.allocations(job);
         const live = all.filter((a) => a.spec.desired === 'run' && a.status?.phase === 'running');
-        const found = (name === 'lalloc' ? all.at(-1) : (live[0] ?? all.at(-1)))?.metadata.name ?? '';
+        const found = (name === 'lalloc' ? all.at(-1) : (live.at(-1) ?? all.at(-1)))?.metadata.name ?? '';
         return name === 'ALLOC' ? found : found.slice(0, 8);
       }
       case 'eval':

@@ -36,7 +36,9 @@ export function withoutExcerpts(text: string): string {
 
 /** A text in columns whose widths depend on what varies. */
 export function normaliseTable(text: string, surroundings: Surroundings = {}): string {
-  return normalise(text, surroundings)
+  // A job in the middle of a text; its maps have no order.
+  const plain = text.replace(/^\{\n[\s\S]*?^\}$/gm, (json) => normaliseJson(json, surroundings));
+  return normalise(plain, surroundings)
     .replace(shortId, '<id>')
     .replace(/<uuid>/g, '<id>')
     .replace(/\b\d{1,3}(\.\d{1,3}){3}(:\d+)?/g, (_, _part, port: string | undefined) =>
@@ -47,17 +49,21 @@ export function normaliseTable(text: string, surroundings: Surroundings = {}): s
     .replace(/\b[\d.]+ ([KMGT]i?B|B|MHz)\b/g, '<n> $1')
     .replace(/\b[\d.]+%/g, '<n>%')
     .replace(/\b[\d.]+(µs|ms)\b/g, '<duration>')
+    .replace(/(Uptime += |restarting in )[\dhms.]+/g, '$1<duration>')
+    .replace(/\b\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d+/g, '<time>')
+    .replace(/("\w*(?:Index|Time)": )[1-9]\d*/g, '$1<n>')
+    .replace(/\b\d+\.\d+\.\d+\b/g, '<version>')
     .replace(/(?<=\S) {2,}/g, '  ')
     .replace(/[ \t]+$/gm, '');
 }
 
 /** Following a rollout: how often it was looked at, and in which order things were seen, varies. */
 export function normaliseMonitor(text: string): string {
-  const blocks = text.split(/\n {4}\n(?=<time>\n)/);
+  const blocks = text.split(/\n *\n(?=<time>\nID )/);
   if (blocks.length > 1) blocks.splice(1, blocks.length - 2);
   const seen = new Set<string>();
   const lines: string[] = [];
-  for (const line of blocks.join('\n    \n').split('\n')) {
+  for (const line of blocks.join('\n\n').split('\n')) {
     if (/^(==>| {4}) ?<time>: (Monitoring evaluation|Evaluation triggered|Allocation )/.test(line)) {
       if (/Monitoring evaluation/.test(line) && seen.has(line)) continue;
       seen.add(line);
@@ -90,7 +96,11 @@ export function normaliseJson(text: string, surroundings: Surroundings = {}): st
   const walk = (v: unknown, key: string): unknown => {
     if (Array.isArray(v)) return v.map((item) => walk(item, ''));
     if (typeof v === 'object' && v !== null)
-      return Object.fromEntries(Object.entries(v).map(([k, inner]) => [normalise(k, surroundings), walk(inner, k)]));
+      return Object.fromEntries(
+        Object.entries(v)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([k, inner]) => [normalise(k, surroundings), walk(inner, k)]),
+      );
     if (typeof v === 'number' && varies.test(key)) return v === 0 ? 0 : '<n>';
     if (typeof v === 'string') return normalise(v, surroundings).replace(/\b\d{1,3}(\.\d{1,3}){3}\b/g, '<address>');
     return v;

@@ -44,11 +44,6 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
     (group) => isSet(group.consul?.namespace) || isSet(group.consul?.partition),
     'nothing is registered in Consul, so its namespaces and partitions have no effect',
   ],
-  [
-    'scaling',
-    (group) => group.scaling?.policy !== undefined && group.scaling.enabled !== false,
-    'no autoscaler evaluates scaling policies yet',
-  ],
   ['maxRunDuration', (group) => group.maxRunDuration !== undefined, 'max_run_duration is not watched yet'],
   [
     'disconnect',
@@ -79,12 +74,6 @@ const taskFeatures: readonly Feature<Task>[] = [
   ['schedule', (task) => task.schedule !== undefined, 'tasks do not follow a schedule yet'],
   ['kind', (task) => isSet(task.kind), 'tasks of a Consul Connect kind are not made yet'],
   ['actions', (task) => hasAny(task.actions), 'actions cannot be run yet'],
-  [
-    'scalings',
-    (task) => task.scalings?.some(({ enabled }) => enabled !== false) === true,
-    'no autoscaler evaluates scaling policies yet',
-  ],
-  ['resources.devices', (task) => hasAny(task.resources?.devices), 'devices are not fingerprinted yet'],
   [
     'resources.numa',
     (task) => isSet(task.resources?.numa?.affinity) && task.resources?.numa?.affinity !== 'none',

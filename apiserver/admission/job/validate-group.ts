@@ -12,6 +12,7 @@ export function validateGroup(group: TaskGroup, job: JobSpec, findings: Findings
   if (group.name === '') findings.required('name', 'Missing task group name');
   else if (group.name.includes('\0')) findings.invalid('name', 'Task group name contains a null character');
   if (count < 0) findings.invalid('count', `Task group count can't be negative: ${count}`);
+  if ((group.tasks ?? []).length === 0) findings.required('tasks', 'Missing tasks for task group');
   if (job.type === 'system' && count > 1) {
     findings.invalid(
       'count',
@@ -38,7 +39,6 @@ export function validateGroup(group: TaskGroup, job: JobSpec, findings: Findings
 
 function validateTasks(group: TaskGroup, job: JobSpec, findings: Findings): void {
   const tasks = group.tasks ?? [];
-  if (tasks.length === 0) findings.required('tasks', 'Missing tasks for task group');
   const first = new Map<string, number>();
   let leader: string | undefined;
   tasks.forEach((task, i) => {

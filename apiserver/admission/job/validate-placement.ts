@@ -66,7 +66,12 @@ function validateAffinity(affinity: Affinity, findings: Findings): void {
 
 function requireAttribute(attribute: string | undefined, what: string, findings: Findings): void {
   if (attribute === undefined || attribute === '')
-    findings.required('attribute', `Missing ${what} attribute: expected something like "\${attr.kernel.name}"`);
+    findings.required(
+      'attribute',
+      what === 'spread'
+        ? 'Missing spread attribute'
+        : `No LTarget provided but is required${what === 'constraint' ? ' by constraint' : ''}`,
+    );
 }
 
 /** Interpolated values are only known at a node. */
@@ -74,7 +79,7 @@ const isInterpolated = (value: string): boolean => value.includes('${');
 
 function validateOperand(operator: string, value: string, findings: Findings): void {
   if (value === '') {
-    findings.required('value', `Operator "${operator}" requires a value`);
+    findings.required('value', `Operator "${operator}" requires an RTarget`);
     return;
   }
   if (isInterpolated(value)) return;

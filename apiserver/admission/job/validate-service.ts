@@ -62,10 +62,16 @@ function validateService(service: Service, owner: Owner, findings: Findings): vo
 }
 
 function validateCheck(check: Check, service: Service, owner: Owner, findings: Findings): void {
-  findings.oneOf('type', check.type, ['http', 'tcp', 'script', 'grpc'], 'check type');
+  const types = ['http', 'tcp', 'script', 'grpc'];
+  if (!types.includes(check.type ?? '')) {
+    const hint = check.type ? didYouMean(check.type, types) : '';
+    findings.invalid('type', `invalid type ("${check.type ?? ''}"), must be one of "http", "tcp", or "script" type${hint}`);
+    return;
+  }
   for (const field of ['interval', 'timeout'] as const) {
-    const value = parseDuration(check[field]);
-    if (value === undefined) findings.required(field, `Missing required value ${field}: expected at least "1s"`);
+    const value = parseDuration(check[field]) ?? 0;
+    const Field = field === 'interval' ? 'Interval' : 'Timeout';
+    if (value === 0) findings.required(field, `missing required value ${field}. ${Field} cannot be less than 1s`);
     else if (value < 1000) findings.invalid(field, `${field} (${check[field]}) cannot be less than 1s`);
   }
   switch (check.type) {
@@ -113,7 +119,7 @@ function validateCheckPort(check: Check, service: Service, owner: Owner, finding
   if (/^\d+$/.test(check.port)) {
     findings.invalid(
       'port',
-      `Check "${check.name}" cannot use a numeric port ${check.port} without setting addressMode "driver"`,
+      `check "${check.name}" cannot use a numeric port ${check.port} without setting address_mode="driver"`,
     );
   } else validatePort(check.port, owner, findings);
 }

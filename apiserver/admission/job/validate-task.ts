@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, parseDuration } from '../../../base/index.ts';
 import type { Artifact, JobSpec, Resources, Task, TaskGroup, Template, VolumeMount } from '../../../openapi/index.ts';
-import type { Findings } from './findings.ts';
+import { didYouMean, type Findings } from './findings.ts';
 import { validateScaling } from './validate-group.ts';
 import { validatePlacement } from './validate-placement.ts';
 import { validateRestart } from './validate-policies.ts';
@@ -28,7 +28,10 @@ export function validateTask(task: Task, group: TaskGroup, job: JobSpec, finding
   validateSignal(task.killSignal, 'killSignal', findings);
   validateLogs(task, group, findings.at('logs'));
   if (task.lifecycle !== undefined) {
-    findings.at('lifecycle').oneOf('hook', task.lifecycle.hook, lifecycleHooks, 'lifecycle hook');
+    const { hook = '' } = task.lifecycle;
+    if (hook === '') findings.required('lifecycle.hook', 'no lifecycle hook provided');
+    else if (!lifecycleHooks.includes(hook))
+      findings.invalid('lifecycle.hook', `invalid hook: ${hook}${didYouMean(hook, lifecycleHooks)}`);
     if (task.leader === true) findings.invalid('leader', 'A leader task cannot have a lifecycle block');
   }
   if (task.dispatchPayload !== undefined) {

@@ -2,7 +2,7 @@ import { Cron } from 'croner';
 import type { StatusCause } from '../../../base/index.ts';
 import type { JobSpec, PeriodicConfig } from '../../../openapi/index.ts';
 import type { JobMeta } from './defaults.ts';
-import { collectFindings, type Findings } from './findings.ts';
+import { collectFindings, didYouMean, type Findings } from './findings.ts';
 import { jobTypes } from './policies.ts';
 import { validateGroup } from './validate-group.ts';
 import { validatePlacement } from './validate-placement.ts';
@@ -16,15 +16,20 @@ export function validateJob(spec: JobSpec, meta: JobMeta): StatusCause[] {
   validateId(spec, meta, findings);
   if (spec.name === '') findings.required('name', 'Missing job name');
   else if (spec.name?.includes('\0')) findings.invalid('name', 'Job name contains a null character');
-  findings.oneOf('type', spec.type, jobTypes, 'job type');
+  if (!jobTypes.some((type) => type === spec.type)) {
+    if (!spec.type) findings.required('type', 'Missing job type');
+    else findings.invalid('type', `Invalid job type: "${spec.type}"${didYouMean(spec.type, jobTypes)}`);
+  }
   if (spec.priority !== undefined && (spec.priority < 1 || spec.priority > 100)) {
-    findings.invalid('priority', `Job priority must be between 1 and 100, not ${spec.priority}`);
+    findings.invalid('priority', 'Job priority must be between [1, 100]');
   }
   if (spec.region === '') findings.required('region', 'Missing job region');
   spec.datacenters?.forEach((datacenter, i) => {
     if (datacenter.trim() === '')
       findings.at('datacenters', i).required('', 'A datacenter needs a name, a pattern like "eu-*", or "*" for all');
   });
+  const groups = spec.groups ?? [];
+  if (groups.length === 0) findings.required('groups', 'Missing job task groups');
   validatePlacement(spec, spec.type, 'job', findings);
   validateUpdate(spec.update, spec.type, findings.at('update'));
   validateMigrate(spec.migrate, spec.type, findings.at('migrate'));
@@ -33,11 +38,6 @@ export function validateJob(spec: JobSpec, meta: JobMeta): StatusCause[] {
     spec.type,
     findings.at('reschedule'),
   );
-  validatePeriodic(spec, findings);
-  validateParameterized(spec, findings);
-
-  const groups = spec.groups ?? [];
-  if (groups.length === 0) findings.required('groups', 'Missing job task groups');
   const first = new Map<string, number>();
   groups.forEach((group, i) => {
     const at = findings.at('groups', i);
@@ -46,6 +46,8 @@ export function validateJob(spec: JobSpec, meta: JobMeta): StatusCause[] {
     else first.set(group.name, i);
     validateGroup(group, spec, at);
   });
+  validatePeriodic(spec, findings);
+  validateParameterized(spec, findings);
   return causes;
 }
 
@@ -66,8 +68,7 @@ function validatePeriodic(spec: JobSpec, findings: Findings): void {
   const { periodic } = spec;
   if (periodic === undefined) return;
   const at = findings.at('periodic');
-  if (spec.type !== 'batch' && spec.type !== 'sysbatch')
-    at.invalid('', 'Periodic can only be used with "batch" or "sysbatch" jobs');
+  if (spec.type !== 'batch' && spec.type !== 'sysbatch') at.invalid('', 'Periodic can only be used with "batch" scheduler');
   if (spec.parameterized !== undefined) at.invalid('', 'A job can be periodic or parameterized, not both');
   const specs = cronSpecs(periodic);
   if (specs.length === 0) at.required('cron', 'Missing cron expression: expected five to seven fields, like "*/15 * * * *"');
@@ -91,8 +92,7 @@ const cronSpecs = (periodic: PeriodicConfig): { field: string; cron: string }[] 
 
 function cronProblem(cron: string): string | undefined {
   const fields = cron.trim().split(/\s+/).length;
-  if (!cron.trim().startsWith('@') && fields < 5)
-    return `missing field(s): expected five to seven, found ${cron.trim() === '' ? 0 : fields}`;
+  if (!cron.trim().startsWith('@') && fields < 5) return 'missing field(s)';
   try {
     new Cron(cron, { paused: true, timezone: 'UTC' });
     return undefined;
@@ -116,7 +116,7 @@ function validateParameterized(spec: JobSpec, findings: Findings): void {
   if (parameterized === undefined) return;
   const at = findings.at('parameterized');
   if (spec.type !== 'batch' && spec.type !== 'sysbatch')
-    at.invalid('', 'Parameterized job can only be used with "batch" or "sysbatch" jobs');
+    at.invalid('', 'Parameterized job can only be used with "batch" scheduler');
   at.oneOf('payload', parameterized.payload, ['optional', 'required', 'forbidden'], 'payload requirement');
   const both = (parameterized.metaRequired ?? []).filter((key) => parameterized.metaOptional?.includes(key));
   if (both.length > 0) {

@@ -165,9 +165,14 @@ const CHANNEL_OPTIONS: NonNullable<IOptions['grpcOptions']> = {
 export function isTransient(error: unknown): boolean {
   const message = messageOf(error);
   if (/database space exceeded|request is too large|too many operations/.test(message)) return false;
-  if (error instanceof Error && transientErrors.has(error.constructor.name)) return true;
+  if (error instanceof Error && (transientErrors.has(error.constructor.name) || transientCodes.has(codeOf(error)))) return true;
   return /etcdserver: (request timed out|leader changed|no leader|not leader|too many requests|server stopped|not ready|rpc not supported for learner)|ECONN|EPIPE|socket|Channel has been shut down|Connection dropped|closed/i.test(message); // prettier-ignore
 }
+
+/** gRPC's own codes, which are what a stream fails with: cancelled, unknown, deadline, exhausted, aborted, internal, unavailable. */
+const transientCodes = new Set<unknown>([1, 2, 4, 8, 10, 13, 14]);
+
+const codeOf = (error: Error): unknown => ('code' in error ? error.code : undefined);
 
 /** etcd3's classes for gRPC's codes; they are compared by name because the package is loaded late. */
 const transientErrors = new Set([
@@ -185,5 +190,6 @@ const transientErrors = new Set([
 export const messageOf = (error: unknown): string =>
   describeError(error)
     .replace(/^\d+ [A-Z_]+: /, '')
-    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
-    .replace(/\.? *Resolution note:\s*$/, '');
+    .replace(/\.? *Resolution note:\s*$/, '')
+    .replace(/^No connection established\. Last error: null$/, 'no connection')
+    .replace(/^No connection established\. Last error: (?:Error: )?/, '');

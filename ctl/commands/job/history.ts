@@ -1,7 +1,7 @@
 import type { Job, JobVersion, Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { sayJson } from '../../io/json.ts';
+import { goJson } from '../../io/go-json.ts';
 import { say } from '../../io/streams.ts';
 import { styleDiff } from '../../io/style.ts';
 import { versionDiff, storedNomadJson } from '../../jobfile/index.ts';
@@ -36,7 +36,7 @@ export const jobHistory = defineClusterCommand({
     if (shown.length === 0 && flags.version !== undefined) throw new CommandError(`Job version ${flags.version} not found`);
     if (flags.json) {
       const jobs = await Promise.all(shown.map(async ({ spec }) => inner(await jobAtVersion(context, job, spec.version))));
-      return sayJson(context, flags.version === undefined ? jobs : jobs[0]);
+      return say(context, goJson(flags.version === undefined ? jobs : jobs[0]));
     }
     const parts: string[] = [];
     for (const version of shown) parts.push(versionText(version, await extra(context, job, version, versions, flags)));
@@ -53,7 +53,7 @@ async function extra(
 ): Promise<[string, string] | undefined> {
   if (flags.full) {
     const whole = await inner(await jobAtVersion(context, job, version.spec.version));
-    return ['Full', `JSON Job:\n${JSON.stringify(whole, undefined, 4)}`];
+    return ['Full', `JSON Job:\n${goJson(whole)}`];
   }
   const before = all.find(({ spec }) => spec.version === version.spec.version - 1);
   if (!flags.p || before === undefined) return undefined;

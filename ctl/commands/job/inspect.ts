@@ -1,31 +1,35 @@
 import { JobVersionKind, type Job, type Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { sayJson } from '../../io/json.ts';
-import { storedNomadJson } from '../../jobfile/index.ts';
+import { goJson } from '../../io/go-json.ts';
+import { say } from '../../io/streams.ts';
+import { jobHcl, storedNomadJson } from '../../jobfile/index.ts';
 import { findJob, namespaceOf } from '../../lookup.ts';
 import { jobVersionName } from '../../submit.ts';
 
 export const jobInspect = defineClusterCommand({
   name: 'job inspect',
   formerNames: ['inspect'],
-  summary: 'Show a job as JSON',
+  summary: 'Show a job as JSON or as a job file',
   usage: '[options] <job>',
   description:
     "Prints the job in the form of Nomad's API, with every default filled in. The object itself: get job <name> -o yaml.",
   examples: [
     { text: 'The job as it is', command: 'job inspect example' },
+    { text: 'As a job file', command: 'job inspect -hcl example' },
     { text: 'As it was', command: 'job inspect -version 0 example' },
   ],
   args: oneArgument('job'),
   completes: 'job',
   flags: {
     version: flag.integer('<version>', 'Show this version.'),
+    hcl: flag.boolean('Print a job file.'),
     json: flag.boolean('Print JSON, as it does anyway.', { hidden: true }),
   },
   async run({ args: [id], flags }, context) {
     const job = await findJob(context, id!);
-    sayJson(context, await storedNomadJson(flags.version === undefined ? job : await jobAtVersion(context, job, flags.version)));
+    const shown = flags.version === undefined ? job : await jobAtVersion(context, job, flags.version);
+    say(context, flags.hcl ? await jobHcl(shown) : goJson(await storedNomadJson(shown)));
   },
 });
 

@@ -36,7 +36,7 @@ export const jobPlan = defineClusterCommand({
   run: ({ args: [path], flags }, context) =>
     asPlanFailure(context, async () => {
       const job = await readJobFile(context, path!, flags);
-      const { evaluation, warnings } = await submitting(context, 'Error during plan', () => dryRun(context, job));
+      const { evaluation, warnings } = await submitting(context, 'Error during plan', () => dryRun(context, job), job);
       const plan = evaluation.status?.plan;
       if (plan === undefined)
         throw new CommandError(`Error during plan: ${evaluation.status?.description ?? 'the scheduler gave no answer'}`);

@@ -1,8 +1,8 @@
 import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { say } from '../../io/streams.ts';
-import { sayJson } from '../../io/json.ts';
+import { goJson } from '../../io/go-json.ts';
 import { localTime, roughly } from '../../io/time.ts';
-import { nextLaunch, nomadJson, readJobFile } from '../../jobfile/index.ts';
+import { nextLaunch, nomadJson, readJob } from '../../jobfile/index.ts';
 import { followSubmission, submitJob, submitting } from '../../submit.ts';
 import { sayWarnings } from './warnings.ts';
 import { detach, variables, verbose } from '../options.ts';
@@ -33,13 +33,16 @@ export const jobRun = defineClusterCommand({
     ...variables,
   },
   async run({ args: [path], flags }, context) {
-    const job = await readJobFile(context, path!, flags);
+    const { job, tokens } = await readJob(context, path!, flags);
     if (flags.output) {
-      sayJson(context, await nomadJson(job));
+      say(context, goJson(await nomadJson(job, tokens)));
       return 0;
     }
-    const submission = await submitting(context, 'Error submitting job', () =>
-      submitJob(context, job, { checkIndex: flags.checkIndex }),
+    const submission = await submitting(
+      context,
+      'Error submitting job',
+      () => submitJob(context, job, { checkIndex: flags.checkIndex }),
+      job,
     );
     sayWarnings(context, submission.warnings);
 

@@ -3,7 +3,8 @@ import { JobKind } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { CommandError, explainApiError } from '../../errors.ts';
 import { say } from '../../io/streams.ts';
-import { readJobFile } from '../../jobfile/index.ts';
+import { askSecondOpinion, readJobFile } from '../../jobfile/index.ts';
+import { jobProblems } from '../../views/problems.ts';
 import { create, update } from '../../write.ts';
 import { sayWarnings } from './warnings.ts';
 import { variables } from '../options.ts';
@@ -20,6 +21,7 @@ export const jobValidate = defineClusterCommand({
   flags: { hcl1: flag.boolean('Accept the looser syntax of earlier job files.', { hidden: true }), ...variables },
   async run({ args: [path], flags }, context) {
     const job = await readJobFile(context, path!, flags);
+    if (!flags.hcl1) await askSecondOpinion(context, path!);
     const namespace = job.metadata.namespace ?? context.namespace;
     // The name of a job that exists would be in the way of a creation, dry or not.
     const existing = await context.client.find(JobKind, job.metadata.name!, namespace);
@@ -30,6 +32,8 @@ export const jobValidate = defineClusterCommand({
           : await update(context, JobKind, { ...job, metadata: existing.metadata }, { dryRun: true });
       sayWarnings(context, warnings);
     } catch (error) {
+      if (isReason(error, 'Invalid') && (error.details.causes ?? []).length > 0)
+        throw new CommandError(`Job validation errors:\n${jobProblems(job, error.details.causes ?? [])}`, 1, { cause: error });
       if (isReason(error, 'Invalid', 'BadRequest'))
         throw new CommandError(`Job validation errors:\n${explainApiError(error, context.program)}`, 1, { cause: error });
       throw error;

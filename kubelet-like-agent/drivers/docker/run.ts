@@ -253,9 +253,14 @@ function readExit(state: Docker.ContainerInspectInfo['State'], now: number): Exi
     exitCode: state.ExitCode,
     signal: signalOfExitCode(state.ExitCode),
     oomKilled: state.OOMKilled,
-    ...(state.Error !== '' && { error: state.Error }),
+    ...exitError(state),
     at: at > 0 ? at : now,
   };
+}
+
+function exitError({ Error: error, ExitCode, OOMKilled }: Docker.ContainerInspectInfo['State']): { readonly error?: string } {
+  if (error !== '') return { error };
+  return ExitCode === 0 || OOMKilled ? {} : { error: `Docker container exited with non-zero exit code: ${ExitCode}` };
 }
 
 /** Removes a container and its anonymous volumes, running or not; fine when there is none. */

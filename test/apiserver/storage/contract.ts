@@ -147,7 +147,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
   check('concurrent increments by compare-and-set add up', async (t, store) => {
     await store.txn([], [put('n', '0')]);
     const writers = 16;
-    const each = 25;
+    const each = 10 * EFFORT;
     await Promise.all(
       Array.from({ length: writers }, async () => {
         for (let done = 0; done < each;) {
@@ -350,10 +350,13 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
   check('random operations agree with the model', async (t, store) => {
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
     t.comment(`seed ${seed}`);
-    const problem = await compareWithModel(store, seed, 400);
+    const problem = await compareWithModel(store, seed, 400 * EFFORT);
     t.equal(problem, undefined, `seed ${seed}`);
   });
 }
+
+/** How many times as much random work is done as by default. */
+export const EFFORT = Number(process.env['ORCH_EFFORT'] ?? 1);
 
 export const put = (key: string, value: string, lease?: string): Write => ({
   type: 'put',

@@ -12,7 +12,7 @@ import { Committer } from '../../../apiserver/storage/embedded/committer.ts';
 import type { Disk } from '../../../apiserver/storage/embedded/disk.ts';
 import { Leases } from '../../../apiserver/storage/embedded/leases.ts';
 import { CompactedError, prefixRange, type Store, type StoreEvent } from '../../../apiserver/storage/store.ts';
-import { absent, brief, put, read, revisionOf, storeContract, watching } from './contract.ts';
+import { absent, brief, EFFORT, put, read, revisionOf, storeContract, watching } from './contract.ts';
 
 if (process.argv[2] === '--writer') await writeUntilKilled(process.argv[3]!);
 else runTests();
@@ -166,7 +166,7 @@ function runTests(): void {
     t.teardown(() => rmSync(path, { recursive: true }));
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
     t.comment(`seed ${seed}`);
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 2 * EFFORT; round++) {
       const acknowledged = await writeAndKill(path, 50 + ((seed * 31 + round * 97) % 400));
       const store = await openEmbeddedStore({ path, log: silentLogger, clock: systemClock });
       const problems = await examine(store, acknowledged);

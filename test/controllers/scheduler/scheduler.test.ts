@@ -70,6 +70,29 @@ const ended =
 const web = (options: Parameters<typeof group>[1] = {}): JobSpec =>
   job([group('app', { count: 3, update: { maxParallel: 1, minHealthyTime: '0s', healthCheck: 'task_states' }, ...options })]);
 
+// The first waits for its backoff, the shortest there is, while the others run.
+t.jobs = 2;
+
+t.test('a failed allocation is rescheduled after its backoff', async (t) => {
+  let failures = 0;
+  const { plane, run } = await start(t, 2, {
+    behaviour: () => (failures++ === 0 ? { phase: 'failed' } : { phase: 'running', deploymentHealth: { healthy: true } }),
+  });
+  await run();
+  await submit(plane, web({ count: 1, reschedule: { unlimited: true, delay: '5s', delayFunction: 'constant' } }));
+  const delayed = await evaluationWhere(plane, (e) => e.spec.waitUntil !== undefined);
+  t.match(delayed.spec, { trigger: 'alloc-failure' });
+  const [replacement] = await running(plane, 1);
+  t.match(replacement!.spec, { previousAllocation: String, rescheduleTracker: [{ delay: '5s' }] });
+  const failed = plane.informers.of(AllocationKind).get(`default/${replacement!.spec.previousAllocation}`)!;
+  t.match(failed.spec, {
+    desired: 'stop',
+    nextAllocation: replacement!.metadata.name,
+    desiredDescription: 'alloc was rescheduled because it failed',
+  });
+  t.not(failed.spec.nodeName, replacement!.spec.nodeName);
+});
+
 t.test('placed, spread, updated one by one, stopped', async (t) => {
   const { plane, run } = await start(t, 3);
   await run();
@@ -129,26 +152,6 @@ t.test('a node dies: lost, replaced; what has no place waits and is woken by a n
   t.ok(after.some((a) => a.spec.nodeName === another.name && a.spec.evaluation === waiting.metadata.name));
   t.comment(`placed ${Math.round(performance.now() - joined)} ms after the node had joined`);
   await evaluationWhere(plane, (e) => e.metadata.name === waiting.metadata.name && e.status?.phase === 'complete');
-});
-
-t.test('a failed allocation is rescheduled after its backoff', async (t) => {
-  let failures = 0;
-  const { plane, run } = await start(t, 2, {
-    behaviour: () => (failures++ === 0 ? { phase: 'failed' } : { phase: 'running', deploymentHealth: { healthy: true } }),
-  });
-  await run();
-  await submit(plane, web({ count: 1, reschedule: { unlimited: true, delay: '5s', delayFunction: 'constant' } }));
-  const delayed = await evaluationWhere(plane, (e) => e.spec.waitUntil !== undefined);
-  t.match(delayed.spec, { trigger: 'alloc-failure' });
-  const [replacement] = await running(plane, 1);
-  t.match(replacement!.spec, { previousAllocation: String, rescheduleTracker: [{ delay: '5s' }] });
-  const failed = plane.informers.of(AllocationKind).get(`default/${replacement!.spec.previousAllocation}`)!;
-  t.match(failed.spec, {
-    desired: 'stop',
-    nextAllocation: replacement!.metadata.name,
-    desiredDescription: 'alloc was rescheduled because it failed',
-  });
-  t.not(failed.spec.nodeName, replacement!.spec.nodeName);
 });
 
 t.test('a dry run is answered and nothing is written', async (t) => {
