@@ -207,11 +207,9 @@ t.test('all mistakes of a file are told at once, each with its line', async (t) 
     `job.nomad:1,8-9: Missing item separator; Expected a comma to mark the beginning of the next item.
   1 | a = [1 2]
     |        ^
-
 job.nomad:2,5-3,1: Invalid expression; Expected the start of an expression, but found an invalid expression token.
   2 | b = 
     |     ^
-
 job.nomad:3,13-14: Missing attribute separator; Expected a newline or comma to mark the beginning of the next attribute.
   3 | c = { x = 1 y = 2 }
     |             ^`,

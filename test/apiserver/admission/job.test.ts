@@ -244,12 +244,7 @@ t.test('problems are named with their field', (t) => {
       'spec.constraints[0].value',
       /Operator "=" requires an RTarget/,
     ],
-    [
-      'constraint attribute',
-      job({ constraints: [{ value: 'a' }] }),
-      'spec.constraints[0].attribute',
-      /No LTarget provided/,
-    ],
+    ['constraint attribute', job({ constraints: [{ value: 'a' }] }), 'spec.constraints[0].attribute', /No LTarget provided/],
     ['distinct hosts of a task', inTask({ constraints: [{ operator: 'distinct_hosts' }] }), 'spec.groups[0].tasks[0].constraints[0].operator', /not allowed at task level/], // prettier-ignore
     ['distinct property', job({ constraints: [{ attribute: '${a}', operator: 'distinct_property', value: '0' }] }), 'spec.constraints[0].value', /1 or greater/], // prettier-ignore
     [
