@@ -15,6 +15,7 @@ import {
 import { AllocationDirs, SecretMounts } from './allocation/dirs.ts';
 import { neverStarted, type AllocationRecord } from './allocation/record.ts';
 import { AllocationRunner, type AllocationHost } from './allocation/runner.ts';
+import { statusLetter } from './allocation/status.ts';
 import type { AgentConfig } from './config.ts';
 import type { Driver } from './drivers/driver.ts';
 import { collectable } from './gc/decide.ts';
@@ -361,22 +362,10 @@ export class Agent {
 
   /** Reports on an allocation that has no runner, once per thing to say. */
   #tell(allocation: Stored<Allocation>, status: NonNullable<Allocation['status']>, what: string): void {
-    const { name, namespace, uid } = allocation.metadata;
+    const { name } = allocation.metadata;
     if (this.#told.get(name) === what) return;
     this.#told.set(name, what);
-    this.#outbox.post({
-      key: `allocation/${name}`,
-      operation: {
-        operation: 'patch',
-        subresource: 'status',
-        apiVersion: 'orch.dev/v1',
-        kind: 'Allocation',
-        name,
-        uid,
-        ...(namespace !== undefined && { namespace }),
-        patch: { status: { ...status, modifiedAt: toTimestamp(this.#options.clock.now()) } },
-      },
-    });
+    this.#outbox.post(statusLetter(allocation, { ...status }, this.#options.clock.now()));
   }
 
   /** Removes what is left here of an allocation that has ended. */

@@ -308,9 +308,7 @@ function checkBrowser({ headers, socket }: IncomingMessage): void {
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
     throw new ApiError('Forbidden', `requests of web pages from ${origin.slice(0, 200)} are not accepted`);
   }
-  const loopback =
-    socket.localAddress === '127.0.0.1' || socket.localAddress === '::1' || socket.localAddress === '::ffff:127.0.0.1';
-  if (host !== undefined && loopback && !LOCAL_HOST.test(host)) {
+  if (host !== undefined && LOOPBACK.test(socket.localAddress ?? '') && !LOCAL_HOST.test(host)) {
     throw new ApiError(
       'Forbidden',
       `the Host header names ${host.slice(0, 200)}; on the loopback address it must be an IP address or localhost`,
@@ -318,6 +316,8 @@ function checkBrowser({ headers, socket }: IncomingMessage): void {
   }
 }
 
+/** All of 127.0.0.0/8, not only its first address. */
+const LOOPBACK = /^(?:(?:::ffff:)?127\.|::1$)/;
 const LOCAL_HOST = /^(?:(?:[a-z0-9-]+\.)*localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\])(?::\d+)?$/i;
 
 async function open(

@@ -47,6 +47,9 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const log = openLog(options, io, clock);
   const parts: Part[] = [];
+  // From here on: what has been started when a signal comes is stopped in order, and gives away what it leads.
+  const failed = new AbortController();
+  const signalled = untilSignal({ reload: () => log.reopen(), giveUp: failed.signal });
   const address = `http://${options.addresses.http}:${options.ports.http}`;
   try {
     if (options.server !== undefined) {
@@ -72,6 +75,7 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
       );
     }
   } catch (error) {
+    failed.abort();
     io.stderr.write(`Error starting agent: ${describeError(error)}\n`);
     for (const part of parts.reverse()) await part.close({ stopTasks: options.dev });
     if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
@@ -95,7 +99,7 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
   for (const [name, value] of rows) print(`${name.padStart(20)}: ${value}`);
   print('\n==> orch agent started! Log data will stream in below:\n');
 
-  const signal = await untilSignal({ reload: () => log.reopen() });
+  const signal = await signalled;
   print(`==> Caught signal: ${signal === 'SIGINT' ? 'interrupt' : 'terminated'}`);
   const leave = signal === 'SIGINT' ? options.leaveOnInterrupt : options.leaveOnTerminate;
   if (options.dev) print('==> Stopping the tasks and the agent (once more to stop at once)');

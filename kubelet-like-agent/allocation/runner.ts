@@ -43,7 +43,7 @@ import { decideHealth, healthRules, pause, type HealthClock } from './health.ts'
 import { portInUse } from './ports.ts';
 import type { AllocationRecord, HealthRecord } from './record.ts';
 import { unsupported } from './refuse.ts';
-import { allocationStatus, isTerminalPhase } from './status.ts';
+import { allocationKey, allocationStatus, isTerminalPhase, statusLetter } from './status.ts';
 
 /** What the node gives to each of its allocations. */
 export interface AllocationHost {
@@ -134,7 +134,7 @@ export class AllocationRunner {
   }
 
   get #key(): string {
-    return `allocation/${this.id}`;
+    return allocationKey(this.id);
   }
 
   get goal(): 'run' | 'stop' {
@@ -469,22 +469,9 @@ export class AllocationRunner {
     // Given up as lost and replaced while we were away: it must not count as alive again; it is told when it has ended.
     if (this.#serverPhase === 'lost' && !isTerminalPhase(status.phase)) return;
     this.#posted = text;
-    const { namespace, name, uid } = this.#allocation.metadata;
-    const { phase, deploymentHealth = null, networks = null, digests = null, reconnectedAt = null, ...rest } = status;
+    const { deploymentHealth = null, networks = null, digests = null, reconnectedAt = null, ...rest } = status;
     outbox.post({
-      key: this.#key,
-      operation: {
-        operation: 'patch',
-        subresource: 'status',
-        apiVersion: 'orch.dev/v1',
-        kind: 'Allocation',
-        name,
-        uid,
-        ...(namespace !== undefined && { namespace }),
-        patch: {
-          status: { phase, ...rest, deploymentHealth, networks, digests, reconnectedAt, modifiedAt: toTimestamp(clock.now()) },
-        },
-      },
+      ...statusLetter(this.#allocation, { ...rest, deploymentHealth, networks, digests, reconnectedAt }, clock.now()),
       settled: ({ resourceVersion }) => {
         // Refused or gone, too: there is nobody left to tell.
         this.#acknowledged = text;

@@ -1,4 +1,6 @@
-import type { AllocationStatus, DeploymentHealth } from '../../openapi/index.ts';
+import { toTimestamp, type Instant } from '../../base/index.ts';
+import type { Allocation, AllocationStatus, DeploymentHealth, Stored } from '../../openapi/index.ts';
+import type { Letter } from '../status/outbox.ts';
 import { isDead, type TaskRecord } from '../task/machine.ts';
 
 export type ClientPhase = NonNullable<AllocationStatus['phase']>;
@@ -39,3 +41,26 @@ export function allocationStatus(
     ...(Object.keys(digests).length > 0 && { digests }),
   };
 }
+
+/** The letter that tells the server of an allocation's status: a merge patch, so what is to go must be null in it. */
+export function statusLetter(
+  { metadata: { name, namespace, uid } }: Pick<Stored<Allocation>, 'metadata'>,
+  status: Readonly<Record<string, unknown>>,
+  now: Instant,
+): Pick<Letter, 'key' | 'operation'> {
+  return {
+    key: allocationKey(name),
+    operation: {
+      operation: 'patch',
+      subresource: 'status',
+      apiVersion: 'orch.dev/v1',
+      kind: 'Allocation',
+      name,
+      uid,
+      ...(namespace !== undefined && { namespace }),
+      patch: { status: { ...status, modifiedAt: toTimestamp(now) } },
+    },
+  };
+}
+
+export const allocationKey = (id: string): string => `allocation/${id}`;
