@@ -63,7 +63,7 @@ async function filesOf(path: string, recursive: boolean): Promise<string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const found = await Promise.all(
-    entries.map((entry) => {
+    entries.map(async (entry) => {
       if (entry.isFile() && formatted.has(extname(entry.name))) return [join(path, entry.name)];
       const enter = recursive && entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules';
       return enter ? filesOf(join(path, entry.name), recursive) : [];
