@@ -81,7 +81,7 @@ ports {
   const running = async () => (await containers(box, api, 'example')).sort();
   /** Those of them that still run; asks nobody but the engine. */
   const stillRunning = async (before: readonly string[]) => {
-    const { stdout } = await box.run('docker', ['ps', '--format', '{{.ID}} {{.Names}} {{.Image}}']);
+    const { stdout } = await box.run('docker', ['ps', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.Image}}']);
     return before.filter((line) => stdout.split('\n').includes(line));
   };
 
