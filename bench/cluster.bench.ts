@@ -51,7 +51,7 @@ export async function run(): Promise<Row[]> {
     for (const count of [1, 50, 200]) {
       await config(
         'job.nomad',
-        `job "bench${count}" {\n datacenters = ["dc1"]\n group "g" {\n count = ${count}\n ephemeral_disk {\n size = 10\n }\n task "t" {\n driver = "raw_exec"\n config {\n command = "/bin/sleep"\n args = ["3600"]\n }\n resources {\n cpu = 20\n memory = 10\n }\n }\n }\n}\n`,
+        `job "bench${count}" {\n datacenters = ["dc1"]\n group "g" {\n count = ${count}\n ephemeral_disk {\n size = 10\n }\n task "t" {\n driver = "raw_exec"\n config {\n command = "/bin/sleep"\n args = ["3600"]\n }\n logs {\n max_files = 1\n max_file_size = 1\n }\n resources {\n cpu = 20\n memory = 10\n }\n }\n }\n}\n`,
       );
       const running = new Set<string>();
       const controller = new AbortController();

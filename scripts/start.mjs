@@ -51,20 +51,26 @@ void ended.then((code) => {
   }
 });
 
+/** Ends the agent in order, removes what was written, and leaves. Called again it only waits for the first call. */
 async function end(code) {
-  if (ending) return agent.kill('SIGKILL');
+  if (ending) return new Promise(() => undefined);
   ending = true;
   if (agent.exitCode === null) agent.kill('SIGINT');
   await ended;
-  rmSync(data, { recursive: true, force: true });
+  rmSync(data, { recursive: true, force: true, maxRetries: 3 });
   process.exit(code);
 }
+let signals = 0;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    if (!ending) console.log(dim('\nStopping the cluster and its tasks …'));
+    signals++;
+    if (signals === 1) console.log(dim('\nStopping the cluster and its tasks …'));
+    if (signals > 2) agent.kill('SIGKILL'); // somebody insists
     void end(0);
   });
 }
+// `npm start | head`: the reader has gone, so nobody watches any more.
+process.stdout.on('error', () => void end(0));
 
 console.log(`${bold('==>')} Starting a cluster on ${address} ${dim(`(log: ${logFile})`)}`);
 await new Promise((resolve) => {
@@ -80,12 +86,12 @@ await new Promise((resolve) => {
 
 const env = { ...process.env, ORCH_ADDR: address };
 const started = Date.now();
-const { status } = spawnSync(process.execPath, [program, 'job', 'run', 'examples/hello.nomad'], {
-  cwd: root,
-  stdio: 'inherit',
-  env,
-});
+const run = spawn(process.execPath, [program, 'job', 'run', 'examples/hello.nomad'], { cwd: root, stdio: 'inherit', env });
+const status = await new Promise((resolve) => run.on('close', resolve));
 if (status !== 0) {
+  // Ctrl-C reaches both processes; the handler above may hear of it only after the command has ended.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  if (ending) await end(0);
   console.error(
     red(`The example did not become healthy. See what the agent said:\n`) +
       readFileSync(logFile, 'utf8').split('\n').slice(-15).join('\n'),

@@ -6,10 +6,16 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Client } from '../../client/index.ts';
 
-export const program = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../../../dist/orchctl.cjs');
+/** The root of the project, wherever below it this was bundled to. */
+export const root = ((from: string): string => {
+  for (let dir = from; ; dir = dirname(dir)) if (existsSync(join(dir, 'package.json'))) return dir;
+})(dirname(fileURLToPath(import.meta.url)));
+
+export const program = join(root, 'dist/orchctl.cjs');
 
 export interface Output {
   readonly code: number;
