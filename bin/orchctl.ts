@@ -7,8 +7,12 @@ import { version } from './version.ts';
 
 const processCommands = [agentCommand, apiserverCommand, controllerCommand, schedulerCommand, nodeAgentCommand];
 
+// Timers of the clock do not keep a process alive; a command that waits for a server to come back must not end for that.
+const alive = setInterval(() => undefined, 2 ** 30);
+
 void run(process.argv.slice(2), { io: processIO(), env: process.env, clock: systemClock, version, processCommands }).then(
   (code) => {
+    clearInterval(alive);
     process.exitCode = code;
   },
 );

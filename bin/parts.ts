@@ -47,7 +47,7 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
   const client = new Client({
     servers: [`http://${options.addresses.http}:${options.ports.http}`],
     userAgent: `orch-controllers/${version}`,
-    log: log.child('controllers'),
+    log,
   });
   const controllerIdentity = `${identity}/server/`;
   if (server.etcdEndpoints.length === 0) await endTermsOf(controllerIdentity, client, log);
@@ -56,7 +56,7 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
     names: part.controllers,
     identity: `${controllerIdentity}${uuid()}`,
     clock,
-    log: log.child('controllers'),
+    log,
     config: { node: { heartbeatGrace: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
   });
   const member = await joinCluster({
