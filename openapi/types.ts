@@ -665,6 +665,8 @@ export interface components {
       time?: string;
       /** @description Why it is unhealthy. */
       reason?: string;
+      /** @description The deployment that it is a verdict for; absent for one that no deployment asked for. */
+      deployment?: string;
     };
     /** @description The wish of a user that canaries are promoted. */
     'dev.orch.v1.DeploymentPromotion': {
@@ -818,6 +820,8 @@ export interface components {
       remaining?: number;
       /** @description Why it was asked for. */
       message?: string;
+      /** @description What the drain waits for at present, in a sentence; absent when nothing holds it up. */
+      waitingFor?: string;
     };
     'dev.orch.v1.DriverInfo': {
       /** @description Whether it was found. */

@@ -22,6 +22,8 @@ export interface Admission {
   readonly names?: NameRule;
   /** Put on every new object; whoever acts on its deletion takes it off. */
   readonly finalizers?: readonly string[];
+  /** Put on an object whose deletion is asked for while it must not vanish yet; whoever acts on it takes it off. */
+  readonly keepsOnDelete?: (object: ApiObject) => readonly string[];
 }
 
 /** The admission of each kind that has one: `orch.dev/v1/Job` → Admission. */

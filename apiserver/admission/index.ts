@@ -79,6 +79,15 @@ const jobVersion: Admission = {
   },
 };
 
+/** A task that runs is stopped before the record of it goes: until then it holds its place on the node. */
+const allocation: Admission = {
+  keepsOnDelete: (object) =>
+    ENDED.has(valueAt(object, ['status', 'phase']) as string | undefined) ? [] : [ALLOCATION_FINALIZER],
+};
+
+const ENDED: ReadonlySet<string | undefined> = new Set(['complete', 'failed', 'lost']);
+const ALLOCATION_FINALIZER = 'orch.dev/allocation';
+
 const event: Admission = {
   names: 'segment',
   default: ({ object }) => annotate(object, TTL_ANNOTATION, EVENT_TTL),
@@ -90,6 +99,7 @@ export const builtinAdmission: AdmissionChain = new Map<string, Admission>([
   ['orch.dev/v1/Job', job],
   ['orch.dev/v1/JobVersion', jobVersion],
   ['orch.dev/v1/Evaluation', evaluation],
+  ['orch.dev/v1/Allocation', allocation],
   ['v1/Event', event],
   ['v1/Namespace', namespace],
 ]);

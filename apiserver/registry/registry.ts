@@ -238,9 +238,12 @@ export class Registry {
       plan: (current, now): Outcome => {
         if (current === undefined) throw notFound(kind, name);
         checkPreconditions(kind, preconditions, current.object);
-        if ((current.object.metadata.finalizers ?? []).length === 0) return { type: 'delete' };
-        if (current.object.metadata.deletionTimestamp !== undefined) return { type: 'none' };
-        return { type: 'put', object: prepareDeletion(current.object, now) };
+        const { metadata } = current.object;
+        const kept = admissionOf(this.admission, kind).keepsOnDelete?.(current.object) ?? [];
+        const finalizers = [...new Set([...(metadata.finalizers ?? []), ...kept])];
+        if (finalizers.length === 0) return { type: 'delete' };
+        if (metadata.deletionTimestamp !== undefined) return { type: 'none' };
+        return { type: 'put', object: prepareDeletion(current.object, finalizers, now) };
       },
     };
   }

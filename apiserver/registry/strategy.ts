@@ -135,12 +135,13 @@ export function prepareStatus(kind: ApiKind, body: Intake, old: ApiObject): ApiO
 }
 
 /** The object whose deletion was asked for and that must wait for its finalizers. */
-export function prepareDeletion(old: ApiObject, now: Instant): ApiObject {
+export function prepareDeletion(old: ApiObject, finalizers: readonly string[], now: Instant): ApiObject {
   const { resourceVersion: _, ...metadata } = old.metadata;
   return {
     ...old,
     metadata: {
       ...metadata,
+      finalizers: [...finalizers],
       generation: metadata.generation + 1,
       deletionTimestamp: toTimestampSeconds(now),
       deletionGracePeriodSeconds: 0,

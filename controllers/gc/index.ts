@@ -7,7 +7,7 @@
  * Nothing is swept: each object is looked at when it or what it depends on changes, and at the instant that its rule names.
  */
 import type { Duration } from '../../base/index.ts';
-import { keyOf, objectKey } from '../../client/index.ts';
+import { keyOf, objectKey, type Client } from '../../client/index.ts';
 import {
   AllocationKind,
   builtinKinds,
@@ -16,16 +16,19 @@ import {
   JobKind,
   JobVersionKind,
   NodeKind,
+  type Allocation,
   type AnyObject,
   type Kind,
   type Stored,
 } from '../../openapi/index.ts';
 import {
+  ALLOCATION_FINALIZER,
   allocationsByDeployment,
   allocationsByEvaluation,
   allocationsByJob,
   allocationsByNode,
   deploymentsByJob,
+  isClientTerminal,
   jobsByUid,
   versionsByJob,
 } from '../objects/index.ts';
@@ -89,13 +92,27 @@ interface Collection {
   readonly reads?: readonly Watch[];
   readonly indexes?: readonly Index[];
   rule?(object: Stored<AnyObject>, read: Reader, config: GcConfig): Verdict;
+  /** Of an object whose deletion was asked for: the finalizer that is taken off, and when. */
+  readonly release?: Release;
+}
+
+interface Release {
+  readonly finalizer: string;
+  readonly when: (object: Stored<AnyObject>) => boolean;
+}
+
+async function letGo(kind: Kind, object: Stored<AnyObject>, { finalizer, when }: Release, write: Client): Promise<void> {
+  const { name, namespace, finalizers = [], resourceVersion } = object.metadata;
+  if (!finalizers.includes(finalizer) || !when(object)) return;
+  const left = finalizers.filter((other) => other !== finalizer);
+  await write.patch(kind, name, namespace, { metadata: { resourceVersion, finalizers: left } });
 }
 
 export function gcControllers(config: GcConfig = defaultGcConfig): Controller[] {
   return kinds.map((kind) => collector(kind, collections[kind.kind] ?? {}, config));
 }
 
-function collector(kind: Kind, { reads = [], indexes = [], rule }: Collection, config: GcConfig): Controller {
+function collector(kind: Kind, { reads = [], indexes = [], rule, release }: Collection, config: GcConfig): Controller {
   const own = ownerIndex(kind);
   return defineController({
     name: `gc-${kind.plural}`,
@@ -108,7 +125,11 @@ function collector(kind: Kind, { reads = [], indexes = [], rule }: Collection, c
 
     async reconcile(key, { read, write, clock, log, memory, signal }) {
       const object = read.get(kind, key);
-      if (object === undefined || object.metadata.deletionTimestamp !== undefined) return settled;
+      if (object === undefined) return settled;
+      if (object.metadata.deletionTimestamp !== undefined) {
+        if (release !== undefined) await letGo(kind, object, release, write);
+        return settled;
+      }
       const orphaned = await ownersAreGone(object, kinds, read, write);
       const verdict = orphaned
         ? ({ type: 'collect', at: 0, because: 'its owners are gone' } as const)
@@ -132,6 +153,7 @@ const collection = <T extends AnyObject>(
     reads?: readonly Watch[];
     indexes?: readonly Index[];
     rule: (object: Stored<T>, read: Reader, config: GcConfig) => Verdict;
+    release?: Release;
   },
 ): Collection => of;
 
@@ -150,6 +172,7 @@ const collections: Readonly<Record<string, Collection>> = {
     ],
     indexes: [allocationsByEvaluation, allocationsByJob, jobsByUid],
     rule: allocationRule,
+    release: { finalizer: ALLOCATION_FINALIZER, when: (object) => isClientTerminal(object as Stored<Allocation>) },
   }),
   Deployment: collection(DeploymentKind, {
     reads: [

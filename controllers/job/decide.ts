@@ -7,6 +7,7 @@ import {
   isFinished,
   isSystem,
   isTemplate,
+  isTerminal,
   JOB_FINALIZER,
   jobRef,
   jobVersionName,
@@ -33,7 +34,7 @@ export interface Plan {
 export function decide(observed: Observed, now: Instant): Plan {
   const { job } = observed;
   const version = versionOfSpec(observed, now);
-  const evaluations = [...register(observed, version.number), ...answerFailures(observed)];
+  const evaluations = [...register(observed, version.number), ...answerFailures(observed), ...answerDeletions(observed)];
   const status = summarise(observed, version.number, evaluations.length > 0, now);
   const stable = markStable(observed);
   const isStable = version.status.stable === true || stable.some((change) => change.version.spec.version === version.number);
@@ -149,6 +150,38 @@ function answerFailures({ job, allocations, evaluations }: Observed): Change[] {
     open,
   );
   return [{ type: 'createEvaluation', evaluation, because: `${open.length} allocations failed` }];
+}
+
+/**
+ * One Evaluation for the allocations that somebody deletes while they are wanted, and one for those that vanished without a word.
+ * The latter are known by the counts of the status, which are written with the Evaluation: so it is asked once.
+ */
+function answerDeletions({ job, allocations, evaluations }: Observed): Change[] {
+  if (isStopped(job) || isDeleted(job) || isTemplate(job.spec)) return [];
+  const { uid, resourceVersion } = job.metadata;
+  const ask = (name: string, names: readonly string[], because: string): Change[] => {
+    if (evaluations.some((e) => e.metadata.name === name)) return [];
+    return [{ type: 'createEvaluation', evaluation: newEvaluation(name, jobRef(job), 'alloc-stop', {}, names), because }];
+  };
+  const deleted = allocations.filter((a) => a.metadata.deletionTimestamp !== undefined && !isTerminal(a)).map((a) => a.metadata.name); // prettier-ignore
+  if (deleted.length > 0) {
+    const some = deleted.sort().slice(0, FAILURES_AT_ONCE);
+    return ask(derivedUuid(uid, 'alloc-deleted', ...some), some, `${deleted.length} allocations are being deleted`);
+  }
+  const vanished = vanishedSince(job.status, allocations);
+  return vanished === 0 ? [] : ask(derivedUuid(uid, 'alloc-vanished', resourceVersion), [], `${vanished} allocations vanished`);
+}
+
+/** How many of the allocations that had not ended when they were last counted are not there any more. */
+function vanishedSince(before: JobStatus | undefined, allocations: readonly Stored<Allocation>[]): number {
+  let live = 0;
+  let ended = 0;
+  for (const { starting = 0, running = 0, unknown = 0, complete = 0, failed = 0, lost = 0 } of before?.groups ?? []) {
+    live += starting + running + unknown;
+    ended += complete + failed + lost;
+  }
+  const endedNow = allocations.filter(isClientTerminal).length;
+  return Math.max(0, live - (allocations.length - endedNow) - Math.max(0, endedNow - ended));
 }
 
 /** It ended though it was to run, and neither a replacement nor a delayed evaluation was made for it. A batch task may end well. */

@@ -1,8 +1,11 @@
 import type { Instant } from '../../base/index.ts';
 import type { Evaluation, GroupSummary, JobStatus, Stored } from '../../openapi/index.ts';
 import {
+  adviseOnFailure,
   clientPhase,
+  driversOf,
   evaluationPhase,
+  explainFailure,
   isDeleted,
   isFinished,
   isTemplate,
@@ -78,36 +81,53 @@ function groupsOf({ job, allocations }: Observed, queued: Readonly<Record<string
 /** What the evaluation that was worked on last could not place. */
 function queuedByGroup({ job, evaluations }: Observed): Readonly<Record<string, number>> {
   if (job.spec.stop === true || isDeleted(job)) return {};
-  const worked = evaluations.filter((e) => e.status?.queued !== undefined && evaluationPhase(e) !== 'cancelled');
-  return (
-    worked.reduce<Stored<Evaluation> | undefined>((a, b) => (a === undefined || revision(b) > revision(a) ? b : a), undefined)
-      ?.status?.queued ?? {}
-  );
+  return lastWorked({ evaluations })?.status?.queued ?? {};
 }
 
-function observations({ job }: Observed, phase: Phase, queued: Readonly<Record<string, number>>): Observation[] {
-  const waiting = Object.entries(queued).filter(([, count]) => count > 0);
-  const dead = phase === 'dead';
-  const seen: Observation[] = [
-    waiting.length === 0
-      ? { type: 'Placed', status: 'True', reason: 'NothingQueued', message: 'No placement waits for capacity.' }
-      : {
-          type: 'Placed',
-          status: 'False',
-          reason: 'WaitingForCapacity',
-          message: `Waiting for capacity: ${waiting.map(([group, count]) => `${count} of group ${group}`).join(', ')}.`,
-        },
-    dead
-      ? job.spec.stop === true
-        ? { type: 'Dead', status: 'True', reason: 'Stopped', message: 'The job was stopped.' }
-        : { type: 'Dead', status: 'True', reason: 'Complete', message: 'Nothing of the job runs and nothing will.' }
-      : { type: 'Dead', status: 'False', reason: 'Active', message: 'The job is not finished.' },
-  ];
+/** The evaluation that the scheduler spoke on last. */
+function lastWorked({ evaluations }: Pick<Observed, 'evaluations'>): Stored<Evaluation> | undefined {
+  return evaluations
+    .filter((e) => e.status?.queued !== undefined && evaluationPhase(e) !== 'cancelled')
+    .reduce<Stored<Evaluation> | undefined>((a, b) => (a === undefined || revision(b) > revision(a) ? b : a), undefined);
+}
+
+function observations(observed: Observed, phase: Phase, queued: Readonly<Record<string, number>>): Observation[] {
+  const { job } = observed;
+  const seen = [placement(observed, queued), ending(observed, phase)];
   if (isTemplate(job.spec)) {
     const message = 'Periodic and parameterized jobs are kept, but nothing launches them yet.';
     seen.push({ type: 'Launchable', status: 'False', reason: 'NotImplemented', message });
   }
   return seen;
+}
+
+/** Whether anything waits for a place, why, and what shows more. */
+function placement(observed: Observed, queued: Readonly<Record<string, number>>): Observation {
+  const waiting = Object.entries(queued).filter(([, count]) => count > 0);
+  if (waiting.length === 0)
+    return { type: 'Placed', status: 'True', reason: 'NothingQueued', message: 'No placement waits for capacity.' };
+  const failures = lastWorked(observed)?.status?.failedPlacements ?? {};
+  const reasons = waiting.map(([group, count]) => {
+    const metric = failures[group];
+    if (metric === undefined) return `${count} of group ${group} wait for capacity`;
+    return explainFailure(group, metric, driversOf(observed.job.spec, group));
+  });
+  const metrics = Object.values(failures);
+  const unfit = metrics.some((metric) => (metric.nodesFiltered ?? 0) === (metric.nodesEvaluated ?? 0));
+  const advice = metrics[0] === undefined ? '' : ` ${adviseOnFailure(metrics[0])}.`;
+  const reason = unfit ? 'NoFeasibleNode' : 'WaitingForCapacity';
+  return { type: 'Placed', status: 'False', reason, message: `${reasons.join('; ')}.${advice}` };
+}
+
+function ending({ job, allocations }: Observed, phase: Phase): Observation {
+  const dead = (reason: string, message: string): Observation => ({ type: 'Dead', status: 'True', reason, message });
+  if (phase !== 'dead') return { type: 'Dead', status: 'False', reason: 'Active', message: 'The job is not finished.' };
+  if (job.spec.stop === true) return dead('Stopped', 'The job was stopped.');
+  const failed = allocations.filter((a) => clientPhase(a) === 'failed' && a.spec.nextAllocation === undefined);
+  if (failed.length === 0) return dead('Complete', 'Nothing of the job runs and nothing will.');
+  const first = failed[0]!;
+  const advice = `orchctl alloc status ${first.metadata.name.slice(0, 8)} tells what happened to ${first.spec.name}`;
+  return dead('Failed', `${failed.length} of its allocations failed and will not be tried again. ${advice}.`);
 }
 
 const revision = (object: { metadata: { resourceVersion: string } }): number => Number(object.metadata.resourceVersion);

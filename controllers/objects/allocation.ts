@@ -6,6 +6,9 @@ export type ClientPhase = NonNullable<AllocationStatus['phase']>;
 
 export const clientPhase = (allocation: Stored<Allocation>): ClientPhase => allocation.status?.phase ?? 'pending';
 
+/** Keeps an Allocation whose deletion is asked for until its tasks have ended. */
+export const ALLOCATION_FINALIZER = 'orch.dev/allocation';
+
 /** Nothing of it runs any more, and nothing will. */
 export function isClientTerminal(allocation: Stored<Allocation>): boolean {
   const phase = clientPhase(allocation);
@@ -18,8 +21,10 @@ export const isTerminal = (allocation: Stored<Allocation>): boolean =>
 
 /** The verdict of its node; an allocation that failed before there was one is not healthy. */
 export function healthOf(allocation: Stored<Allocation>): 'healthy' | 'unhealthy' | 'undecided' {
-  const verdict = allocation.status?.deploymentHealth?.healthy;
-  if (verdict !== undefined) return verdict ? 'healthy' : 'unhealthy';
+  const { healthy, deployment } = allocation.status?.deploymentHealth ?? {};
+  // A verdict for another deployment is none for this one: the node has not judged it anew yet.
+  const isOfThis = deployment === undefined || deployment === allocation.spec.deployment;
+  if (healthy !== undefined && isOfThis) return healthy ? 'healthy' : 'unhealthy';
   return clientPhase(allocation) === 'failed' ? 'unhealthy' : 'undecided';
 }
 

@@ -23,8 +23,8 @@ import {
   type Kind,
   type Stored,
 } from '../../openapi/index.ts';
+import { driversOf, explainFailure } from '../objects/index.ts';
 import { evaluate, type Plan } from './plan/evaluate.ts';
-import { explainFailure } from './plan/explain.ts';
 import { isNothingNew, operationsOf, Reservation, send } from './plan/write.ts';
 import { BlockedEvaluations } from './queue/blocked.ts';
 import { Broker, type Entry } from './queue/broker.ts';
@@ -432,7 +432,7 @@ export class Scheduler {
     const job = this.#cluster.job(plan.job);
     if (job !== undefined)
       for (const [group, metric] of missing)
-        this.#events?.record(job, 'Warning', 'PlacementFailed', explainFailure(group, metric));
+        this.#events?.record(job, 'Warning', 'PlacementFailed', explainFailure(group, metric, driversOf(job.spec, group)));
   }
 }
 

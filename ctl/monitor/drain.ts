@@ -42,6 +42,7 @@ async function followNode(
 ): Promise<'complete' | 'cancelled' | undefined> {
   let strategy: string | undefined;
   let down = false;
+  let waitedFor: string | undefined;
   for await (const node of watchOne(client, NodeKind, name, undefined, { clock, signal })) {
     if (node === undefined) throw new CommandError(`Node "${name}" was removed while it was drained`);
     if (node.status?.phase === 'down' && !down) tell(`Node "${name}" is down; what ran there is replaced`);
@@ -53,6 +54,9 @@ async function followNode(
       }
       return 'complete';
     }
+    const waitsFor = node.status?.drain?.waitingFor;
+    if (waitsFor !== undefined && waitsFor !== waitedFor) tell(`Drain of node "${name}" waits for ${waitsFor}`);
+    waitedFor = waitsFor;
     const now = JSON.stringify({ ...node.spec.drain, startedAt: undefined });
     if (strategy !== undefined && strategy !== now) tell(`Node "${name}" drain updated: ${drainWords(node.spec.drain)}`);
     strategy = now;

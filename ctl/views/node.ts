@@ -116,8 +116,10 @@ function basics({ node, stats }: NodeState, view: View, short: boolean): string 
 /** `false`, or `true` with how far it is: `true; 3 allocations left, until 2026-…`. */
 function drainText({ spec, status }: Stored<Node>): string {
   if (spec.drain === undefined) return 'false';
-  const remaining = status?.drain?.remaining;
-  return remaining === undefined ? 'true' : `true; ${remaining} ${remaining === 1 ? 'allocation' : 'allocations'} left`;
+  const { remaining, waitingFor } = status?.drain ?? {};
+  if (remaining === undefined) return 'true';
+  const waits = waitingFor === undefined ? '' : `; waits for ${waitingFor}`;
+  return `true; ${remaining} ${remaining === 1 ? 'allocation' : 'allocations'} left${waits}`;
 }
 
 function volumesAndDrivers({ status }: Stored<Node>, view: View): string[] {

@@ -429,11 +429,14 @@ export class AllocationRunner {
     const verdict = decideHealth(rules, watch, this.#members(), [...results, ...missing], now);
     switch (verdict.state) {
       case 'healthy':
-        this.#health = { ...this.#health, verdict: { healthy: true, time: toTimestamp(now) } };
+        this.#health = { ...this.#health, verdict: { healthy: true, time: toTimestamp(now), ...this.#judgedFor() } };
         this.#save();
         break;
       case 'unhealthy':
-        this.#health = { ...this.#health, verdict: { healthy: false, time: toTimestamp(now), reason: verdict.reason } };
+        this.#health = {
+          ...this.#health,
+          verdict: { healthy: false, time: toTimestamp(now), reason: verdict.reason, ...this.#judgedFor() },
+        };
         this.#log.warn('allocation is unhealthy', { because: verdict.reason });
         for (const task of this.#tasks) task.note(taskEvents.allocUnhealthy(now, verdict.reason));
         this.#save();
@@ -441,6 +444,12 @@ export class AllocationRunner {
       case 'undecided':
         if (verdict.wakeAt !== undefined) this.#healthTimer = clock.after(verdict.wakeAt - now, () => this.#settle());
     }
+  }
+
+  /** A verdict says which deployment it is for: a later one must not take it for its own. */
+  #judgedFor(): { deployment?: string } {
+    const { deployment } = this.#allocation.spec;
+    return deployment === undefined ? {} : { deployment };
   }
 
   #settleEnd(): void {

@@ -39,7 +39,7 @@ export function decide(desired: readonly Stored<Allocation>[], local: readonly L
       continue;
     }
     if (own.terminal) continue;
-    if (allocation.spec.desired !== 'run') {
+    if (!isWanted(allocation)) {
       const skipDelay = allocation.spec.desiredTransition?.noShutdownDelay === true;
       if (own.goal === 'run')
         steps.push({ do: 'stop', id: own.id, skipDelay, because: allocation.spec.desiredDescription ?? 'it shall stop' });
@@ -50,7 +50,7 @@ export function decide(desired: readonly Stored<Allocation>[], local: readonly L
   for (const allocation of desired) {
     if (byId.has(allocation.metadata.name)) continue;
     if (isTerminalPhase(allocation.status?.phase)) continue;
-    if (allocation.spec.desired !== 'run') {
+    if (!isWanted(allocation)) {
       steps.push({ do: 'reportNeverStarted', allocation });
       continue;
     }
@@ -59,6 +59,10 @@ export function decide(desired: readonly Stored<Allocation>[], local: readonly L
   }
   return steps;
 }
+
+/** It shall run, and nobody has asked for its deletion. */
+const isWanted = ({ spec, metadata }: Stored<Allocation>): boolean =>
+  spec.desired === 'run' && metadata.deletionTimestamp === undefined;
 
 /** What must end here first: the allocation that it replaces, or one that still holds a port it was given. */
 function obstacle(allocation: Stored<Allocation>, local: readonly LocalAllocation[]): string | undefined {

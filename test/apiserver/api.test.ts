@@ -42,6 +42,9 @@ const allocation = (n: number, nodeName = 'n1', more: Partial<Allocation['spec']
   },
 });
 
+/** One whose record may go at once. */
+const ended = (n: number): Allocation => ({ ...allocation(n), status: { phase: 'complete' } });
+
 const pool = (name: string, labels?: Record<string, string>) => ({
   metadata: { name, ...(labels && { labels }) },
   spec: { description: name },
@@ -634,13 +637,14 @@ t.test('watch: every event once and in order, under concurrent writes', async (t
     Array.from({ length: 20 }, async (_, i) => {
       const { metadata } = await client.create(AllocationKind, allocation(1000 + i));
       for (let n = 0; n < 5; n++) await client.patch(AllocationKind, metadata.name, 'default', { spec: { priority: n } });
+      await client.patch(AllocationKind, metadata.name, 'default', { status: { phase: 'lost' } }, { subresource: 'status' });
       await client.delete(AllocationKind, metadata.name, 'default');
     }),
   );
   for (const watching of watches) {
     const perObject = new Map<string, string[]>();
     let last = 0;
-    for (let i = 0; i < 20 * 7; i++) {
+    for (let i = 0; i < 20 * 8; i++) {
       const event = (await watching.next())!;
       const version = Number(event.object.metadata.resourceVersion);
       if (version <= last) t.fail('versions rise');
@@ -649,7 +653,7 @@ t.test('watch: every event once and in order, under concurrent writes', async (t
       perObject.set(name, [...(perObject.get(name) ?? []), `${event.type[0]}${event.object.spec.priority ?? ''}`]);
     }
     t.ok(
-      [...perObject.values()].every((events) => events.join() === 'A,M0,M1,M2,M3,M4,D4'),
+      [...perObject.values()].every((events) => events.join() === 'A,M0,M1,M2,M3,M4,M4,D4'),
       'one history per object',
     );
     watching.close();
@@ -659,7 +663,7 @@ t.test('watch: every event once and in order, under concurrent writes', async (t
 t.test('watch: a batch that was cut in the middle is resumed without a gap', async (t) => {
   const { client } = server;
   const before = (await client.list(AllocationKind)).metadata.resourceVersion;
-  const { revision } = await client.batch([1, 2, 3].map((i) => ({ operation: 'create', object: { apiVersion: 'orch.dev/v1', kind: 'Allocation', ...allocation(2000 + i) } }))); // prettier-ignore
+  const { revision } = await client.batch([1, 2, 3].map((i) => ({ operation: 'create', object: { apiVersion: 'orch.dev/v1', kind: 'Allocation', ...ended(2000 + i) } }))); // prettier-ignore
   const cut = await server.watch(`${ALLOCATIONS}?watch=true&resourceVersion=${before}`);
   t.equal((await cut.next())!.object.metadata.resourceVersion, revision, 'one revision for all three');
   cut.close();
@@ -796,7 +800,7 @@ t.test('batches', async (t) => {
   const api = { apiVersion: 'orch.dev/v1', namespace: 'default' };
   const create = (n: number) => ({ operation: 'create' as const, object: { apiVersion: 'orch.dev/v1', kind: 'Allocation', ...allocation(n), status: { phase: 'pending' as const } } }); // prettier-ignore
   const name = (n: number): string => allocation(n).metadata.name!;
-  const made = await client.batch([4000, 4001, 4002].map(create));
+  const made = await client.batch([...[4000, 4001, 4002].map(create), { operation: 'create', object: { apiVersion: 'orch.dev/v1', kind: 'Allocation', ...ended(4004) } }]); // prettier-ignore
   t.match(made.results, [{ code: 201, name: name(4000) }, { code: 201 }, { code: 201 }]);
   t.equal(new Set(made.results.map((result) => result.resourceVersion)).size, 1, 'one transaction');
   t.equal((await client.get(AllocationKind, name(4000), 'default')).status!.phase, 'pending', 'create keeps its status');
@@ -813,6 +817,7 @@ t.test('batches', async (t) => {
       patch: { status: { phase: 'running' } },
     },
     { operation: 'delete', kind: 'Allocation', ...api, name: name(4002) },
+    { operation: 'delete', kind: 'Allocation', ...api, name: name(4004) },
     create(4003),
   ]);
   t.equal(new Set(mixed.results.slice(0, 3).map((result) => result.resourceVersion)).size, 1);
@@ -822,6 +827,10 @@ t.test('batches', async (t) => {
     'two patches of one object',
   );
   t.match(await client.get(AllocationKind, name(4001), 'default'), { status: { phase: 'running' } });
+  t.equal(await client.find(AllocationKind, name(4004), 'default'), undefined, 'one that has ended is gone');
+  const lingers = { metadata: { deletionTimestamp: /^20/, finalizers: ['orch.dev/allocation'] } };
+  t.match(await client.get(AllocationKind, name(4002), 'default'), lingers, 'one that may run stays until its node has said that it ended'); // prettier-ignore
+  await client.patch(AllocationKind, name(4002), 'default', { metadata: { finalizers: null } });
   t.equal(await client.find(AllocationKind, name(4002), 'default'), undefined);
 
   const before = await server.store.revision();

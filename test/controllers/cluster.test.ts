@@ -24,8 +24,12 @@ const start = (identity: string): ReturnType<typeof startControllers> =>
   startControllers({ ...plane, names: controllerNames, identity, config: { node: { heartbeatGrace: 50, heartbeatTtl: 100 } } });
 const first = await start('first');
 const second = await start('second');
-const agents = await Promise.all([1, 2, 3].map(() => new FakeAgent({ ...plane, behaviour }).start()));
+const agents = await Promise.all(
+  [1, 2, 3].map(() => new FakeAgent({ ...plane, behaviour, holdsOn: (a) => holdsOn.has(a.metadata.name) }).start()),
+);
 const jobName = 'tour';
+/** Allocations whose tasks take their time to end. */
+const holdsOn = new Set<string>();
 /** Images of which no allocation gets healthy. */
 const broken = new Set<string>();
 /** The most allocations that were not serving at a time, while somebody counts. */
@@ -97,6 +101,28 @@ t.test('a version that does not get healthy is taken back', async (t) => {
   await jobWhere((j) => j.status?.version === 3 && j.status.stable === true);
   await until(() => serving().length === 3 && own().filter((a) => a.spec.desired === 'run').length === 3);
   t.same(own().filter((a) => a.spec.desired === 'run').map((a) => a.spec.index).sort(), [0, 1, 2]); // prettier-ignore
+});
+
+t.test('a running allocation that is deleted is stopped, replaced at once, and gone when it has ended', async (t) => {
+  const victim = serving()[0]!;
+  holdsOn.add(victim.metadata.name);
+  await client.delete(AllocationKind, victim.metadata.name, 'default');
+  await until(() => serving().length === 3 && serving().every((a) => a.metadata.name !== victim.metadata.name));
+  const left = own().find((a) => a.metadata.name === victim.metadata.name);
+  t.match(left, { spec: { desired: 'stop' }, status: { phase: 'running' } }, 'its record stays while its task runs');
+  t.ok(left?.metadata.deletionTimestamp);
+  await client.patch(AllocationKind, victim.metadata.name, 'default', { status: { phase: 'complete' } }, { subresource: 'status' }); // prettier-ignore
+  await until(() => own().every((a) => a.metadata.name !== victim.metadata.name));
+  t.same(serving().map((a) => a.spec.index).sort(), [0, 1, 2]); // prettier-ignore
+});
+
+t.test('an allocation that vanishes is replaced', async (t) => {
+  const victim = serving()[0]!;
+  holdsOn.add(victim.metadata.name);
+  await client.delete(AllocationKind, victim.metadata.name, 'default');
+  await client.patch(AllocationKind, victim.metadata.name, 'default', { metadata: { finalizers: [] } });
+  await until(() => serving().length === 3 && own().every((a) => a.metadata.name !== victim.metadata.name));
+  t.pass();
 });
 
 t.test('a node that dies is down, what ran there is lost and replaced', async (t) => {

@@ -55,7 +55,7 @@ t.test('a job from its registration to its removal', async (t) => {
     await answer(first, { phase: 'complete', queued: { web: 1 } });
     now = await jobWhere('life', (j) => j.status?.groups?.[0]?.queued === 1 && j.status.groups[0].starting === 1);
     t.equal(now.status!.phase, 'running');
-    t.match(now.status!.conditions, [{ type: 'Placed', status: 'False', message: 'Waiting for capacity: 1 of group web.' }]);
+    t.match(now.status!.conditions, [{ type: 'Placed', status: 'False', message: '1 of group web wait for capacity.' }]);
 
     // It fails: asked about once, however often it is looked at.
     await report(alloc, { phase: 'failed' });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { derivedUuid } from '../../base/index.ts';
 import { countGroups } from '../../controllers/deployment/count.ts';
 import { decide as decideDeployment, isOver, type Plan as DeploymentPlan } from '../../controllers/deployment/decide.ts';
 import type { Observed as DeploymentObserved } from '../../controllers/deployment/observe.ts';
@@ -77,6 +78,10 @@ t.test('job', async (t) => {
           return [change.status.phase!];
       }
     });
+  const leaving = (a: Stored<Allocation>): Stored<Allocation> => ({
+    ...a,
+    metadata: { ...a.metadata, deletionTimestamp: at(0) },
+  });
   const deleted = { deletionTimestamp: at(0), generation: 2 };
   const cases: [string, Partial<JobObserved>, string[]][] = [
     ['new', {}, ['version 0 of generation 1', 'job-register', 'pending']],
@@ -97,6 +102,12 @@ t.test('job', async (t) => {
     ['service that ended well', { job: job({}, registered), versions: [version(0)], allocations: [allocation({}, { phase: 'complete' })] }, ['alloc-failure', 'running']],
     ['failed and replaced', { job: job({}, registered), versions: [version(0)], allocations: [allocation({ nextAllocation: 'b' }, { phase: 'failed' }), allocation()] }, ['running']],
     ['failed in a system job', { job: job({ type: 'system' }, registered), versions: [version(0)], allocations: [allocation({}, { phase: 'failed' })] }, ['running']],
+    ['an allocation is being deleted', { job: job({}, registered), versions: [version(0)], allocations: [leaving(allocation())] }, ['alloc-stop', 'running']],
+    ['its deletion was asked about', { job: job({}, registered), versions: [version(0)], allocations: [leaving(allocation({}, { phase: 'running' }, 'x'))], evaluations: [evaluation({}, { phase: 'complete' }, { name: derivedUuid('web-uid', 'alloc-deleted', 'x') })] }, ['running']],
+    ['an allocation vanished', { job: job({}, { ...registered, groups: [{ name: 'web', running: 2 }] }), versions: [version(0)], allocations: [allocation()] }, ['alloc-stop', 'running']],
+    ['one ended, its record is still there', { job: job({}, { ...registered, groups: [{ name: 'web', running: 2 }] }), versions: [version(0)], allocations: [allocation(), allocation({ desired: 'stop' }, { phase: 'complete' })] }, ['running']],
+    ['the record of one that ended was collected', { job: job({}, { ...registered, groups: [{ name: 'web', running: 1, complete: 1 }] }), versions: [version(0)], allocations: [allocation()] }, ['running']],
+    ['allocations of a stopped job vanished', { job: job({ stop: true }, { ...registered, groups: [{ name: 'web', running: 2 }] }), versions: [version(0)], allocations: [] }, ['dead']],
     ['deployment succeeded', { job: job({}, registered), versions: [version(0)], allocations: [allocation()], deployments: [deployment({}, { phase: 'successful' })] }, ['stable 0', 'running']],
     ['deleted', { job: job({}, registered, deleted), versions: [version(0)] }, ['job-deregister', 'dead']],
     ['stopped and deleted at once', { job: job({ stop: true }, registered, { ...deleted, generation: 3 }), versions: [version(0)] }, ['version 1 of generation 2', 'job-deregister', 'dead']],
@@ -125,6 +136,21 @@ t.test('job', async (t) => {
     NOW,
   ).changes.find((change) => change.type === 'setStatus')!.status;
   t.match(summary, { latestDeployment: 'newer', groups: [{ name: 'web', desired: 2, queued: 3, running: 1, starting: 1 }, { name: 'gone', desired: 0, complete: 1 }] }); // prettier-ignore
+
+  const conditions = (part: Partial<JobObserved>): string[] =>
+    decideJob(observed(part), NOW)
+      .changes.flatMap((change) => (change.type === 'setStatus' ? (change.status.conditions ?? []) : []))
+      .map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`);
+  t.same(
+    conditions({ job: job({ type: 'batch' }, registered), versions: [version(0)], allocations: [allocation({}, { phase: 'failed' }, 'abcdefgh-1')], evaluations: [{ ...registration, metadata: { ...registration.metadata, annotations: { 'orch.dev/allocations': 'abcdefgh-1' } }, spec: { ...registration.spec, trigger: 'alloc-failure' } }] }),
+    ['Placed=True NothingQueued: No placement waits for capacity.', 'Dead=True Failed: 1 of its allocations failed and will not be tried again. orchctl alloc status abcdefgh tells what happened to web.web[0].'],
+    'a job that failed does not read as if it were complete',
+  ); // prettier-ignore
+  const unplaced = { nodesEvaluated: 3, nodesFiltered: 3, constraintFiltered: { 'missing drivers': 3 }, coalescedFailures: 1 };
+  t.same(
+    conditions({ job: job({}, registered), versions: [version(0)], evaluations: [evaluation({}, { phase: 'blocked', queued: { web: 2 }, failedPlacements: { web: unplaced } })] })[0],
+    'Placed=False NoFeasibleNode: 2 allocations of group "web" cannot be placed: driver raw_exec is missing or unhealthy on 3 of 3 nodes. orchctl node status NODE shows the drivers of a node and what is wrong with them.',
+  ); // prettier-ignore
 
   t.test('what was applied is not decided again', async (t) => {
     for (let seed = 1; seed <= 300; seed++) {
@@ -363,6 +389,7 @@ t.test('drain', async (t) => {
     [
       plan.spec,
       plan.status?.drain && `${plan.status.drain.phase} ${plan.status.drain.remaining}`,
+      plan.status?.drain?.waitingFor && `waits for ${plan.status.drain.waitingFor}`,
       ...plan.migrations.map(({ allocations }) => `move ${allocations.map((a) => a.spec.index).join('+')}`),
       plan.wakeAt !== undefined && `wake +${(plan.wakeAt - NOW) / 1000}`,
     ]
@@ -383,15 +410,17 @@ t.test('drain', async (t) => {
     ['two at a time', { here: [a, b], job: job({ groups: [{ name: 'web', count: 2, migrate: { maxParallel: 2 }, tasks: [] }] }) }, 'draining 2, move 0+1, wake +3540'],
     ['health is left to people', { here: [allocation()], job: job({ groups: [{ name: 'web', count: 1, migrate: { healthCheck: 'manual' }, tasks: [] }] }) }, 'draining 1, move 0, wake +3540'],
     ['stopped job', { here: [a], job: job({ stop: true }) }, 'draining 1, wake +3540'],
-    ['batch may finish', { here: [batch] }, 'draining 1, wake +3540'],
+    ['batch may finish', { here: [batch] }, 'draining 1, waits for 1 batch allocations to finish, wake +3540'],
     ['the deadline has passed', { node: draining('30s'), here: [a, b, batch] }, 'draining 3, move 0+1+0'],
     ['forced', { node: draining('-1s'), here: [a, b] }, 'draining 2, move 0+1'],
-    ['no deadline', { node: draining(), here: [batch] }, 'draining 1'],
+    ['no deadline', { node: draining(), here: [batch] }, 'draining 1, waits for 1 batch allocations to finish'],
     ['system last', { here: [a, system] }, 'draining 2, wake +3540'],
     ['system alone', { here: [system] }, 'draining 1, move 0, wake +3540'],
     ['system ignored', { node: draining('1h', { ignoreSystemJobs: true }), here: [system] }, 'done'],
     ['all gone', { here: [allocation({ desired: 'stop' }, { phase: 'complete' })] }, 'done'],
-    ['all gone, the replacement not healthy', { here: [allocation({ desired: 'stop', ...marked }, { phase: 'complete' })], elsewhere: [allocation({ nodeName: 'n2' })] }, 'draining 0, wake +3540'],
+    ['all gone, the replacement not healthy', { here: [allocation({ desired: 'stop', ...marked }, { phase: 'complete' })], elsewhere: [allocation({ nodeName: 'n2' })] }, 'draining 0, waits for the replacement of web.web[0] to be healthy (orchctl job status web), wake +3540'],
+    ['without a deadline the replacement is waited for', { node: draining(), here: [allocation({ desired: 'stop', ...marked }, { phase: 'complete' })] }, 'draining 0, waits for the replacement of web.web[0] to be healthy (orchctl job status web)'],
+    ['its deadline passed while the replacement is not healthy', { node: draining('30s'), here: [allocation({ desired: 'stop', ...marked }, { phase: 'complete' })] }, 'done'],
     ['wish fulfilled', { node: node({ drain: { ...started, remaining: 0 } }, { eligibility: 'ineligible' }), here: [] }, 'complete 0'],
     ['wish taken back', { node: node({ drain: { ...started, remaining: 1 } }), here: [a] }, 'cancelled 1'],
   ]; // prettier-ignore

@@ -16,6 +16,8 @@ export interface FakeAgentOptions {
   readonly log: Logger;
   readonly spec?: Partial<NodeSpec>;
   /** What becomes of an allocation that is to run. Default: it runs and is healthy. Undefined: nothing yet. */
+  /** Whether the tasks of one that shall stop go on running. */
+  readonly holdsOn?: (allocation: Stored<Allocation>) => boolean;
   readonly behaviour?: (allocation: Stored<Allocation>) => AllocationStatus | undefined;
 }
 
@@ -83,8 +85,9 @@ export class FakeAgent {
     const { spec, status = {}, metadata } = allocation;
     const { behaviour = () => ({ phase: 'running', deploymentHealth: { healthy: true } }) } = this.#options;
     const ended = status.phase === 'complete' || status.phase === 'failed' || status.phase === 'lost';
-    if (ended) return;
-    const next: AllocationStatus | undefined = spec.desired === 'run' ? behaviour(allocation) : { phase: 'complete' };
+    const isWanted = spec.desired === 'run' && metadata.deletionTimestamp === undefined;
+    if (ended || (!isWanted && this.#options.holdsOn?.(allocation) === true)) return;
+    const next: AllocationStatus | undefined = isWanted ? behaviour(allocation) : { phase: 'complete' };
     if (
       next === undefined ||
       (next.phase === status.phase && next.deploymentHealth?.healthy === status.deploymentHealth?.healthy)

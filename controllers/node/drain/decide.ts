@@ -37,12 +37,15 @@ export function decide(observed: Observed, now: Instant): Plan {
   const running = node.status?.drain?.phase === 'draining' ? node.status.drain : undefined;
   if (node.spec.eligibility !== 'ineligible') return { spec: 'ineligible', migrations: [], because: 'it drains' };
   const moving = allocations.filter((a) => !isClientTerminal(a) && !isSpared(a, wish));
+  const unhealthy = moving.length > 0 ? [] : unhealthyReplacements(observed);
+  const waitingFor = reasonToWait(observed, moving, unhealthy);
   const drain: DrainStatus = {
     phase: 'draining',
     startedAt: running?.startedAt ?? toTimestamp(now),
     updatedAt: running?.updatedAt ?? toTimestamp(now),
     remaining: moving.length,
     ...(wish.message !== undefined && { message: wish.message }),
+    ...(waitingFor !== undefined && { waitingFor }),
   };
   const events =
     running === undefined ? { events: appendEvent(node.status?.events, 'Drain', 'Node drain strategy set', now) } : {};
@@ -52,7 +55,7 @@ export function decide(observed: Observed, now: Instant): Plan {
 
   const deadline = deadlineOf(wish, drain.startedAt!);
   const overdue = deadline !== undefined && deadline <= now;
-  if (moving.length === 0 && (overdue || replacementsAreHealthy(observed)))
+  if (moving.length === 0 && (overdue || unhealthy.length === 0))
     return { spec: 'done', migrations: [], because: 'nothing is left' };
   const open = moving.filter((a) => !isTerminal(a) && a.spec.desiredTransition?.migrate !== true);
   const chosen = overdue ? open : choose(observed, open, moving);
@@ -139,23 +142,33 @@ function isHealthy(a: Stored<Allocation>, group: TaskGroup): boolean {
   return a.status?.deploymentHealth?.healthy ?? by === 'manual';
 }
 
-/** Everything that was moved off the node serves again elsewhere, or is not wanted any more. */
-function replacementsAreHealthy({ allocations, jobs }: Observed): boolean {
-  return allocations
-    .filter((a) => a.spec.desiredTransition?.migrate === true && a.spec.jobType === 'service')
-    .every(({ spec }) => {
-      const { job, running } = jobs.get(spec.jobUID)!;
-      const group = job?.spec.groups?.find((g) => g.name === spec.group);
-      if (
-        job === undefined ||
-        job.spec.stop === true ||
-        isDeleted(job) ||
-        group === undefined ||
-        spec.index >= (group.count ?? 1)
-      )
-        return true;
-      return running.some((a) => a.spec.name === spec.name && a.spec.nodeName !== spec.nodeName && isHealthy(a, group));
-    });
+/** By name, what was moved off the node and does not serve elsewhere yet, though it is still wanted. */
+function unhealthyReplacements({ allocations, jobs }: Observed): string[] {
+  const moved = allocations.filter((a) => a.spec.desiredTransition?.migrate === true && a.spec.jobType === 'service');
+  const missing = moved.filter(({ spec }) => {
+    const { job, running } = jobs.get(spec.jobUID)!;
+    const group = job?.spec.groups?.find((g) => g.name === spec.group);
+    if (job === undefined || job.spec.stop === true || isDeleted(job)) return false;
+    if (group === undefined || spec.index >= (group.count ?? 1)) return false;
+    return !running.some((a) => a.spec.name === spec.name && a.spec.nodeName !== spec.nodeName && isHealthy(a, group));
+  });
+  return [...new Set(missing.map(({ spec }) => spec.name))].sort();
+}
+
+/** What holds the drain up, in a sentence with the command that tells more; undefined: nothing but time. */
+function reasonToWait(
+  { allocations }: Observed,
+  moving: readonly Stored<Allocation>[],
+  unhealthy: readonly string[],
+): string | undefined {
+  if (unhealthy.length > 0) {
+    const job = allocations.find(({ spec }) => spec.name === unhealthy[0])!.spec.jobName;
+    return `the ${unhealthy.length === 1 ? 'replacement' : 'replacements'} of ${unhealthy.join(', ')} to be healthy (orchctl job status ${job})`;
+  }
+  const batch = moving.filter((a) => isBatch(a.spec.jobType) && !isTerminal(a));
+  if (batch.length > 0 && batch.length === moving.filter((a) => a.spec.jobType !== 'system').length)
+    return `${batch.length} batch allocations to finish`;
+  return undefined;
 }
 
 function migrationsOf({ node }: Observed, chosen: readonly Stored<Allocation>[]): Migration[] {

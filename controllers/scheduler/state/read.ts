@@ -1,5 +1,5 @@
 import { parseTimestamp, parseDuration } from '../../../base/index.ts';
-import type { Allocation, Deployment, Job, JobVersion, Node, Stored, TaskState } from '../../../openapi/index.ts';
+import type { Allocation, Deployment, DeploymentHealth, Job, JobVersion, Node, Stored, TaskState } from '../../../openapi/index.ts';
 import type { NodeFacts } from '../feasible/targets.ts';
 import type { AllocationRecord, DeploymentView, Holding, JobKey, JobView } from '../model.ts';
 import type { NodeState } from './fleet.ts';
@@ -58,8 +58,9 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     succeeded: phase === 'complete' && endedWell(status?.tasks ?? [], spec.desired === 'run'),
     deployment: sharedOrNone(spec.deployment),
     canary: spec.canary ?? false,
-    healthy: status?.deploymentHealth?.healthy,
-    migrate: transition?.migrate ?? false,
+    healthy: verdictFor(spec.deployment, status?.deploymentHealth),
+    // Who deletes the record of a running allocation wants it gone from its node, and its job wants another one.
+    migrate: transition?.migrate === true || metadata.deletionTimestamp !== undefined,
     reschedule: transition?.reschedule ?? false,
     forceReschedule: transition?.forceReschedule ?? false,
     previous: spec.previousAllocation,
@@ -70,6 +71,11 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     ports: ports.length === 0 ? undefined : ports.map(({ hostIP = '', value }) => ({ ip: shared(hostIP), value })),
     cores: cores.length === 0 ? undefined : cores,
   };
+}
+
+/** A verdict that names another deployment is none. */
+function verdictFor(deployment: string | undefined, verdict: DeploymentHealth | undefined): boolean | undefined {
+  return verdict?.deployment === undefined || verdict.deployment === deployment ? verdict?.healthy : undefined;
 }
 
 /** A task that was killed because its allocation was told to stop did not succeed, though it did not fail either. */

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { compilePredicate } from '../../../controllers/scheduler/feasible/constraint.ts';
 import { datacenterTest } from '../../../controllers/scheduler/feasible/program.ts';
-import { explainFailure } from '../../../controllers/scheduler/plan/explain.ts';
+import { explainFailure } from '../../../controllers/objects/index.ts';
 import { evenScore, fitScore, targetScore } from '../../../controllers/scheduler/rank/score.ts';
 import { parsePorts, PortMap } from '../../../controllers/scheduler/state/ports.ts';
 import { readNode } from '../../../controllers/scheduler/state/read.ts';
