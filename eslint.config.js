@@ -1,9 +1,12 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'node_modules/', 'openapi/types.ts', '.tap/'] },
+  { ignores: ['dist/', 'build/', 'node_modules/', '.tap/'] },
+  // Generated: parsed, so that it can be named among the files to look at, but held to nothing.
+  { files: ['openapi/types.ts'], extends: [tseslint.configs.base] },
   {
     files: ['**/*.ts'],
+    ignores: ['openapi/types.ts'],
     extends: [tseslint.configs.base],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

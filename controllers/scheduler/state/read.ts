@@ -1,5 +1,14 @@
 import { parseTimestamp, parseDuration } from '../../../base/index.ts';
-import type { Allocation, Deployment, DeploymentHealth, Job, JobVersion, Node, Stored, TaskState } from '../../../openapi/index.ts';
+import type {
+  Allocation,
+  Deployment,
+  DeploymentHealth,
+  Job,
+  JobVersion,
+  Node,
+  Stored,
+  TaskState,
+} from '../../../openapi/index.ts';
 import type { NodeFacts } from '../feasible/targets.ts';
 import type { AllocationRecord, DeploymentView, Holding, JobKey, JobView } from '../model.ts';
 import type { NodeState } from './fleet.ts';
