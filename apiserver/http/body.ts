@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../../base/index.ts';
 import { badRequest } from '../registry/errors.ts';
+import { readProtobuf } from './protobuf.ts';
 import { placeOf, scanJson } from './scan-json.ts';
 
 export const MAX_BODY = 3 << 20;
 export const MAX_BATCH = 16 << 20;
+export const MAX_REVIEW = 64 << 10;
 /** The YAML parser is a hundred times slower than that of JSON, and runs on the main loop. */
 const MAX_YAML = 1 << 20;
 const BODY_TIMEOUT_MS = 30_000;
@@ -75,14 +77,18 @@ export function mediaTypeOf(request: IncomingMessage): MediaType {
 export const unsupported = (request: IncomingMessage, what: string): ApiError =>
   new ApiError('UnsupportedMediaType', `the body of the request was in an unsupported format (${request.headers['content-type'] ?? 'none'}): ${what}`); // prettier-ignore
 
-/** Reads a JSON or YAML body; an empty one gives undefined. */
+const ACCEPTED = 'accepted media types are application/json and application/yaml';
+
+/** Reads a JSON or YAML body, or one of the few that come as protobuf; an empty one gives undefined. */
 export async function readValue(request: IncomingMessage, limit = MAX_BODY, scan = true): Promise<Body> {
   const type = mediaTypeOf(request);
-  if (type !== 'json' && type !== 'yaml')
-    throw unsupported(request, 'accepted media types are application/json and application/yaml');
+  if (type !== 'json' && type !== 'yaml' && type !== 'protobuf') throw unsupported(request, ACCEPTED);
   const bytes = await readBody(request, limit);
   if (type === 'yaml') return await parseYaml(bytes);
-  return parseJson(bytes, scan);
+  if (type === 'json' || bytes.length === 0) return parseJson(bytes, scan);
+  const value = readProtobuf(bytes);
+  if (value === undefined) throw unsupported(request, `this kind is not read as protobuf; ${ACCEPTED}`);
+  return { value, problems: [] };
 }
 
 export function parseJson(bytes: Buffer, scan = true): Body {

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ApiKind, KindRegistry } from '../registry/kinds.ts';
+import { reviews, type Review } from './reviews.ts';
+import { serviceKind } from './services.ts';
 
 /** What the server serves, as clients ask for it: /api, /apis and the versions under them. Pure. */
 
@@ -23,19 +25,70 @@ const PROXIED: Record<string, readonly { readonly name: string; readonly verbs: 
   ],
 };
 
-const subresources = (kind: ApiKind): { name: string; verbs: readonly string[] }[] => [
+const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+
+interface Subresource {
+  readonly name: string;
+  readonly verbs: readonly string[];
+  /** What it answers, where that is not the kind itself. */
+  readonly responseKind?: typeof SCALE;
+}
+
+const subresources = (kind: ApiKind): Subresource[] => [
   ...(kind.hasStatus ? [{ name: 'status', verbs: STATUS_VERBS }] : []),
+  ...(kind.scale !== undefined ? [{ name: 'scale', verbs: STATUS_VERBS, responseKind: SCALE }] : []),
   ...(PROXIED[kind.resource] ?? []),
 ];
+
+/** What one version of a group serves: kinds, reviews, and what is made up from other kinds. */
+interface Served {
+  readonly plural: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly subresources: readonly Subresource[];
+  /** Where its objects are stored; absent when they are not. */
+  readonly prefix?: string | undefined;
+}
+
+function servedIn(kinds: KindRegistry, group: string, version: string): Served[] {
+  const apiVersion = group === '' ? version : `${group}/${version}`;
+  const stored = kinds.all().filter((kind) => kind.group === group && kind.version === version);
+  return [
+    ...stored.map((kind) => ({ ...pick(kind), verbs: VERBS, subresources: subresources(kind) })),
+    ...reviews
+      .filter((review) => review.apiVersion === apiVersion)
+      .map(({ plural, singular, kind }) => ({ plural, singular, kind, namespaced: false, verbs: ['create'], subresources: [] })),
+    ...(apiVersion === 'v1' ? [{ ...pick(serviceKind), prefix: undefined, verbs: ['get', 'list'], subresources: [] }] : []),
+  ];
+}
+
+const pick = ({ plural, singular, kind, namespaced, shortNames, categories, prefix }: ApiKind) => ({
+  plural,
+  singular,
+  kind,
+  namespaced,
+  prefix,
+  ...(shortNames.length > 0 && { shortNames }),
+  ...(categories.length > 0 && { categories }),
+});
+
+const split = ({ apiVersion }: Review): [group: string, version: string] => apiVersion.split('/') as [string, string];
 
 export const apiVersions = (): object => ({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] });
 
 export function groupNames(kinds: KindRegistry): string[] {
-  return [...new Set(kinds.all().map((kind) => kind.group))].filter((group) => group !== '').sort();
+  const all = [...kinds.all().map((kind) => kind.group), ...reviews.map((review) => split(review)[0])];
+  return [...new Set(all)].filter((group) => group !== '').sort();
 }
 
 function versionsOf(kinds: KindRegistry, group: string): string[] {
-  return [...new Set(kinds.all().filter((kind) => kind.group === group).map((kind) => kind.version))].sort(); // prettier-ignore
+  const ofKinds = kinds.all().filter((kind) => kind.group === group).map((kind) => kind.version); // prettier-ignore
+  const ofReviews = reviews.map(split).filter(([name]) => name === group).map(([, version]) => version); // prettier-ignore
+  return [...new Set([...ofKinds, ...ofReviews])].sort();
 }
 
 export function apiGroup(kinds: KindRegistry, group: string): object | undefined {
@@ -54,28 +107,31 @@ export const apiGroupList = (kinds: KindRegistry): object => ({
 });
 
 export function apiResourceList(kinds: KindRegistry, group: string, version: string): object | undefined {
-  const served = kinds.all().filter((kind) => kind.group === group && kind.version === version);
+  const served = servedIn(kinds, group, version);
   if (served.length === 0) return undefined;
-  const resources = served.flatMap((kind) => [
+  const resources = served.flatMap(({ plural, singular, kind, namespaced, verbs, shortNames, categories, prefix, ...more }) => [
     {
-      name: kind.plural,
-      singularName: kind.singular,
-      namespaced: kind.namespaced,
-      kind: kind.kind,
-      verbs: VERBS,
-      ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
-      ...(kind.categories.length > 0 && { categories: kind.categories }),
-      storageVersionHash: createHash('sha256').update(kind.prefix).digest('base64').slice(0, 11) + '=',
-    },
-    ...subresources(kind).map(({ name, verbs }) => ({
-      name: `${kind.plural}/${name}`,
-      singularName: '',
-      namespaced: kind.namespaced,
-      kind: kind.kind,
+      name: plural,
+      singularName: singular,
+      namespaced,
+      kind,
       verbs,
+      ...(shortNames && { shortNames }),
+      ...(categories && { categories }),
+      ...(prefix !== undefined && {
+        storageVersionHash: createHash('sha256').update(prefix).digest('base64').slice(0, 11) + '=',
+      }),
+    },
+    ...more.subresources.map(({ name, verbs: own, responseKind }) => ({
+      name: `${plural}/${name}`,
+      singularName: '',
+      namespaced,
+      ...(responseKind && { group: responseKind.group, version: responseKind.version }),
+      kind: responseKind?.kind ?? kind,
+      verbs: own,
     })),
   ]);
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: served[0]!.apiVersion, resources };
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: group === '' ? version : `${group}/${version}`, resources };
 }
 
 /** The form of aggregated discovery that an Accept header asks for, as the content type to answer with. */
@@ -101,22 +157,25 @@ export function aggregated(kinds: KindRegistry, root: 'api' | 'apis', version: s
       versions: versionsOf(kinds, group).map((v) => ({
         version: v,
         freshness: 'Current',
-        resources: kinds
-          .all()
-          .filter((kind) => kind.group === group && kind.version === v)
-          .map((kind) => {
-            const responseKind = { group: kind.group, version: kind.version, kind: kind.kind };
+        resources: servedIn(kinds, group, v).map(
+          ({ plural, singular, kind, namespaced, verbs, shortNames, categories, ...more }) => {
+            const responseKind = { group, version: v, kind };
             return {
-              resource: kind.plural,
+              resource: plural,
               responseKind,
-              scope: kind.namespaced ? 'Namespaced' : 'Cluster',
-              singularResource: kind.singular,
-              verbs: VERBS,
-              ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
-              ...(kind.categories.length > 0 && { categories: kind.categories }),
-              subresources: subresources(kind).map(({ name, verbs }) => ({ subresource: name, responseKind, verbs })),
+              scope: namespaced ? 'Namespaced' : 'Cluster',
+              singularResource: singular,
+              verbs,
+              ...(shortNames && { shortNames }),
+              ...(categories && { categories }),
+              subresources: more.subresources.map((sub) => ({
+                subresource: sub.name,
+                responseKind: sub.responseKind ?? responseKind,
+                verbs: sub.verbs,
+              })),
             };
-          }),
+          },
+        ),
       })),
     })),
   };

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { components } from '../registry/kinds.ts';
 import type { ApiKind, KindRegistry } from '../registry/kinds.ts';
 import type { JsonSchema } from '../registry/schema.ts';
+import { SCALE_SCHEMA } from './scales.ts';
 
 /** OpenAPI v3 as kubectl reads it: an index, and a document per group version. */
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
+const SCALE = 'io.k8s.api.autoscaling.v1.Scale';
 
 interface Document {
   readonly bytes: Buffer;
@@ -92,6 +94,7 @@ function documentOf(path: string, kinds: readonly ApiKind[]): object {
       },
     };
     need(kind.schema.source);
+    if (kind.scale !== undefined) schemas[SCALE] = SCALE_SCHEMA;
     Object.assign(paths, pathsOf(`/${path}`, kind, name));
   }
   return {
@@ -140,12 +143,12 @@ function pathsOf(base: string, kind: ApiKind, schema: string): Record<string, ob
   const collection = namespaced ? `${base}/namespaces/{namespace}/${plural}` : `${base}/${plural}`;
   const scope = namespaced ? [inPath('namespace', 'The namespace.')] : [];
   const one = [inPath('name', `The name of the ${kindName}.`), ...scope];
-  const item = (suffix: string, verbs: 'all' | 'status'): object => ({
-    get: operation('get', { parameters: [], responses: answer(schema) }),
+  const item = (suffix: string, verbs: 'all' | 'status', of = schema): object => ({
+    get: operation('get', { parameters: [], responses: answer(of) }),
     put: operation('put', {
       parameters: WRITE,
-      requestBody: body(['application/json', 'application/yaml'], schema),
-      responses: answer(schema),
+      requestBody: body(['application/json', 'application/yaml'], of),
+      responses: answer(of),
     }),
     patch: operation('patch', {
       parameters: WRITE,
@@ -156,7 +159,7 @@ function pathsOf(base: string, kind: ApiKind, schema: string): Record<string, ob
           'application/json-patch+json': { schema: { type: 'array', items: { type: 'object' } } },
         },
       },
-      responses: answer(schema),
+      responses: answer(of),
     }),
     ...(verbs === 'all' && {
       delete: operation('delete', { parameters: [WRITE[0]], responses: answer(`${META}Status`) }),
@@ -177,6 +180,7 @@ function pathsOf(base: string, kind: ApiKind, schema: string): Record<string, ob
     },
     [`${collection}/{name}`]: item('', 'all'),
     ...(kind.hasStatus && { [`${collection}/{name}/status`]: item('status', 'status') }),
+    ...(kind.scale && { [`${collection}/{name}/scale`]: item('scale', 'status', SCALE) }),
     ...(namespaced && {
       [`${base}/${plural}`]: { get: operation('list', { parameters: LIST, responses: answer(`${schema}List`) }), parameters: [] },
     }),

@@ -24,6 +24,7 @@ import {
   type Representation,
 } from './representation.ts';
 import { addWarnings, sendBytes, sendJson, sendParts, success } from './respond.ts';
+import { scaleKind, scaleVersion } from './scales.ts';
 import { WatchStream } from './watch-stream.ts';
 
 export interface Exchange {
@@ -85,7 +86,8 @@ export class Resources {
 
   async handle(exchange: Exchange, ref: ResourceRef, verb: Verb): Promise<void> {
     const { subresource, kind } = ref;
-    if (ref.rest.length > 0 || (subresource !== undefined && !(subresource === 'status' && kind.hasStatus))) throw pathNotFound();
+    const served = subresource === undefined || (subresource === 'status' && kind.hasStatus) || isScale(ref);
+    if (ref.rest.length > 0 || !served) throw pathNotFound();
     if (subresource !== undefined && verb !== 'get' && verb !== 'update' && verb !== 'patch') throw methodNotAllowed();
     if (kind.namespaced && ref.namespace === undefined && verb === 'create') {
       throw badRequest(`${kind.plural} are created in a namespace: .../namespaces/NAMESPACE/${kind.plural}`);
@@ -110,10 +112,13 @@ export class Resources {
     }
   }
 
-  async #get({ request, response, query }: Exchange, { kind, namespace, name }: ResourceRef): Promise<void> {
+  async #get({ request, response, query }: Exchange, ref: ResourceRef): Promise<void> {
+    const { kind, namespace, name } = ref;
     const as = negotiate(request.headers.accept, query.get('includeObject'));
     const version = await this.#registry.get(kind, namespace, name!, query.get('resourceVersion') ?? undefined);
-    sendBytes(response, 200, renderObject(kind, version, as, this.#clock.now()));
+    const now = this.#clock.now();
+    if (isScale(ref)) sendBytes(response, 200, renderObject(scaleKind, scaleVersion(kind, version), as, now));
+    else sendBytes(response, 200, renderObject(kind, version, as, now));
   }
 
   async #list({ request, response, query }: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
@@ -190,10 +195,15 @@ export class Resources {
     this.#answer(exchange, kind, written);
   }
 
-  async #update(exchange: Exchange, { kind, namespace, name, subresource }: ResourceRef): Promise<void> {
+  async #update(exchange: Exchange, ref: ResourceRef): Promise<void> {
+    const { kind, namespace, name, subresource } = ref;
     const { request, query } = exchange;
     const params = writeParams(request, query);
     const { value, problems } = await readValue(request, MAX_BODY, params.fieldValidation !== 'Ignore');
+    if (isScale(ref)) {
+      const written = await this.#registry.scale(kind, namespace, name!, { type: 'replace', scale: value }, params);
+      return this.#answer(exchange, scaleKind, { ...written, version: scaleVersion(kind, written.version) });
+    }
     const written = await this.#registry.update(kind, namespace, name!, value, { ...params, problems, ...sub(subresource) });
     this.#answer(exchange, kind, written);
   }
@@ -203,6 +213,10 @@ export class Resources {
     const { request, query } = exchange;
     const params = writeParams(request, query);
     const { patch, problems } = await readPatch(request, ref, params.fieldValidation !== 'Ignore');
+    if (isScale(ref)) {
+      const written = await this.#registry.scale(kind, namespace, name!, patch, params);
+      return this.#answer(exchange, scaleKind, { ...written, version: scaleVersion(kind, written.version) });
+    }
     const written = await this.#registry.patch(kind, namespace, name!, patch, { ...params, problems, ...sub(subresource) });
     this.#answer(exchange, kind, written);
   }
@@ -237,6 +251,8 @@ export const methodNotAllowed = (): ApiError =>
   new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
 
 const watchListForbidden = (why: string): ApiError => new ApiError('Invalid', `ListOptions.meta.k8s.io "" is invalid: ${why}`);
+
+const isScale = ({ kind, subresource }: ResourceRef): boolean => subresource === 'scale' && kind.scale !== undefined;
 
 const sub = (subresource: string | undefined): { subresource?: 'status' } => (subresource === 'status' ? { subresource } : {});
 

@@ -8,12 +8,16 @@ import type { Registry } from '../registry/registry.ts';
 import { StoreUnavailableError } from '../storage/store.ts';
 import { handleBatch } from './batches.ts';
 import { aggregated, aggregatedType, apiGroup, apiGroupList, apiResourceList, apiVersions, versionInfo } from './discovery.ts';
+import { MAX_REVIEW, readValue } from './body.ts';
+import { negotiate, renderList, renderObject } from './representation.ts';
+import { answerReview, reviews } from './reviews.ts';
+import { getService, listServices, serviceKind } from './services.ts';
 import type { Metrics, RequestLabels } from './metrics.ts';
 import { OpenApi } from './openapi.ts';
 import { AgentProxy } from './proxy.ts';
-import { resolve, segmentsOf, type ResourceRef } from './request.ts';
+import { booleanParam, resolve, segmentsOf, type ResourceRef } from './request.ts';
 import { methodNotAllowed, Resources, verbOf, type Exchange } from './resources.ts';
-import { sendBytes, sendError, sendJson, sendText } from './respond.ts';
+import { sendBytes, sendError, sendJson, sendParts, sendText } from './respond.ts';
 
 export interface HttpOptions {
   readonly registry: Registry;
@@ -73,7 +77,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     await resources.handle(exchange, ref, verb);
   };
 
-  const route = routes(running, { registry, metrics, openApi, onResource }) as unknown as Router;
+  const route = routes(running, { registry, metrics, openApi, clock, onResource }) as unknown as Router;
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? '/';
@@ -187,11 +191,13 @@ function routes(
     registry,
     metrics,
     openApi,
+    clock,
     onResource,
   }: {
     registry: Registry;
     metrics: Metrics;
     openApi: OpenApi;
+    clock: Clock;
     onResource: (exchange: Running) => Promise<void>;
   },
 ): express.Express {
@@ -242,6 +248,37 @@ function routes(
     }
     if (request.headers['if-none-match'] === `"${document.hash}"`) response.writeHead(304).end();
     else sendBytes(response, 200, document.bytes);
+  });
+
+  // kubectl before 1.29 insists on version 2; to it an empty protobuf document says that nothing can be checked.
+  app.get('/openapi/v2', (_, response) => {
+    sendBytes(response, 200, Buffer.alloc(0), 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
+  });
+
+  for (const review of reviews) {
+    const [group, version] = review.apiVersion.split('/') as [string, string];
+    app.post(`/apis/${group}/${version}/${review.plural}`, async (request, response) => {
+      const exchange = running.get(request)!;
+      exchange.labels = { ...NO_RESOURCE, verb: 'CREATE', group, version, resource: review.plural, scope: 'cluster' };
+      const { value } = await readValue(request, MAX_REVIEW);
+      sendJson(response, 201, answerReview(review, value));
+    });
+  }
+  app.get(['/api/v1/services', '/api/v1/namespaces/:namespace/services'], async (request, response) => {
+    const as = negotiate(request.headers.accept, running.get(request)!.query.get('includeObject'));
+    const { query } = running.get(request)!;
+    if (booleanParam(query, 'watch')) throw methodNotAllowed();
+    const list = await listServices(registry, {
+      namespace: request.params['namespace'] as string | undefined,
+      labelSelector: query.get('labelSelector') ?? '',
+      fieldSelector: query.get('fieldSelector') ?? '',
+    });
+    await sendParts(response, renderList(serviceKind, list, as, clock.now()));
+  });
+  app.get('/api/v1/namespaces/:namespace/services/:name', async (request, response) => {
+    const as = negotiate(request.headers.accept, running.get(request)!.query.get('includeObject'));
+    const service = await getService(registry, request.params['namespace'], request.params['name']);
+    sendBytes(response, 200, renderObject(serviceKind, service, as, clock.now()));
   });
 
   app.post('/apis/orch.dev/v1/batches', async (request) => {

@@ -13,6 +13,8 @@ import { errorLine } from './representation.ts';
 const WAITING = 4 << 20;
 const MAX_WAITING = 64 << 20;
 const PATIENCE_MS = 5_000;
+/** How long a reader may take for a megabyte of the initial list. */
+const STALLED_MS = 30_000;
 /** How long a reader that is sent away may take to read that. */
 const LINGER_MS = 10_000;
 
@@ -38,7 +40,10 @@ export class WatchStream implements Subscriber {
     options.response.on('close', () => this.#end());
   }
 
-  /** Sends the headers at once, then the initial events, then what has come in the meantime. */
+  /**
+   * Sends the headers at once, then the initial events, then what has come in the meantime, all at the reader's pace. A long list takes a
+   * reader that does its best a while, so only one that takes nothing at all is sent away before the end of it.
+   */
   async begin(initial: readonly Buffer[]): Promise<void> {
     const { response } = this.#options;
     response.writeHead(200, {
@@ -47,30 +52,46 @@ export class WatchStream implements Subscriber {
       'x-content-type-options': 'nosniff',
     });
     response.flushHeaders();
-    for (const piece of pieces(initial)) {
-      if (this.#ended) return;
-      if (!response.write(piece) && !(await drained(response))) return;
+    for (let parts = initial; ;) {
+      for (const piece of pieces(parts)) {
+        if (this.#ended) return;
+        if (!response.write(piece) && !(await this.#taken())) return;
+      }
+      if (this.#ended || this.#queue === undefined) return;
+      if (this.#queue.length === 0) break;
+      parts = this.#queue;
+      this.#queue = [];
+      this.#queued = 0;
     }
-    const queue = this.#queue ?? [];
     this.#queue = undefined;
-    if (!this.#ended) for (const lines of queue) response.write(lines);
+  }
+
+  /** Waits until the reader has taken what it was sent. False when it is gone, or took nothing for too long. */
+  async #taken(): Promise<boolean> {
+    const { response, clock } = this.#options;
+    const timer = clock.after(STALLED_MS, () => this.expire('the watcher is too slow'));
+    const taken = await drained(response);
+    timer.cancel();
+    return taken;
   }
 
   push(lines: Buffer): void {
     if (this.#ended) return;
     const { response, clock } = this.#options;
-    const waiting = this.#queue === undefined ? response.writableLength : this.#queued;
+    if (this.#queue !== undefined) {
+      this.#queued += lines.length;
+      if (this.#queued > MAX_WAITING) this.expire('the watcher is too slow');
+      else this.#queue.push(lines);
+      return;
+    }
+    const waiting = response.writableLength;
     const now = clock.now();
     this.#behindSince = waiting <= WAITING ? undefined : (this.#behindSince ?? now);
     if (waiting + lines.length > MAX_WAITING || now - (this.#behindSince ?? now) > PATIENCE_MS) {
       this.expire('the watcher is too slow');
       return;
     }
-    if (this.#queue === undefined) response.write(lines);
-    else {
-      this.#queue.push(lines);
-      this.#queued += lines.length;
-    }
+    response.write(lines);
   }
 
   bookmark(revision: Revision): void {

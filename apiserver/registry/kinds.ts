@@ -1,6 +1,7 @@
 import crds from '../../openapi/crds.json' with { type: 'json' };
 import openapi from '../../openapi/openapi.json' with { type: 'json' };
 import { compileJsonPath, fieldsOf, type JsonPath } from './json-path.ts';
+import { jobScale, scaleByPaths, type ScaleAccess } from './scale.ts';
 import { SchemaSet, type JsonSchema, type KindSchema } from './schema.ts';
 
 /** What a table shows of an object, besides its name. */
@@ -31,6 +32,8 @@ export interface ApiKind {
   readonly resource: string;
   /** Whether status is a subresource, so that spec and status have one writer each. */
   readonly hasStatus: boolean;
+  /** How its objects are scaled; absent where they cannot be. */
+  readonly scale?: ScaleAccess;
   /** What field selectors may name, besides metadata.name and metadata.namespace: `spec.nodeName` → its path. */
   readonly fields: ReadonlyMap<string, readonly string[]>;
   readonly columns: readonly PrinterColumn[];
@@ -52,7 +55,10 @@ export interface CustomResourceDefinition {
       served?: boolean;
       storage?: boolean;
       schema?: { openAPIV3Schema?: JsonSchema };
-      subresources?: { status?: unknown };
+      subresources?: {
+        status?: unknown;
+        scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string };
+      };
       selectableFields?: { jsonPath: string }[];
       additionalPrinterColumns?: {
         name: string;
@@ -77,6 +83,8 @@ export function defineApiKind(crd: CustomResourceDefinition, version: string, sc
     if (path === undefined) throw new Error(`${names.plural}.${group}: ${jsonPath} cannot be a selectable field`);
     return [path.join('.'), path] as const;
   });
+  const scale =
+    group === 'orch.dev' && names.kind === 'Job' ? jobScale : scaleDeclared(declared.subresources?.scale, names.plural);
   return {
     group,
     version,
@@ -90,6 +98,7 @@ export function defineApiKind(crd: CustomResourceDefinition, version: string, sc
     namespaced: scope === 'Namespaced',
     resource: group === '' ? names.plural : `${names.plural}.${group}`,
     hasStatus: declared.subresources?.status !== undefined,
+    ...(scale && { scale }),
     fields: new Map(fields),
     columns: (declared.additionalPrinterColumns ?? []).map((column) => ({
       name: column.name,
@@ -103,6 +112,23 @@ export function defineApiKind(crd: CustomResourceDefinition, version: string, sc
     prefix: `/registry/${group === '' ? 'core' : group}/${names.plural}/`,
     head: `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(names.kind)},"metadata":{`,
   };
+}
+
+type Declared = CustomResourceDefinition['spec']['versions'][number];
+
+function scaleDeclared(scale: NonNullable<Declared['subresources']>['scale'], plural: string): ScaleAccess | undefined {
+  if (scale === undefined) return undefined;
+  const path = (text: string): string[] => {
+    const fields = fieldsOf(text);
+    if (fields === undefined || fields.length === 0)
+      throw new Error(`${plural}: ${text} cannot be a path of the scale subresource`);
+    return fields;
+  };
+  return scaleByPaths({
+    spec: path(scale.specReplicasPath),
+    status: path(scale.statusReplicasPath),
+    ...(scale.labelSelectorPath !== undefined && { selector: path(scale.labelSelectorPath) }),
+  });
 }
 
 /** The kinds that are served now. */

@@ -13,6 +13,7 @@ import { isObject, valueAt } from './object.ts';
 import { jsonPatch, mergePatch, readJsonPatch } from './patch.ts';
 import { fits, select, takesAll, type Selection } from './selectors.ts';
 import { lowerBound } from './objects.ts';
+import { scaleOf, withScale } from './scale.ts';
 import {
   checkPreconditions,
   intake,
@@ -220,6 +221,22 @@ export class Registry {
         ? prepareStatus(kind, taken, current.object)
         : prepareUpdate(kind, taken, current.object, this.admission);
     });
+  }
+
+  /** Changes the number that an object is scaled by: `change` is a patch of its Scale, or a whole one. */
+  async scale(
+    kind: ApiKind,
+    namespace: string | undefined,
+    name: string,
+    change: Patch | { readonly type: 'replace'; readonly scale: unknown },
+    options: WriteOptions = {},
+  ): Promise<Written> {
+    const apply = change.type === 'replace' ? () => change.scale : patchFunction(change);
+    const intent = this.#changeIntent(kind, namespace, name, ({ object }) => {
+      const taken = intake(kind, withScale(kind, object, apply(scaleOf(kind, object))));
+      return prepareUpdate(kind, taken, object, this.admission);
+    });
+    return { ...(await this.#one(intent, options)), warnings: [] };
   }
 
   /** Deletes the object, or marks it as to be deleted while finalizers are left. */

@@ -1,0 +1,166 @@
+import t from 'tap';
+import { readProtobuf } from '../../apiserver/http/protobuf.ts';
+import { servicesOf } from '../../apiserver/http/services.ts';
+import type { ApiObject } from '../../apiserver/registry/object.ts';
+import { startServer, type Server } from './harness.ts';
+
+const JOBS = '/apis/orch.dev/v1/namespaces/default/jobs';
+const merge = { 'content-type': 'application/merge-patch+json' };
+const protobuf = { 'content-type': 'application/vnd.kubernetes.protobuf' };
+const asTable = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' };
+
+const group = (name: string, count = 1) => ({
+  name,
+  count,
+  tasks: [{ name: 'server', driver: 'raw_exec', config: { command: '/bin/true' } }],
+});
+const job = (name: string, groups = [group('web')]) => ({ metadata: { name }, spec: { groups } });
+
+let server: Server;
+t.before(async () => {
+  server = await startServer();
+});
+t.teardown(() => server.close());
+
+/** Length-delimited fields, as protobuf writes them. */
+function field(number: number, value: string | Buffer | number): Buffer {
+  if (typeof value === 'number') return Buffer.from([number << 3, value]);
+  const bytes = Buffer.from(value);
+  return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
+}
+const message = (...fields: Buffer[]): Buffer => Buffer.concat(fields);
+const envelope = (apiVersion: string, kind: string, raw: Buffer): Buffer =>
+  Buffer.concat([Buffer.from('k8s\0'), field(1, message(field(1, apiVersion), field(2, kind))), field(2, raw)]);
+
+t.test('protobuf bodies of the kinds that kubectl sends so', async (t) => {
+  const labels = field(11, message(field(1, 'a'), field(2, 'b')));
+  const namespace = envelope(
+    'v1',
+    'Namespace',
+    message(field(1, message(field(1, 'proto'), labels)), field(2, ''), field(3, '')),
+  );
+  t.same(readProtobuf(namespace), {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'proto', labels: { a: 'b' } },
+    spec: {},
+  });
+  const made = await server.send('POST', '/api/v1/namespaces', namespace, protobuf);
+  t.equal(made.status, 201, made.text);
+  t.match(made.json, { metadata: { name: 'proto', labels: { a: 'b' } }, status: { phase: 'Active' } });
+
+  const options = envelope('v1', 'DeleteOptions', message(field(1, 30), field(4, 'Background'), field(5, 'All')));
+  t.same(readProtobuf(options), { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 30, propagationPolicy: 'Background', dryRun: ['All'] }); // prettier-ignore
+  t.equal((await server.send('DELETE', '/api/v1/namespaces/proto', options, protobuf)).status, 200);
+  t.equal((await server.send('GET', '/api/v1/namespaces/proto')).status, 200, 'it was a dry run');
+
+  t.equal((await server.send('POST', JOBS, envelope('orch.dev/v1', 'Job', Buffer.alloc(0)), protobuf)).status, 415);
+  for (const [why, bytes] of [
+    ['no magic', Buffer.from('hello')],
+    ['cut short', namespace.subarray(0, namespace.length - 3)],
+    ['an endless number', Buffer.concat([Buffer.from('k8s\0'), Buffer.alloc(20, 0xff)])],
+    ['a group', Buffer.concat([Buffer.from('k8s\0'), Buffer.from([0x0b, 0x0c])])],
+  ] as const) {
+    t.match((await server.send('POST', '/api/v1/namespaces', bytes, protobuf)).json, { code: 400, reason: 'BadRequest' }, why);
+  }
+  // Whatever is changed or missing in a body, it is read or refused.
+  for (let at = 4; at < namespace.length; at++) {
+    for (const byte of [0, 0x7f, 0xff]) {
+      const bytes = Buffer.from(namespace);
+      bytes[at] = byte;
+      try {
+        readProtobuf(bytes);
+      } catch (error) {
+        t.match(error, { reason: 'BadRequest' });
+      }
+    }
+  }
+});
+
+t.test('questions about oneself', async (t) => {
+  const ask = (path: string, spec: object) => server.send('POST', `/apis/${path}`, { spec });
+  const may = await ask('authorization.k8s.io/v1/selfsubjectaccessreviews', {
+    resourceAttributes: { verb: 'list', resource: 'jobs' },
+  });
+  t.equal(may.status, 201);
+  t.match(may.json, {
+    kind: 'SelfSubjectAccessReview',
+    spec: { resourceAttributes: { verb: 'list' } },
+    status: { allowed: true },
+  });
+  t.equal((await ask('authorization.k8s.io/v1/selfsubjectaccessreviews', {})).status, 422);
+  t.match((await ask('authorization.k8s.io/v1/selfsubjectrulesreviews', { namespace: 'default' })).json, { status: { incomplete: false } }); // prettier-ignore
+  t.match((await ask('authentication.k8s.io/v1/selfsubjectreviews', {})).json, { status: { userInfo: { username: 'system:anonymous' } } }); // prettier-ignore
+  const body = envelope('authentication.k8s.io/v1', 'SelfSubjectReview', Buffer.alloc(0));
+  t.equal((await server.send('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', body, protobuf)).status, 201);
+  const wrong = { kind: 'Job', spec: {} };
+  t.equal((await server.send('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', wrong)).status, 400);
+  t.match((await server.send('GET', '/apis/authorization.k8s.io/v1')).json, {
+    resources: [{ name: 'selfsubjectaccessreviews', verbs: ['create'], namespaced: false }, { name: 'selfsubjectrulesreviews' }],
+  });
+});
+
+t.test('scale', async (t) => {
+  const { send } = server;
+  await send('POST', JOBS, job('scaled', [group('web', 2)]));
+  await send('POST', JOBS, job('two', [group('a'), group('b')]));
+  const at = `${JOBS}/scaled/scale`;
+  const before = await send('GET', at);
+  t.match(before.json, { kind: 'Scale', apiVersion: 'autoscaling/v1', metadata: { name: 'scaled' }, spec: { replicas: 2 }, status: { replicas: 0 } }); // prettier-ignore
+  t.match((await send('PATCH', at, { spec: { replicas: 5 } }, merge)).json, { kind: 'Scale', spec: { replicas: 5 } });
+  t.match((await send('GET', `${JOBS}/scaled`)).json, {
+    metadata: { generation: 2 },
+    spec: { groups: [{ name: 'web', count: 5 }] },
+  });
+  t.match((await send('PUT', at, { ...before.json, spec: { replicas: 1 } })).json, { reason: 'Conflict' }, 'an old version');
+  const { metadata } = (await send('GET', at)).json as { metadata: object };
+  t.match((await send('PUT', at, { metadata, spec: { replicas: 1 } })).json, { spec: { replicas: 1 } });
+  t.match((await send('PATCH', `${at}?dryRun=All`, { spec: { replicas: 9 } }, merge)).json, { spec: { replicas: 9 } });
+  t.match((await send('GET', at)).json, { spec: { replicas: 1 } });
+  t.match((await send('GET', at, undefined, asTable)).json, { columnDefinitions: [{ name: 'Name' }, { name: 'Desired' }, { name: 'Available' }, { name: 'Age' }], rows: [{ cells: ['scaled', 1, 0] }] }); // prettier-ignore
+  for (const replicas of [-1, 1.5, 'x'])
+    t.match((await send('PATCH', at, { spec: { replicas } }, merge)).json, { code: 422, details: { causes: [{ field: 'spec.replicas' }] } }); // prettier-ignore
+  t.match((await send('GET', `${JOBS}/two/scale`)).json, { code: 422, message: /2 groups \("a", "b"\)/ });
+  t.equal((await send('GET', '/api/v1/namespaces/default/scale')).status, 404, 'namespaces have no scale');
+  t.match((await send('GET', '/apis/orch.dev/v1')).json.resources, { length: Number });
+});
+
+t.test('services are what registered under one name', async (t) => {
+  const registration = (
+    name: string,
+    serviceName: string,
+    address: string,
+    port: number,
+    creationTimestamp: string,
+  ): ApiObject => ({
+    apiVersion: 'orch.dev/v1',
+    kind: 'ServiceRegistration',
+    metadata: { name, namespace: 'default', uid: name, generation: 1, creationTimestamp },
+    spec: { serviceName, address, port },
+  });
+  t.match(
+    servicesOf([
+      registration('1', 'web', '10.0.0.1', 80, '2026-01-02T00:00:00Z'),
+      registration('2', 'db', '10.0.0.1', 6379, '2026-01-01T00:00:00Z'),
+      registration('3', 'web', '10.0.0.2', 80, '2026-01-01T00:00:00Z'),
+    ]),
+    [
+      { metadata: { name: 'db' }, spec: { ports: [{ port: 6379 }] } },
+      { metadata: { name: 'web', creationTimestamp: '2026-01-01T00:00:00Z' }, spec: { externalIPs: ['10.0.0.1', '10.0.0.2'], ports: [{ port: 80 }] } }, // prettier-ignore
+    ],
+  );
+  const { send } = server;
+  const made = await send('POST', '/apis/orch.dev/v1/namespaces/default/serviceregistrations', { metadata: { name: 'r' }, spec: { serviceName: 'web', address: '10.0.0.1', port: 80 } }); // prettier-ignore
+  t.equal(made.status, 201, made.text);
+  t.match((await send('GET', '/api/v1/services')).json, { kind: 'ServiceList', items: [{ kind: 'Service', metadata: { name: 'web' } }] }); // prettier-ignore
+  t.match((await send('GET', '/api/v1/namespaces/default/services', undefined, asTable)).json, { rows: [{ cells: ['web', '10.0.0.1', '80'] }] }); // prettier-ignore
+  t.equal((await send('GET', '/api/v1/namespaces/default/services/web')).status, 200);
+  t.equal((await send('GET', '/api/v1/namespaces/default/services/none')).status, 404);
+  t.match((await send('GET', '/api/v1/services?labelSelector=kubernetes.io/cluster-service%3Dtrue')).json, { items: [] });
+  t.equal((await send('POST', '/api/v1/namespaces/default/services', {})).status, 404);
+});
+
+t.test('an empty OpenAPI v2 keeps old clients going', async (t) => {
+  const { status, headers, text } = await server.send('GET', '/openapi/v2');
+  t.same([status, text, headers['content-type']], [200, '', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf']);
+});
