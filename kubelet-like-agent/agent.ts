@@ -128,6 +128,10 @@ export class Agent {
     });
     await Promise.all(this.#options.drivers.map((driver) => this.#fingerprintDriver(driver)));
     await this.#restore();
+    await this.#mounts.sweep(
+      join(config.dataDir, 'alloc'),
+      (id) => this.#unready.has(id) || this.#runners.get(id)?.isTerminal === false,
+    );
     await Promise.all(this.#options.drivers.map((driver) => this.#removeOrphans(driver)));
 
     this.#registrar = new Registrar({

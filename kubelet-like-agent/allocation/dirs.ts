@@ -8,7 +8,7 @@
  */
 import { execFile } from 'node:child_process';
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { sleep, type Clock, type Logger } from '../../base/index.ts';
 import type { TaskDirs } from '../drivers/driver.ts';
@@ -134,6 +134,15 @@ export class SecretMounts {
     await Promise.all(points.map((point) => this.#each(UNMOUNT, point)));
     const left = (await mountsBelow(path)).length;
     if (left > 0) throw new Error(`cannot unmount ${left} of the secrets below ${path}`);
+  }
+
+  /** Removes what a killed agent left behind: memory of allocations below `dir` that have ended or are not known. */
+  async sweep(dir: string, lives: (allocation: string) => boolean): Promise<void> {
+    if (!this.#possible) return;
+    const points = await mountsBelow(dir);
+    const stray = points.filter((point) => !lives(relative(dir, point).split(sep)[0]!));
+    await Promise.all(stray.map((point) => this.#each(UNMOUNT, point)));
+    if (stray.length > 0) this.#log.info('unmounted secrets that nothing uses any more', { mounts: stray.length });
   }
 
   /** Runs a line of shell for `$p`; false when it failed. */

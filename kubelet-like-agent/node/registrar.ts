@@ -3,12 +3,14 @@
  * the server cannot be reached the tasks go on and the loop tries again.
  *
  *     register ──► beat (every ttl/3) ──► beat …
- *        ▲           │ lease gone, or first answer after a silence
+ *        ▲           │ lease or Node gone, or first answer after a silence
  *        └───────────┘
+ *
+ * A Node that somebody deleted while its agent runs is there again at once: the machine and its tasks still are.
  */
 import { backoff, describeError, isReason, sleep, toTimestamp, type Clock, type Instant, type Logger } from '../../base/index.ts';
-import type { Client } from '../../client/index.ts';
-import { LeaseKind, NodeKind, objectPath, type Lease, type NodeStatus } from '../../openapi/index.ts';
+import { Informer, type Client } from '../../client/index.ts';
+import { LeaseKind, NodeKind, objectPath, type Lease, type Node, type NodeStatus } from '../../openapi/index.ts';
 import type { AgentConfig } from '../config.ts';
 import { configuredSpec, specPatch, statusPatch } from './node-object.ts';
 
@@ -40,6 +42,7 @@ export class Registrar {
   /** Aborted to wake the loop before its time. */
   #nap = new AbortController();
   #loop: Promise<void> | undefined;
+  readonly #self: Informer<Node>;
   #registered = false;
   #lastContact: Instant;
   #firstRegistration: () => void = () => undefined;
@@ -49,6 +52,14 @@ export class Registrar {
   constructor(options: RegistrarOptions) {
     this.#options = options;
     this.#lastContact = options.clock.now();
+    const { client, clock, log, nodeId } = options;
+    this.#self = new Informer({ client, kind: NodeKind, clock, log, fieldSelector: `metadata.name=${nodeId}` });
+    this.#self.on({
+      deleted: () => {
+        log.warn('the node was deleted while its agent runs, registering again', { node: nodeId });
+        this.#registerAgain();
+      },
+    });
     this.registered = new Promise((resolve) => (this.#firstRegistration = resolve));
   }
 
@@ -59,14 +70,14 @@ export class Registrar {
 
   /** Facts changed (a driver came or went): tell the server now. */
   factsChanged(): void {
-    this.#registered = false;
-    this.#nap.abort();
+    this.#registerAgain();
   }
 
   /** `leave`: the node goes for good, so it need not be waited for. */
   async close(leave: boolean): Promise<void> {
     this.#closing.abort();
     this.#nap.abort();
+    await this.#self.close();
     await this.#loop;
     if (!leave) return;
     const { client, nodeId, log } = this.#options;
@@ -74,6 +85,11 @@ export class Registrar {
     await client.delete(LeaseKind, nodeId, HEARTBEAT_NAMESPACE, { signal }).catch((error: unknown) => {
       log.debug('could not give up the heartbeat', { error: describeError(error) });
     });
+  }
+
+  #registerAgain(): void {
+    this.#registered = false;
+    this.#nap.abort();
   }
 
   async #registrarLoop(): Promise<void> {
@@ -138,6 +154,7 @@ export class Registrar {
     // Last: whoever sees the heartbeat finds a node that is complete.
     if (!(await this.#renew(signal))) await this.#acquire(signal);
     this.#firstRegistration();
+    this.#self.start();
   }
 
   /** False when there is no lease to renew. */

@@ -1,29 +1,44 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * One agent per data directory: two would fight over the same tasks. The lock names a process and when it began, so that one
- * left behind by a killed agent, or by another process that has its number now, is taken over.
+ * One agent per data directory: two would fight over the same tasks. The kernel keeps the lock (flock) for as long as this process has
+ * the file open, so of two that start at one instant one gets it, and a killed agent leaves nothing to be taken over. The file says who
+ * has it, for people and for machines without flock(1), where that note has to do.
  */
 export async function lockDataDir(dataDir: string): Promise<() => Promise<void>> {
   const path = join(dataDir, 'agent.lock');
-  const own = JSON.stringify({ pid: process.pid, started: await startedAt(process.pid) });
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      const file = await open(path, 'wx', 0o600);
-      await file.writeFile(own);
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
+  const file = await open(path, 'a+', 0o600);
+  try {
+    const locked = await flock(file);
     const holder = await readHolder(path);
-    // The same process starting again (a test, or a restart within one process) must have closed the first; it is still running.
-    if (holder !== undefined && holder.started === (await startedAt(holder.pid)))
-      throw new Error(`another agent (process ${holder.pid}) uses ${dataDir}`);
-    await rm(path, { force: true });
+    const lives = holder !== undefined && holder.started === (await startedAt(holder.pid));
+    if (locked === 'taken' || (locked === 'unknown' && lives))
+      throw new Error(`another agent${lives ? ` (process ${holder.pid})` : ''} uses ${dataDir}`);
+    await file.truncate();
+    await file.write(JSON.stringify({ pid: process.pid, started: await startedAt(process.pid) }));
+  } catch (error) {
+    await file.close();
+    throw error;
   }
-  throw new Error(`cannot lock ${dataDir}`);
+  return async () => {
+    // Emptied, not removed: who opened the removed file just before would hold a lock that nobody else sees.
+    await file.truncate();
+    await file.close();
+  };
+}
+
+/** The lock belongs to the open file, which flock(1) shares with us: it stays when that has ended. */
+async function flock(file: FileHandle): Promise<'ours' | 'taken' | 'unknown'> {
+  const child = spawn('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', file.fd] });
+  try {
+    const [code] = (await once(child, 'exit')) as [number | null];
+    return code === 0 ? 'ours' : code === 1 ? 'taken' : 'unknown';
+  } catch {
+    return 'unknown';
+  }
 }
 
 async function readHolder(path: string): Promise<{ pid: number; started: string } | undefined> {

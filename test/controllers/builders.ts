@@ -41,7 +41,14 @@ export function stored<T extends AnyObject>(
 type Meta = Partial<Stored<AnyObject>['metadata']>;
 
 export function job(spec: Partial<JobSpec> = {}, status: Job['status'] = {}, metadata: Meta = {}): Stored<Job> {
-  const groups = [{ name: 'web', count: 2, migrate: { maxParallel: 1 }, tasks: [{ name: 'web', driver: 'raw_exec' }] }];
+  const groups = [
+    {
+      name: 'web',
+      count: 2,
+      migrate: { maxParallel: 1 },
+      tasks: [{ name: 'web', driver: 'raw_exec', config: { command: 'true' } }],
+    },
+  ];
   return stored<Job>(
     'Job',
     'web',

@@ -1,4 +1,5 @@
 /** The whole agent against a real API server: registration, heartbeat, sync, restart of either side, and what it answers. */
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,9 @@ import { isReason, silentLogger, systemClock, uuid, type ApiError } from '../../
 import { startApiServer, type ApiServer } from '../../apiserver/index.ts';
 import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
 import { Client, Informer } from '../../client/index.ts';
+import { AllocationDirs, SecretMounts } from '../../kubelet-like-agent/allocation/dirs.ts';
 import { agentDefaults, startAgent, type AgentConfig, type RunningAgent } from '../../kubelet-like-agent/index.ts';
+import { lockDataDir } from '../../kubelet-like-agent/state/lock.ts';
 import {
   AllocationKind,
   JobVersionKind,
@@ -205,6 +208,22 @@ await t.test('a lease that vanished is made again', async (t) => {
   t.pass();
 });
 
+await t.test('a node that is deleted while its agent runs comes back, and its tasks were never touched', async (t) => {
+  const alloc = await submit(job('kept'));
+  await reaches(alloc, 'running');
+  const starts = machine.started.length;
+  const { metadata } = await client.get(NodeKind, agent.nodeId);
+  await client.delete(NodeKind, agent.nodeId);
+  let again = await client.find(NodeKind, agent.nodeId);
+  while (again?.status?.drivers === undefined || again.metadata.uid === metadata.uid)
+    again = await client.find(NodeKind, agent.nodeId);
+  t.match(again.status.drivers, { fake: { healthy: true } }, 'with all that is known of it');
+  t.match(await client.json('GET', `${objectPath(NodeKind, agent.nodeId)}/stats`), { cpu: {} }, 'and can be reached');
+  t.equal(machine.started.length, starts);
+  await stop(alloc);
+  await reaches(alloc, 'complete');
+});
+
 await t.test('people reach a task through the API server; files stay inside the allocation', async (t) => {
   const alloc = await submit(job('files', { config: {} }));
   await reaches(alloc, 'running');
@@ -290,6 +309,35 @@ await t.test('people reach a task through the API server; files stay inside the 
 await t.test('two agents do not share a data directory', async (t) => {
   await t.rejects(start(), /another agent \(process \d+\) uses/);
 });
+
+await t.test('of many agents that start on one data directory at one instant, one gets it', async (t) => {
+  const folder = join(dir, 'contested');
+  await mkdir(folder);
+  // What a killed agent left behind: everybody would like to take it over.
+  await writeFile(join(folder, 'agent.lock'), JSON.stringify({ pid: 2 ** 22 + 1, started: 'long ago' }));
+  const tries = await Promise.allSettled(Array.from({ length: 10 }, () => lockDataDir(folder)));
+  const won = tries.filter((one) => one.status === 'fulfilled');
+  t.equal(won.length, 1);
+  await won[0]!.value();
+  await (
+    await lockDataDir(folder)
+  )();
+});
+
+await t.test('memory for secrets that a killed agent left mounted goes; what is in use stays', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
+  const mounts = new SecretMounts(log, clock);
+  for (const id of ['ended', 'alive']) {
+    const dirs = new AllocationDirs(dir, join('mounts', id));
+    await mkdir(join(dir, 'alloc', 'mounts'), { recursive: true });
+    await dirs.buildShared();
+    await dirs.buildTask('t', mounts);
+  }
+  const mounted = (id: string): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(`/mounts/${id}/t/secrets `);
+  t.same([mounted('ended'), mounted('alive')], [true, true]);
+  await mounts.sweep(join(dir, 'alloc', 'mounts'), (id) => id === 'alive');
+  t.same([mounted('ended'), mounted('alive')], [false, true]);
+  await mounts.unmountBelow(join(dir, 'alloc', 'mounts'));
+}); // prettier-ignore
 
 await t.test('hundreds at once', async (t) => {
   const begun = performance.now();

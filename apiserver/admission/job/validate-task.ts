@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, parseDuration } from '../../../base/index.ts';
+import { driverConfigProblems } from '../../../openapi/index.ts';
 import type { Artifact, JobSpec, Resources, Task, TaskGroup, Template, VolumeMount } from '../../../openapi/index.ts';
 import { didYouMean, type Findings } from './findings.ts';
 import { validateScaling } from './validate-group.ts';
@@ -17,6 +18,8 @@ const reservedNames = ['alloc', 'tmp'];
 export function validateTask(task: Task, group: TaskGroup, job: JobSpec, findings: Findings): void {
   validateName(task.name, findings);
   if (task.driver === undefined || task.driver === '') findings.required('driver', 'Missing task driver');
+  for (const { path, message } of driverConfigProblems(task.driver ?? '', task.config ?? {}))
+    findings.at('config').invalid(path, message);
   validatePlacement(task, job.type, 'task', findings);
   if (!isDeepStrictEqual(task.restart, group.restart)) validateRestart(task.restart, findings.at('restart')); // inherited as a whole: named there
   validateResources(task.resources ?? {}, findings.at('resources'));

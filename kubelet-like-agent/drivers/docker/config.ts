@@ -1,4 +1,4 @@
-import { checkConfig, toBlocks, toFlag, toNumber, toText, toTextMap, toTexts, type Config, type Fields } from '../config.ts';
+import { checkConfig, dockerFields, toBlocks, toFlag, toNumber, toText, toTextMap, toTexts, type DriverConfig } from '../../../openapi/index.ts'; // prettier-ignore
 
 /** What the node's operator permits and prefers: `plugin "docker" { config { … } }`. */
 export interface DockerPolicy {
@@ -31,96 +31,6 @@ export const defaultPolicy: DockerPolicy = {
   allowDevices: [],
   allowRuntimes: ['runc'],
   pidsLimit: 0,
-};
-
-const later = 'is not built in orch yet';
-const windows = 'is for Windows nodes, which orch does not run on';
-const permission = { type: 'refused', because: later } as const;
-
-const mountFields: Fields = {
-  type: { type: 'text', oneOf: ['bind', 'volume', 'tmpfs'] },
-  target: { type: 'text', required: true },
-  source: { type: 'text' },
-  readonly: { type: 'flag' },
-  bind_options: { type: 'block', fields: { propagation: { type: 'text', oneOf: ['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared'] } } }, // prettier-ignore
-  volume_options: {
-    type: 'block',
-    fields: {
-      no_copy: { type: 'flag' },
-      labels: { type: 'textMap' },
-      driver_config: { type: 'block', fields: { name: { type: 'text' }, options: { type: 'textMap' } } },
-    },
-  },
-  tmpfs_options: { type: 'block', fields: { size: { type: 'number' }, mode: { type: 'number' } } },
-};
-
-const fields: Fields = {
-  image: { type: 'text', required: true },
-  command: { type: 'text' },
-  args: { type: 'texts' },
-  entrypoint: { type: 'texts' },
-  work_dir: { type: 'text' },
-  ports: { type: 'texts' },
-  port_map: { type: 'textMap' },
-  auth: {
-    type: 'block',
-    fields: {
-      username: { type: 'text' },
-      password: { type: 'text' },
-      email: { type: 'text' },
-      server_address: { type: 'text' },
-    },
-  },
-  auth_soft_fail: { type: 'refused', because: later },
-  force_pull: { type: 'flag' },
-  image_pull_timeout: { type: 'text' },
-  load: { type: 'refused', because: later },
-  volumes: { type: 'texts' },
-  volume_driver: { type: 'text' },
-  mount: { type: 'blocks', fields: mountFields },
-  mounts: { type: 'blocks', fields: mountFields },
-  devices: { type: 'blocks', fields: { host_path: { type: 'text', required: true }, container_path: { type: 'text' }, cgroup_permissions: { type: 'text' } } }, // prettier-ignore
-  network_mode: { type: 'text' },
-  network_aliases: { type: 'texts' },
-  ipv4_address: { type: 'text' },
-  ipv6_address: { type: 'text' },
-  mac_address: { type: 'text' },
-  advertise_ipv6_address: permission,
-  hostname: { type: 'text' },
-  dns_servers: { type: 'texts' },
-  dns_search_domains: { type: 'texts' },
-  dns_options: { type: 'texts' },
-  extra_hosts: { type: 'texts' },
-  ipc_mode: { type: 'text' },
-  pid_mode: { type: 'text' },
-  uts_mode: { type: 'text' },
-  userns_mode: { type: 'text' },
-  cgroupns: { type: 'text', oneOf: ['host', 'private'] },
-  cpu_hard_limit: { type: 'flag' },
-  cpu_cfs_period: { type: 'number' },
-  memory_hard_limit: { type: 'number' },
-  oom_score_adj: { type: 'number' },
-  pids_limit: { type: 'number' },
-  ulimit: { type: 'textMap' },
-  sysctl: { type: 'textMap' },
-  shm_size: { type: 'number' },
-  storage_opt: { type: 'textMap' },
-  readonly_rootfs: { type: 'flag' },
-  cap_add: { type: 'texts' },
-  cap_drop: { type: 'texts' },
-  privileged: { type: 'flag' },
-  security_opt: { type: 'texts' },
-  group_add: { type: 'texts' },
-  runtime: { type: 'text' },
-  init: { type: 'flag' },
-  interactive: { type: 'flag' },
-  tty: { type: 'flag' },
-  labels: { type: 'textMap' },
-  logging: { type: 'block', fields: { type: { type: 'text' }, driver: { type: 'text' }, config: { type: 'textMap' } } },
-  healthchecks: { type: 'block', fields: { disable: { type: 'flag' } } },
-  container_exists_attempts: { type: 'refused', because: 'is not needed: what an earlier start left behind is removed' },
-  isolation: { type: 'refused', because: windows },
-  windows_allow_insecure_container_admin: { type: 'refused', because: windows },
 };
 
 /** A task's config, read. Absent means that the image or the engine decides. */
@@ -194,13 +104,13 @@ export interface MountConfig {
 }
 
 /** Problems with a config, by its form and by what the node permits. */
-export function validateConfig(config: Config, policy: DockerPolicy): string[] {
-  const problems = checkConfig(fields, config);
+export function validateConfig(config: DriverConfig, policy: DockerPolicy): string[] {
+  const problems = checkConfig(dockerFields, config);
   return problems.length > 0 ? problems : refusals(readConfig(config), policy);
 }
 
 /** Reads a config that has passed checkConfig. */
-export function readConfig(config: Config): DockerConfig {
+export function readConfig(config: DriverConfig): DockerConfig {
   const text = (key: string): string | undefined => toText(config[key]) || undefined;
   const texts = (key: string): string[] => toTexts(config[key]) ?? [];
   const flag = (key: string): boolean => toFlag(config[key]) ?? false;

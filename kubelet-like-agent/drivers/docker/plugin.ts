@@ -1,5 +1,5 @@
 import { parseDuration } from '../../../base/index.ts';
-import { checkConfig, toBlocks, toFlag, toNumber, toText, toTextMap, toTexts, type Config, type Fields } from '../config.ts';
+import { checkConfig, toBlocks, toFlag, toNumber, toText, toTextMap, toTexts, type DriverConfig, type Fields } from '../../../openapi/index.ts'; // prettier-ignore
 import type { DockerOptions } from './index.ts';
 
 const later = 'is not built in orch yet';
@@ -37,9 +37,9 @@ const fields: Fields = {
 };
 
 /** Reads `plugin "docker" { config { … } }`. Throws an Error that names every problem. */
-export function readDockerPlugin(config: Config): DockerOptions {
+export function readDockerPlugin(config: DriverConfig): DockerOptions {
   const problems = checkConfig(fields, config);
-  const block = (key: string): Config => (config[key] === undefined ? {} : (toBlocks(config[key])?.[0] ?? {}));
+  const block = (key: string): DriverConfig => (config[key] === undefined ? {} : (toBlocks(config[key])?.[0] ?? {}));
   const [gc, volumes, auth, logging] = [block('gc'), block('volumes'), block('auth'), block('logging')];
   const delay = toText(gc['image_delay']);
   if (delay !== undefined && parseDuration(delay) === undefined) problems.push('gc.image_delay: must be a duration such as "3m"');

@@ -3,7 +3,7 @@ import { access, open, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { shortId, uuid, type Clock, type Logger } from '../../../base/index.ts';
 import { LogDir } from '../../logs/index.ts';
-import { checkConfig, toText, toTexts, type Fields } from '../config.ts';
+import { checkConfig, rawExecFields, toText, toTexts } from '../../../openapi/index.ts';
 import { DriverError, type Driver, type Json, type TaskStart } from '../driver.ts';
 import { openCgroups, type Cgroups } from './cgroup.ts';
 import { allPids, cgroupOf, childrenOf, commandLine, readProcess } from './processes.ts';
@@ -25,17 +25,6 @@ export interface RawExecOptions {
   readonly cgroups?: boolean;
 }
 
-const later = 'is not built in orch yet';
-const fields: Fields = {
-  command: { type: 'text', required: true },
-  args: { type: 'texts' },
-  cgroup_v1_override: { type: 'refused', because: later },
-  cgroup_v2_override: { type: 'refused', because: later },
-  oom_score_adj: { type: 'refused', because: later },
-  work_dir: { type: 'refused', because: later },
-  denied_envvars: { type: 'refused', because: later },
-};
-
 const TITLE = 'orch-task';
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -53,11 +42,11 @@ export function rawExecDriver(options: RawExecOptions): Driver {
       return Promise.resolve({ detected: true, healthy: true, description: 'Healthy', attributes: { 'driver.raw_exec': '1' } });
     },
 
-    validate: (config) => checkConfig(fields, config),
+    validate: (config) => checkConfig(rawExecFields, config),
 
     async start(task) {
       if (!options.enabled) throw new DriverError('raw_exec is disabled on this node', { recoverable: false });
-      const problems = checkConfig(fields, task.config);
+      const problems = checkConfig(rawExecFields, task.config);
       if (problems.length > 0) throw new DriverError(`config: ${problems.join('; ')}`, { recoverable: false });
       for (const word of [task.task, task.allocId]) {
         if (!/^[^/\0:]+$/.test(word) || word.startsWith('.')) throw new DriverError(`"${word}" cannot name a task`, { recoverable: false }); // prettier-ignore

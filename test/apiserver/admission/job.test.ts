@@ -4,7 +4,7 @@ import { defaultJob, jobWarnings, unsupportedFeatures, validateJob } from '../..
 import { randomFrom } from '../storage/model.ts';
 
 const meta = { name: 'web', namespace: 'default' };
-const task = (more: Partial<Task> = {}): Task => ({ name: 'main', driver: 'docker', ...more });
+const task = (more: Partial<Task> = {}): Task => ({ name: 'main', driver: 'docker', config: { image: 'redis:7' }, ...more });
 const group = (more: Partial<TaskGroup> = {}): TaskGroup => ({ name: 'app', tasks: [task()], ...more });
 const job = (more: Partial<JobSpec> = {}): JobSpec => ({ groups: [group()], ...more });
 const inTask = (more: Partial<Task>): JobSpec => job({ groups: [group({ tasks: [task(more)] })] });
@@ -56,6 +56,7 @@ t.test('a service gets every default', (t) => {
       shutdownDelay: '0s',
       name: 'main',
       driver: 'docker',
+      config: { image: 'redis:7' },
       resources: { memory: 300, cores: 0, cpu: 100 },
       restart: serviceRestart,
       logs: { maxFiles: 10, maxFileSize: 10 },
@@ -208,6 +209,19 @@ t.test('problems are named with their field', (t) => {
     ['memory', inTask({ resources: { memory: 2 } }), 'spec.groups[0].tasks[0].resources.memory', /minimum MemoryMB value is 10; got 2/], // prettier-ignore
     ['memory max', inTask({ resources: { memoryMax: 100 } }), 'spec.groups[0].tasks[0].resources.memoryMax', /larger than/],
     ['cpu and cores', inTask({ resources: { cpu: 10, cores: 1 } }), 'spec.groups[0].tasks[0].resources.cores', /not both/],
+    [
+      'driver option',
+      inTask({ config: { image: 'x', port_mapp: {} } }),
+      'spec.groups[0].tasks[0].config.port_mapp',
+      /unknown option, did you mean "port_map"/,
+    ],
+    ['driver option of a block', inTask({ config: { image: 'x', mount: [{ type: 'disk', target: '/x' }] } }), 'spec.groups[0].tasks[0].config.mount.type', /must be one of bind, volume, tmpfs/], // prettier-ignore
+    [
+      'driver option left out',
+      inTask({ driver: 'raw_exec', config: { args: [] } }),
+      'spec.groups[0].tasks[0].config.command',
+      /is required/,
+    ],
     ['signal', inTask({ killSignal: 'SIGHUPP' }), 'spec.groups[0].tasks[0].killSignal', /did you mean "SIGHUP"/],
     ['logs', inTask({ logs: { maxFiles: 30, maxFileSize: 10 } }), 'spec.groups[0].tasks[0].logs.maxFileSize', /300 MB\) must be less than.*300 MB/], // prettier-ignore
     ['lifecycle', inTask({ lifecycle: { hook: 'midway' } }), 'spec.groups[0].tasks[0].lifecycle.hook', /invalid hook: midway/], // prettier-ignore
@@ -331,7 +345,12 @@ t.test('what nobody acts on yet is refused, what works is not', (t) => {
     ],
     [inGroup({ networks: [{ mode: 'cni/x' }] }), [`${g}.networks`]],
     [inGroup({ networks: [{ mode: 'bridge', hostname: 'h' }], volumes: [{ name: 'v', source: 'v' }], update: { canary: 1, autoPromote: true } }), []], // prettier-ignore
-    [job({ groups: [group({ networks: [{ mode: 'bridge' }], tasks: [task({ driver: 'raw_exec' })] })] }), [`${g}.networks`]],
+    [
+      job({
+        groups: [group({ networks: [{ mode: 'bridge' }], tasks: [task({ driver: 'raw_exec', config: { command: 'true' } })] })],
+      }),
+      [`${g}.networks`],
+    ],
     [inGroup({ tasks: [task({ leader: true }), task({ name: 's', lifecycle: { hook: 'poststop' } })], shutdownDelay: '1s' }), []],
   ];
   for (const [spec, expected] of cases) t.strictSame(fields(spec), expected, expected.join(', ') || 'nothing');

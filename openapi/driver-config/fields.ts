@@ -1,3 +1,5 @@
+import { nearest } from '../../base/index.ts';
+
 /**
  * What a driver's `config` block may say, as data: one table per driver gives validation (every problem, unknown keys with the
  * nearest known one) and typed reading. Values come from job files, so "10", "true" and [{…}] are read as what they mean.
@@ -15,52 +17,63 @@ export type Field =
   /** Known elsewhere, not built here: refused with the reason. */
   | { readonly type: 'refused'; readonly because: string };
 
-export type Config = Readonly<Record<string, unknown>>;
+export type DriverConfig = Readonly<Record<string, unknown>>;
+
+/** What is wrong with one field of a config: `mount[1].target`, `is required`. */
+export interface ConfigProblem {
+  readonly path: string;
+  readonly message: string;
+}
 
 /** Every problem of a config, each a sentence that names the field. */
-export function checkConfig(fields: Fields, config: Config, at = ''): string[] {
-  const problems: string[] = [];
+export const checkConfig = (fields: Fields, config: DriverConfig): string[] =>
+  configProblems(fields, config).map(({ path, message }) => `${path}: ${message}`);
+
+export function configProblems(fields: Fields, config: DriverConfig, at = ''): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
   for (const [key, value] of Object.entries(config)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     const path = `${at}${key}`;
     if (field === undefined) {
-      const near = nearest(key, Object.keys(fields));
-      problems.push(`${path}: unknown option${near === undefined ? '' : `, did you mean "${near}"?`}`);
+      const near = nearest(key.toLowerCase(), Object.keys(fields), Math.max(2, Math.floor(key.length / 3)));
+      problems.push({ path, message: `unknown option${near === undefined ? '' : `, did you mean "${near}"?`}` });
     } else if (value !== undefined && value !== null) {
       problems.push(...checkField(field, value, path));
     }
   }
   for (const [key, field] of Object.entries(fields)) {
-    if ('required' in field && field.required && isBlank(config[key])) problems.push(`${at}${key}: is required`);
+    if ('required' in field && field.required && isBlank(config[key]))
+      problems.push({ path: `${at}${key}`, message: 'is required' });
   }
   return problems;
 }
 
-function checkField(field: Field, value: unknown, path: string): string[] {
+function checkField(field: Field, value: unknown, path: string): ConfigProblem[] {
+  const wrong = (message: string): ConfigProblem[] => [{ path, message }];
   switch (field.type) {
     case 'refused':
-      return [`${path}: ${field.because}`];
+      return wrong(field.because);
     case 'text': {
-      if (toText(value) === undefined) return [`${path}: must be a string`];
+      if (toText(value) === undefined) return wrong('must be a string');
       const { oneOf } = field;
       return oneOf === undefined || oneOf.includes(toText(value)!) || isDeferred(value)
         ? []
-        : [`${path}: must be one of ${oneOf.join(', ')}`];
+        : wrong(`must be one of ${oneOf.join(', ')}`);
     }
     case 'number':
-      return toNumber(value) === undefined && !isDeferred(value) ? [`${path}: must be a number`] : [];
+      return toNumber(value) === undefined && !isDeferred(value) ? wrong('must be a number') : [];
     case 'flag':
-      return toFlag(value) === undefined && !isDeferred(value) ? [`${path}: must be true or false`] : [];
+      return toFlag(value) === undefined && !isDeferred(value) ? wrong('must be true or false') : [];
     case 'texts':
-      return toTexts(value) === undefined ? [`${path}: must be a list of strings`] : [];
+      return toTexts(value) === undefined ? wrong('must be a list of strings') : [];
     case 'textMap':
-      return toTextMap(value) === undefined ? [`${path}: must be a map of strings`] : [];
+      return toTextMap(value) === undefined ? wrong('must be a map of strings') : [];
     case 'block':
     case 'blocks': {
       const blocks = toBlocks(value);
-      if (blocks === undefined) return [`${path}: must be a block`];
-      if (field.type === 'block' && blocks.length > 1) return [`${path}: may be given only once`];
-      return blocks.flatMap((block, i) => checkConfig(field.fields, block, blocks.length > 1 ? `${path}[${i}].` : `${path}.`));
+      if (blocks === undefined) return wrong('must be a block');
+      if (field.type === 'block' && blocks.length > 1) return wrong('may be given only once');
+      return blocks.flatMap((block, i) => configProblems(field.fields, block, blocks.length > 1 ? `${path}[${i}].` : `${path}.`));
     }
   }
 }
@@ -104,25 +117,9 @@ export function toTextMap(value: unknown): Record<string, string> | undefined {
   return merged;
 }
 
-export function toBlocks(value: unknown): Config[] | undefined {
+export function toBlocks(value: unknown): DriverConfig[] | undefined {
   const list: unknown[] = Array.isArray(value) ? value : [value];
-  return list.every((item) => typeof item === 'object' && item !== null && !Array.isArray(item)) ? (list as Config[]) : undefined;
-}
-
-/** The known word that differs least from `word`, if any is near. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((k) => ({ k, d: distance(word.toLowerCase(), k) })).sort((a, b) => a.d - b.d)[0];
-  return ranked !== undefined && ranked.d <= Math.max(2, Math.floor(word.length / 3)) ? ranked.k : undefined;
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
+  return list.every((item) => typeof item === 'object' && item !== null && !Array.isArray(item))
+    ? (list as DriverConfig[])
+    : undefined;
 }
