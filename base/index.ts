@@ -3,6 +3,7 @@ export * from './api-error.ts';
 export * from './backoff.ts';
 export * from './clock.ts';
 export * from './duration.ts';
+export * from './escape.ts';
 export * from './id.ts';
 export * from './log.ts';
 export * from './nearest.ts';

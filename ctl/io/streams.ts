@@ -52,7 +52,11 @@ export function complain(context: { readonly io: IO }, text: string): void {
 
 /** Everything that comes on stdin. */
 export async function readStdin(io: IO): Promise<string> {
+  return (await readStdinBytes(io)).toString('utf8');
+}
+
+export async function readStdinBytes(io: IO): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of io.stdin) parts.push(Buffer.from(part as Buffer | string));
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
 }

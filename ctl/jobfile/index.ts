@@ -1,11 +1,12 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { AnyObject, EvaluationPlan, Job, JobVersion, Stored } from '../../openapi/index.ts';
 import type { Context } from '../command.ts';
 import { parseDuration, parseTimestamp } from '../../base/index.ts';
 import { CommandError } from '../errors.ts';
 import type { Diagnostic, JobOptions, JobTokens } from '../../jobspec/index.ts';
-import { complain, readStdin } from '../io/streams.ts';
+import { complain } from '../io/streams.ts';
+import { readSource, type Source } from './source.ts';
 
 /**
  * The files that commands take: job files (HCL), jobs as JSON, manifests. What is in them is the business of jobspec, which is
@@ -17,26 +18,6 @@ export interface FileFlags {
   readonly var?: readonly string[];
   readonly varFile?: readonly string[];
   readonly hcl1?: boolean;
-}
-
-interface Source {
-  readonly text: string;
-  /** As users know it. */
-  readonly filename: string;
-  /** Where it is, unless it came on standard input. */
-  readonly path?: string;
-}
-
-async function readSource({ io }: Context, path: string): Promise<Source> {
-  if (path === '-') return { text: await readStdin(io), filename: 'stdin' };
-  const full = resolve(io.cwd, path);
-  try {
-    return { text: await readFile(full, 'utf8'), filename: path, path: full };
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const because = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
-    throw new CommandError(`Error getting job struct: Cannot read ${path}: ${because}`);
-  }
 }
 
 /** The one job of a file, whatever form it has. */

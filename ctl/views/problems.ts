@@ -1,4 +1,4 @@
-import type { StatusCause } from '../../base/index.ts';
+import { escapeControls, type StatusCause } from '../../base/index.ts';
 import type { Job, Service, Task, TaskGroup } from '../../openapi/index.ts';
 
 /**
@@ -13,7 +13,7 @@ export function jobProblems(job: Job, causes: readonly StatusCause[]): string {
     for (const step of path) node = descend(node, step);
     if (!node.items.includes(message)) node.items.push(message);
   }
-  return layOut(root);
+  return escapeControls(layOut(root));
 }
 
 /** Several problems one below the other. An item that holds others has a heading, or none where there is nothing to call it. */

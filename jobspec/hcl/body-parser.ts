@@ -4,8 +4,23 @@ import type { Token } from './lexer.ts';
 import type { Range } from './source.ts';
 import { MAX_DEPTH } from './token-stream.ts';
 
+/** A block whose closing brace is indented otherwise than the block: probably a brace is missing, or one too many, in it. */
+interface Misaligned {
+  readonly type: string;
+  readonly line: number;
+  readonly closedIn: number;
+}
+
 /** Arguments and blocks. */
 export class BodyParser extends ExpressionParser {
+  #misaligned: Misaligned | undefined;
+  #structureBroken = false;
+
+  /** Whether braces do not match, so that nobody can tell which block something is in. */
+  get structureBroken(): boolean {
+    return this.#structureBroken;
+  }
+
   file(): Body {
     const body = this.#body('eof', this.peek());
     return body;
@@ -31,20 +46,31 @@ export class BodyParser extends ExpressionParser {
       }
       this.read();
       if (next.type === 'eof') {
-        if (!this.recovering) {
-          const { line, column } = this.source.position(open.start);
+        if (!this.recovering && !this.#structureBroken) {
           this.error(
             'Argument or block definition required',
-            `An argument or block definition is required here. There is no closing brace for the block that opens in line ${line}, column ${column}.`,
+            'An argument or block definition is required here.',
             { source: this.source, start: next.start, end: next.end },
+            this.#unclosedNote(open),
           );
         }
+        this.#structureBroken = true;
         this.recovering = true;
         last = next;
         break;
       }
       if (next.type === 'quote-open') {
         this.error('Invalid argument name', 'Argument names must not be quoted.', this.range(next));
+      } else if (next.type === '}') {
+        if (!this.#structureBroken) {
+          this.error(
+            'Argument or block definition required',
+            'An argument or block definition is required here.',
+            this.range(next),
+            this.#strayNote(),
+          );
+        }
+        this.#structureBroken = true;
       } else {
         this.error(
           'Argument or block definition required',
@@ -56,6 +82,37 @@ export class BodyParser extends ExpressionParser {
       this.recoverLine();
     }
     return { attributes, blocks, range: { source: this.source, start: open.start, end: last.end } };
+  }
+
+  #unclosedNote(open: Token): string {
+    const guess = this.#misaligned;
+    if (guess === undefined) return `The block that opens in line ${this.source.position(open.start).line} has no closing brace.`;
+    return `The closing brace of the ${guess.type} block in line ${guess.line} seems to be missing: the one in line ${guess.closedIn} is indented otherwise.`;
+  }
+
+  #strayNote(): string {
+    const guess = this.#misaligned;
+    if (guess === undefined) return 'No block is open here: this brace is one too many.';
+    return `No block is open here. The brace in line ${guess.closedIn}, which closes the ${guess.type} block of line ${guess.line}, is indented otherwise.`;
+  }
+
+  /** Remembers the first block whose closing brace does not stand below it. */
+  #checkAlignment(type: Token, end: number): void {
+    const opening = this.#indent(type.start);
+    const closing = this.source.text[end - 1] === '}' ? this.#indent(end - 1) : undefined;
+    if (opening === undefined || closing === undefined || opening === closing) return;
+    this.#misaligned ??= {
+      type: this.text(type),
+      line: this.source.position(type.start).line,
+      closedIn: this.source.position(end - 1).line,
+    };
+  }
+
+  /** The white space in front of the first thing on a line. */
+  #indent(offset: number): string | undefined {
+    const start = this.source.text.lastIndexOf('\n', offset - 1) + 1;
+    const before = this.source.text.slice(start, offset);
+    return before.trim() === '' ? before : undefined;
   }
 
   #item(attributes: Map<string, Attribute>, blocks: Block[]): void {
@@ -172,12 +229,29 @@ export class BodyParser extends ExpressionParser {
           'The equals sign "=" indicates an argument definition, and must not be used when defining a block.',
           this.range(next),
         );
+        // What follows is surely meant to be the block's content.
+        if (this.peek(1).type === '{') {
+          this.read();
+          break;
+        }
       } else if (next.type === 'newline') {
         this.error(
           'Invalid block definition',
           'A block definition must have block content delimited by "{" and "}", starting on the same line as the block header.',
           this.range(next),
         );
+        let ahead = 1;
+        while (this.peek(ahead).type === 'newline') ahead++;
+        if (this.peek(ahead).type === '{') {
+          while (this.peek().type === 'newline') this.read();
+          break;
+        }
+        if (!this.#contentFollows(type, this.peek(ahead))) {
+          this.recoverLine();
+          return undefined;
+        }
+        this.#structureBroken = true;
+        return this.#blockBody(type, labels, last, last);
       } else {
         this.error(
           'Invalid block definition',
@@ -188,8 +262,17 @@ export class BodyParser extends ExpressionParser {
       this.recoverLine();
       return undefined;
     }
+    return this.#blockBody(type, labels, last, this.read());
+  }
+
+  /** Whether the lines below a header without a brace look like its content: they are indented further. */
+  #contentFollows(type: Token, next: Token): boolean {
+    const [outer, inner] = [this.#indent(type.start), this.#indent(next.start)];
+    return next.type === 'identifier' && outer !== undefined && inner !== undefined && inner.length > outer.length;
+  }
+
+  #blockBody(type: Token, labels: readonly Label[], last: Token, open: Token): Block | undefined {
     const headRange: Range = { source: this.source, start: type.start, end: last.end };
-    const open = this.read();
     const block = (body: Body): Block => ({ type: this.text(type), typeRange: this.range(type), labels, body, headRange });
 
     if (this.depth >= MAX_DEPTH) {
@@ -204,6 +287,7 @@ export class BodyParser extends ExpressionParser {
       first.type === 'newline' || first.type === 'eof' || first.type === '}' ? this.#body('}', open) : this.#oneLineBody(open);
     this.newlines.pop();
     this.depth--;
+    this.#checkAlignment(type, body.range.end);
 
     const next = this.peek();
     if (next.type === 'newline') this.read();

@@ -1,3 +1,4 @@
+import { escapeControls } from '../../base/index.ts';
 import { formatRange, type Range } from './source.ts';
 
 /** One thing that is wrong (or odd) in a file, in words and with its place. */
@@ -9,13 +10,20 @@ export interface Diagnostic {
   readonly range?: Range | undefined;
   /** Set when another diagnostic names the cause and this one merely follows from it. */
   readonly consequence?: boolean;
+  /** What may help, shown below the line of text: where a missing brace probably belongs. */
+  readonly note?: string | undefined;
 }
 
 /** Collects what is wrong; evaluation and decoding go on after a problem so that all are found at once. */
 export class Diagnostics {
   readonly list: Diagnostic[] = [];
 
-  error(summary: string, detail: string, range?: Range, options: { consequence?: boolean } = {}): void {
+  error(
+    summary: string,
+    detail: string,
+    range?: Range,
+    options: { consequence?: boolean; note?: string | undefined } = {},
+  ): void {
     this.list.push({ severity: 'error', summary, detail, range, ...options });
   }
 
@@ -45,7 +53,7 @@ export class DiagnosticsError extends Error {
 
 /** One line: `job.nomad:3,10-19: Summary; Detail`. */
 export function formatDiagnosticLine(d: Diagnostic): string {
-  return `${formatRange(d.range)}: ${d.summary}; ${d.detail}`;
+  return escapeControls(`${formatRange(d.range)}: ${d.summary}; ${d.detail}`);
 }
 
 export interface FormatOptions {
@@ -71,7 +79,7 @@ function render(d: Diagnostic, { colors = false }: FormatOptions): string {
   const lines = [paint(1, d.severity === 'warning' ? `warning: ${line}` : line)];
   // What only follows from another problem would show the same line once more.
   if (d.consequence !== true && d.range !== undefined && d.range.start >= 0)
-    lines.push(...excerpt(d.range, (text) => paint(31, text)));
+    lines.push(...excerpt(d.range, d.note, (text) => paint(31, text)));
   return lines.join('\n');
 }
 
@@ -82,16 +90,19 @@ export function formatDiagnostics(diagnostics: readonly Diagnostic[], options: F
 
 const MAX_EXCERPT = 160;
 
-function excerpt(range: Range, paint: (text: string) => string): string[] {
+function excerpt(range: Range, note: string | undefined, paint: (text: string) => string): string[] {
   const start = range.source.position(range.start);
   const end = range.source.position(range.end);
   const full = range.source.line(start.line);
   const shift = start.column > MAX_EXCERPT - 40 ? start.column - 40 : 0;
-  const text = full.slice(shift, shift + MAX_EXCERPT);
+  // One sign stands for each control character, so that the caret stays below what it means.
+  const text = full.slice(shift, shift + MAX_EXCERPT).replace(/[^\P{C}\t]/gu, '\ufffd');
   const from = start.column - 1 - shift;
   const to = end.line === start.line ? end.column - 1 - shift : text.length;
   const width = Math.max(1, Math.min(to, text.length) - from);
   const number = String(start.line);
   const pad = text.slice(0, from).replace(/[^\t]/g, ' ');
-  return [`  ${number} | ${text}`, `  ${' '.repeat(number.length)} | ${pad}${paint('^'.repeat(width))}`];
+  const margin = `  ${' '.repeat(number.length)} | `;
+  const caret = `${margin}${pad}${paint('^'.repeat(width))}`;
+  return [`  ${number} | ${text}`, caret, ...(note === undefined ? [] : [`${margin}${escapeControls(note)}`])];
 }

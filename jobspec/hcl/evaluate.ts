@@ -117,8 +117,8 @@ class Evaluator {
     }
   }
 
-  #fail(summary: string, detail: string, range: Range): Value {
-    this.#diagnostics.error(summary, detail, range);
+  #fail(summary: string, detail: string, range: Range, note?: string): Value {
+    this.#diagnostics.error(summary, detail, range, { note });
     return UNKNOWN;
   }
 
@@ -199,11 +199,11 @@ class Evaluator {
         const entry = v.entries.get(name);
         if (entry !== undefined) return entry;
         const near = name.length < 3 ? undefined : nearest(name, v.entries.keys());
-        const hint = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
         return this.#fail(
           'Unsupported attribute',
-          `This object does not have an attribute named ${JSON.stringify(name)}.${hint}`,
+          `This object does not have an attribute named ${JSON.stringify(name)}.`,
           range,
+          near === undefined ? undefined : `Did you mean ${JSON.stringify(near)}?`,
         );
       }
       case 'map': {

@@ -176,11 +176,14 @@ export class ExpressionParser extends TemplateParser {
       const key = this.expression();
       const close = this.peek();
       if (close.type !== ']') {
-        if (!this.recovering) {
+        const told = this.recovering;
+        this.skipBracket(']');
+        if (!told) {
+          const end = this.tokens[this.at - 1]!;
           this.error(
             'Missing close bracket on index',
             'The index operator must end with a closing bracket ("]").',
-            this.range(close),
+            this.range(end.type === ']' ? end : close),
           );
         }
         this.recovering = true;
@@ -445,24 +448,14 @@ export class ExpressionParser extends TemplateParser {
       if (equals.type !== '=' && equals.type !== ':') {
         if (equals.type === 'newline' || equals.type === ',') {
           fail('Missing attribute value', 'Expected an attribute value, introduced by an equals sign ("=").', equals);
-        } else if (equals.type === '}') {
-          fail('Missing attribute value', 'Expected an attribute value, introduced by an equals sign ("=").', equals);
-        } else if (equals.type === 'eof') {
-          fail(
-            'Unterminated object constructor expression',
-            'There is no corresponding closing brace before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.',
-            open,
-          );
-        } else if (key.kind === 'variable' && key.steps.length === 0) {
-          fail(
-            'Missing key/value separator',
-            'Expected an equals sign ("=") to mark the beginning of the attribute value.',
-            equals,
-          );
         } else {
+          const advice =
+            equals.type === 'identifier'
+              ? ' If you intended to given an attribute name containing periods or spaces, write the name in quotes to create a string literal.'
+              : '';
           fail(
             'Missing key/value separator',
-            'Expected an equals sign ("=") to mark the beginning of the attribute value. If you intended to given an attribute name containing periods or spaces, write the name in quotes to create a string literal.',
+            `Expected an equals sign ("=") to mark the beginning of the attribute value.${advice}`,
             equals,
           );
         }

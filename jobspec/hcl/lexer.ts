@@ -71,6 +71,8 @@ export function tokenize(
     if (c === '\r' && text[at + 1] === '\n') return push('newline', at + 2);
     if (c === '#' || (c === '/' && text[at + 1] === '/')) {
       const end = text.indexOf('\n', at);
+      // A comment that is not asked for is part of the end of its line.
+      if (options.comments !== true && end !== -1) return push('newline', end + 1);
       comment(end === -1 ? text.length : end);
       return;
     }
@@ -132,9 +134,9 @@ export function tokenize(
     }
     if (mode.kind === 'quote' && (c === '\n' || c === '\r')) {
       push('quoted-newline', at + (c === '\r' && text[at + 1] === '\n' ? 2 : 1));
-      // The rest of the file is surely not meant to be in this string.
-      modes.pop();
-      tokens.push({ type: 'quote-close', start: at, end: at }, { type: 'newline', start: at, end: at });
+      // The rest of the file is surely not meant to be in this string, nor in those around it.
+      endQuotes();
+      tokens.push({ type: 'newline', start: at, end: at });
       return;
     }
     if (mode.kind === 'heredoc' && heredocEnds(mode.marker, at)) {
@@ -147,6 +149,18 @@ export function tokenize(
     if (c === '$' || c === '%') {
       push(c === '$' ? '${' : '%{', at + (text[at + 2] === '~' ? 3 : 2));
       modes.push({ kind: 'code', braces: 0, nested: true });
+    }
+  }
+
+  /** Leaves the string we are in and every interpolation and string around it, up to the text of a heredoc or plain code. */
+  function endQuotes(): void {
+    for (;;) {
+      const mode = modes[modes.length - 1]!;
+      if (mode.kind === 'heredoc' || (mode.kind === 'code' && !mode.nested)) return;
+      // An interpolation of a heredoc may hold several lines.
+      if (mode.kind === 'code' && modes[modes.length - 2]?.kind !== 'quote') return;
+      modes.pop();
+      tokens.push({ type: mode.kind === 'quote' ? 'quote-close' : 'template-end', start: at, end: at });
     }
   }
 

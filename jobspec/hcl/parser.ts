@@ -8,6 +8,8 @@ export interface Parsed {
   readonly source: Source;
   readonly body: Body;
   readonly diagnostics: Diagnostics;
+  /** Whether braces do not match: then it is unsure which block anything is in, and what is in it is better not judged. */
+  readonly structureBroken?: boolean;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Parsed {
 export function parseHclBody(source: Source, options: { literalTemplates?: boolean } = {}): Parsed {
   const parser = new BodyParser(source, tokenize(source, options), options.literalTemplates === true);
   const body = parser.file();
-  return { source, body, diagnostics: parser.diagnostics };
+  return { source, body, diagnostics: parser.diagnostics, structureBroken: parser.structureBroken };
 }
 
 /** Parses one expression, as the value of `-var name=…`. */

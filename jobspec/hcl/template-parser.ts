@@ -1,3 +1,4 @@
+import { nearest } from '../../base/index.ts';
 import type { Expression } from './ast.ts';
 import type { Token } from './lexer.ts';
 import { formatRange, type Range } from './source.ts';
@@ -132,10 +133,12 @@ export abstract class TemplateParser extends TokenStream {
       part = this.#forDirective(open, before, finish);
     } else {
       if (!this.recovering) {
+        const near = nearest(name, ['if', 'for', 'else', 'endif', 'endfor']);
+        const hint = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
         this.error(
           word.type === 'identifier' ? 'Invalid template control keyword' : 'Invalid template directive',
           word.type === 'identifier'
-            ? `${JSON.stringify(name)} is not a valid template control keyword.`
+            ? `${JSON.stringify(name)} is not a valid template control keyword.${hint}`
             : 'A template directive keyword ("if", "for", etc) is expected at the beginning of a %{ sequence.',
           this.range(word),
         );
@@ -256,6 +259,20 @@ export abstract class TemplateParser extends TokenStream {
   // --- tokens
 }
 
+/** A directive that needs an end. */
+type Opened = Extract<TemplatePart, { kind: 'if' | 'for' }>;
+
+function unexpected(found: 'else' | 'endif' | 'endfor', { kind }: Opened, opened: string): string {
+  if (kind === 'if') {
+    return found === 'else'
+      ? `Already in the else clause for the if started at ${opened}.`
+      : `Expecting an endif directive for the if started at ${opened}.`;
+  }
+  return found === 'else'
+    ? 'An else clause is not expected for a for directive.'
+    : `Expecting an endfor directive corresponding to the for directive at ${opened}.`;
+}
+
 type Report = (summary: string, detail: string, range: Range) => void;
 
 type TemplatePart =
@@ -344,7 +361,7 @@ class TemplateReader {
     this.#end = end;
   }
 
-  until(ends: readonly TemplatePart['kind'][]): Expression[] {
+  until(ends: readonly TemplatePart['kind'][], within?: Opened): Expression[] {
     const out: Expression[] = [];
     this.#ended = undefined;
     while (this.#at < this.#parts.length) {
@@ -370,10 +387,11 @@ class TemplateReader {
         case 'else':
         case 'endif':
         case 'endfor': {
-          const opener = part.kind === 'endfor' ? 'for' : 'if';
           this.#report(
             `Unexpected ${part.kind} directive`,
-            `The ${part.kind} directive is expected only at the end of a sequence that "${opener}" began; there is no corresponding "${opener}" here.`,
+            within === undefined
+              ? 'The control directives within this template are unbalanced.'
+              : unexpected(part.kind, within, formatRange(within.range)),
             part.range,
           );
         }
@@ -383,11 +401,11 @@ class TemplateReader {
   }
 
   #if(open: Extract<TemplatePart, { kind: 'if' }>): Expression {
-    const yes = this.until(['else', 'endif']);
+    const yes = this.until(['else', 'endif'], open);
     let ended = this.#ended;
     let no: Expression[] = [];
     if (ended?.kind === 'else') {
-      no = this.until(['endif']);
+      no = this.until(['endif'], open);
       ended = this.#ended;
     }
     if (ended === undefined) this.#unterminated('if', 'endif', open.range);
@@ -401,7 +419,7 @@ class TemplateReader {
   }
 
   #for(open: Extract<TemplatePart, { kind: 'for' }>): Expression {
-    const inner = this.until(['endfor']);
+    const inner = this.until(['endfor'], open);
     if (this.#ended === undefined) this.#unterminated('for', 'endfor', open.range);
     const range = { ...open.range, end: this.#ended?.range.end ?? open.range.end };
     const items: Expression = {

@@ -26,6 +26,7 @@ export abstract class TokenStream {
   protected readonly newlines: boolean[] = [true];
   /** Set while skipping over something broken: what follows from it is not reported. */
   protected recovering = false;
+  #told = -1;
 
   constructor(source: Source, tokens: readonly Token[], literalTemplates: boolean) {
     this.source = source;
@@ -160,8 +161,11 @@ export abstract class TokenStream {
     return { source: this.source, start: from.start, end: Math.max(from.end, to.end) };
   }
 
-  protected error(summary: string, detail: string, range: Range): void {
-    this.diagnostics.error(summary, detail, range);
+  /** Tells a mistake, unless one was told for this very place: then it only follows from that. */
+  protected error(summary: string, detail: string, range: Range, note?: string): void {
+    if (range.start === this.#told) return;
+    this.#told = range.start;
+    this.diagnostics.error(summary, detail, range, { note });
   }
 
   protected tooDeep(): Expression {
@@ -178,7 +182,7 @@ export abstract class TokenStream {
     for (const token of this.tokens) {
       const message = badToken(token.type);
       if (message === undefined || told.has(token.type)) continue;
-      if (token.type !== 'quoted-newline') told.add(token.type);
+      if (token.type !== 'quoted-newline' && token.type !== 'curly-quote') told.add(token.type);
       let { end } = token;
       while (token.type === 'quoted-newline' && this.source.text[end] === '\n') end++;
       this.diagnostics.error(message[0], message[1], { source: this.source, start: token.start, end });

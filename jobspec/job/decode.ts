@@ -68,8 +68,10 @@ function checkNames(
   const attributes = new Set([...schema.fields.filter(isAttributeField).map((f) => f.hcl), ...(extras.attributes ?? [])]);
   const blockTypes = new Set([...schema.fields.filter(isBlockField).map((f) => f.hcl), ...Object.keys(extras.blocks ?? {})]);
   if (schema.form !== undefined) for (const word of operators(schema)) attributes.add(word);
+  // What is there already was not meant.
+  const missing = [...attributes].filter((name) => !body.attributes.has(name)).sort();
   for (const [name, attribute] of body.attributes) {
-    if (!attributes.has(name)) unsupportedArgument(name, attribute.nameRange, attributes, blockTypes, diagnostics);
+    if (!attributes.has(name)) unsupportedArgument(name, attribute.nameRange, missing, blockTypes, diagnostics);
   }
   for (const { block } of blocks) {
     if (blockTypes.has(block.type)) checkLabels(block, labelNames(block, schema, extras), diagnostics);
@@ -101,7 +103,7 @@ export function unsupportedBlock(
   diagnostics: Diagnostics,
 ): void {
   const type = JSON.stringify(block.type);
-  const near = nearest(block.type, blockTypes);
+  const near = nearest(block.type, [...blockTypes].sort());
   const hint =
     near !== undefined
       ? ` Did you mean ${JSON.stringify(near)}?`

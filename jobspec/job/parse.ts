@@ -4,7 +4,7 @@ import type { Diagnostics } from '../hcl/diagnostic.ts';
 import { type Diagnostic } from '../hcl/diagnostic.ts';
 import { evaluate, type Scope } from '../hcl/evaluate.ts';
 import { standardFunctions, type FunctionOptions } from '../hcl/functions/index.ts';
-import { parseHclBody } from '../hcl/parser.ts';
+import { parseHclBody, type Parsed } from '../hcl/parser.ts';
 import type { Source } from '../hcl/source.ts';
 import { string, UNKNOWN } from '../hcl/value.ts';
 import { assembleJob, type JobTokens } from '../nomad/index.ts';
@@ -28,8 +28,11 @@ export function parseHclJob(
   options: FunctionOptions & { readonly hcl1?: boolean },
 ): HclJob {
   if (options.hcl1 === true) return parseHcl1Job(source);
-  const parsed = /^\s*\{/.test(source.text) ? jsonBody(source, ROOT) : parseHclBody(source);
+  const parsed: Pick<Parsed, 'body' | 'diagnostics' | 'structureBroken'> = /^\s*\{/.test(source.text)
+    ? jsonBody(source, ROOT)
+    : parseHclBody(source);
   const diagnostics = parsed.diagnostics;
+  if (parsed.structureBroken === true) return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
   const broken = diagnostics.failed;
   const functions = standardFunctions(options, () => scope);
   const unknownReference: Scope['unknownReference'] = (text) => string(`\${${text}}`);
@@ -57,7 +60,8 @@ export function parseHclJob(
 
 /** Reads a job file in the older grammar: no variables, no functions, interpolations are text. */
 function parseHcl1Job(source: Source): HclJob {
-  const { body, diagnostics } = parseHclBody(source, { literalTemplates: true });
+  const { body, diagnostics, structureBroken } = parseHclBody(source, { literalTemplates: true });
+  if (structureBroken === true) return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
   const scope: Scope = { variables: new Map(), functions: new Map() };
   const broken = diagnostics.failed;
   const job = body.blocks.find((b) => b.type === 'job');

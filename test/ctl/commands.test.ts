@@ -326,6 +326,14 @@ t.test('files that are wrong', async (t) => {
     code: 1,
     stderr: 'Error getting job struct: Cannot read none.nomad: there is no such file\n',
   });
+  file('binary.nomad', 'job "x\u0000" {}');
+  t.match(await orchctl('run', 'binary.nomad'), {
+    code: 1,
+    stderr: /Cannot read binary\.nomad: it is a binary file, not a text\n$/,
+  });
+  t.match(await orchctl('run', ''), { code: 1, stderr: 'Error getting job struct: Error jobfile path has to be specified.\n' });
+  t.match(await orchctl('run', '.'), { code: 1, stderr: /it is a folder; name a file in it\n$/ });
+  t.match(await orchctl('run', 'ftp://x/y'), { code: 1, stderr: /only http:\/\/ and https:\/\/ can be fetched\n$/ });
   file('unknown.nomad', jobFile('unknown').replace('count', 'cuont'));
   t.match(await orchctl('run', 'unknown.nomad'), { code: 1, stderr: /unknown\.nomad:4,\d+.*"count"/ });
   t.equal(await client.find(JobKind, 'unknown', 'default'), undefined);

@@ -161,7 +161,7 @@ t.test('what is wrong with an expression, and where', async (t) => {
     ['!5', ':1,2-3: Invalid operand; Unsuitable value for unary operand: bool required.'],
     ['[1, 2][5]', ':1,7-10: Invalid index; The given key does not identify an element in this collection value.'],
     ['{ a = 1 }.b', ':1,10-12: Unsupported attribute; This object does not have an attribute named "b".'],
-    ['{ image = 1 }.imgae', ':1,14-20: Unsupported attribute; This object does not have an attribute named "imgae". Did you mean "image"?'],
+    ['{ image = 1 }.imgae', ':1,14-20: Unsupported attribute; This object does not have an attribute named "imgae".'],
     ['"x${[1]}"', ':1,5-8: Invalid template interpolation value; Cannot include the given value in a string template: string required.'],
     ['parseint("zz", 10)', ':1,11-13: Invalid function argument; Invalid value for "number" parameter: cannot parse "zz" as a base 10 integer.'],
     ['jsondecode("[1")', ':1,1-12: Error in function call; Call to function "jsondecode" failed: EOF.'],
@@ -214,6 +214,36 @@ job.nomad:3,13-14: Missing attribute separator; Expected a newline or comma to m
   3 | c = { x = 1 y = 2 }
     |             ^`,
   );
+});
+
+t.test('one mistake is told once, not again for all that follows from it', async (t) => {
+  const told = (text: string): string[] => {
+    const result = parseJob({ text, filename: 'x.nomad' });
+    return result.diagnostics.filter((d) => d.consequence !== true).map((d) => formatDiagnosticLine(d).split(';')[0]!);
+  };
+  const invalid = 'Invalid block definition';
+  t.same(told('job "x"\n{\n  type = "batch"\n}\n'), [`x.nomad:1,8-2,1: ${invalid}`], 'a brace on the next line');
+  t.same(told('job "x" = {\n  type = "batch"\n}\n'), [`x.nomad:1,9-10: ${invalid}`]);
+  t.same(told('job "x"\n  type = "batch"\n  group "g" {\n  }\n}\n'), [`x.nomad:1,8-2,1: ${invalid}`], 'a brace left out');
+  t.same(
+    told('job "x" {\n  type = "${upper("a")"\n  priority = 3\n}\n').length,
+    2,
+    'an interpolation left open ends with its line',
+  );
+  t.same(told('job "x" {\n  type = "a"\n}}\ngroup "y" {\n}\n'), ['x.nomad:3,2-3: Missing newline after block definition']);
+  const unclosed = 'job "x" {\n  group "g" {\n    task "t" {\n      config {\n        a = 1\n    }\n  }\n}\n';
+  const { diagnostics } = parseJob({ text: unclosed, filename: 'x.nomad' });
+  t.match(
+    formatDiagnostics(diagnostics),
+    /^x\.nomad:9,1-1: [^\n]*\n[^\n]*\n[^\n]*\n +\| The closing brace of the config block in line 4 /,
+  );
+  const stray = unclosed.replace('a = 1', 'a = 1\n        }\n      }');
+  t.match(
+    formatDiagnostics(parseJob({ text: stray, filename: 'x.nomad' }).diagnostics),
+    /The brace in line 6, which closes the config block of line 4/,
+  );
+  const controls = parseJob({ text: 'job "x\u001b[2J" {\n  foo = 1\n  type = ["\u0007\u009b"]\n}\n', filename: 'x\u001b.nomad' });
+  t.notMatch(formatDiagnostics(controls.diagnostics), /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/, 'nothing that moves a cursor');
 });
 
 t.test('bodies mean what the reference parser says they mean', async (t) => {
