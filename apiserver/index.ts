@@ -7,7 +7,9 @@
  * (`registry/watch-cache.ts`), fed by one watch on the store, whose objects are decoded once, and whose bytes go to every list and every
  * watcher. Watchers that ask for the same thing share a feed; a change finds its feeds by an index (`registry/feeds.ts`).
  *
- * Its loops: `followLoop` of each watch cache, and `compactionLoop`. It keeps no state of its own, so any number may run on one store.
+ * Kinds that users define come and go while it runs (`registry/custom-kinds.ts`).
+ *
+ * Its loops: `followLoop` of each watch cache, `definitionLoop` of the kinds of users, and `compactionLoop`. It keeps no state of its own, so any number may run on one store.
  *
  * Promised: a list is the state at one revision, and a watch from there misses nothing (it may be told to list again); a write against an
  * old version, or by a leader that is none any more, is never stored; what was answered is durable; a refusal names every problem and its
@@ -22,6 +24,7 @@ import { compactionLoop } from './compaction.ts';
 import { Metrics } from './http/metrics.ts';
 import { startHttp } from './http/server.ts';
 import { Caches } from './registry/caches.ts';
+import { CustomKinds } from './registry/custom-kinds.ts';
 import { builtinKinds, type KindRegistry } from './registry/kinds.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './storage/store.ts';
@@ -59,6 +62,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     await caches.start();
     const registry = new Registry({ store, caches, admission: builtinAdmission, clock });
     await bootstrap(registry);
+    const custom = new CustomKinds({ registry, clock, log });
+    await custom.start();
+    registry.definitionsServed = (revision) => custom.settled(revision);
     const http = await startHttp({ registry, listen, metrics, clock, log });
     const compaction =
       compactionIntervalMs > 0 ? compactionLoop(store, compactionIntervalMs, clock, log, stop.signal) : Promise.resolve();
@@ -69,6 +75,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       async close() {
         stop.abort();
         await http.close();
+        await custom.close();
         await caches.close();
         await compaction;
       },

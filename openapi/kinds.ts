@@ -45,6 +45,16 @@ export type ConsulSidecarService = Schemas['dev.orch.v1.ConsulSidecarService'];
 export type ConsulTerminatingConfigEntry = Schemas['dev.orch.v1.ConsulTerminatingConfigEntry'];
 export type ConsulTransparentProxy = Schemas['dev.orch.v1.ConsulTransparentProxy'];
 export type ConsulUpstream = Schemas['dev.orch.v1.ConsulUpstream'];
+export type CustomResourceColumnDefinition = Schemas['dev.orch.v1.CustomResourceColumnDefinition'];
+export type CustomResourceConversion = Schemas['dev.orch.v1.CustomResourceConversion'];
+export type CustomResourceDefinition = Schemas['dev.orch.v1.CustomResourceDefinition'];
+export type CustomResourceDefinitionNames = Schemas['dev.orch.v1.CustomResourceDefinitionNames'];
+export type CustomResourceDefinitionSpec = Schemas['dev.orch.v1.CustomResourceDefinitionSpec'];
+export type CustomResourceDefinitionStatus = Schemas['dev.orch.v1.CustomResourceDefinitionStatus'];
+export type CustomResourceDefinitionVersion = Schemas['dev.orch.v1.CustomResourceDefinitionVersion'];
+export type CustomResourceSubresourceScale = Schemas['dev.orch.v1.CustomResourceSubresourceScale'];
+export type CustomResourceSubresources = Schemas['dev.orch.v1.CustomResourceSubresources'];
+export type CustomResourceValidation = Schemas['dev.orch.v1.CustomResourceValidation'];
 export type DNSConfig = Schemas['dev.orch.v1.DNSConfig'];
 export type Deployment = Schemas['dev.orch.v1.Deployment'];
 export type DeploymentGroupSpec = Schemas['dev.orch.v1.DeploymentGroupSpec'];
@@ -111,6 +121,7 @@ export type Resources = Schemas['dev.orch.v1.Resources'];
 export type RestartPolicy = Schemas['dev.orch.v1.RestartPolicy'];
 export type ScalingPolicy = Schemas['dev.orch.v1.ScalingPolicy'];
 export type Secret = Schemas['dev.orch.v1.Secret'];
+export type SelectableField = Schemas['dev.orch.v1.SelectableField'];
 export type Service = Schemas['dev.orch.v1.Service'];
 export type ServiceRegistration = Schemas['dev.orch.v1.ServiceRegistration'];
 export type ServiceRegistrationSpec = Schemas['dev.orch.v1.ServiceRegistrationSpec'];
@@ -145,6 +156,16 @@ export const AllocationKind = defineKind<Allocation>({
   singular: 'allocation',
   shortNames: ['alloc', 'allocs'],
   namespaced: true,
+});
+export const CustomResourceDefinitionKind = defineKind<CustomResourceDefinition>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  listKind: 'CustomResourceDefinitionList',
+  plural: 'customresourcedefinitions',
+  singular: 'customresourcedefinition',
+  shortNames: ['crd', 'crds'],
+  namespaced: false,
 });
 export const DeploymentKind = defineKind<Deployment>({
   group: 'orch.dev',
@@ -250,6 +271,7 @@ export const ServiceRegistrationKind = defineKind<ServiceRegistration>({
 /** Every built-in kind. */
 export const builtinKinds = [
   AllocationKind,
+  CustomResourceDefinitionKind,
   DeploymentKind,
   EvaluationKind,
   EventKind,

@@ -598,6 +598,129 @@ export interface components {
         [key: string]: unknown;
       };
     };
+    /** @description One column. */
+    'dev.orch.v1.CustomResourceColumnDefinition': {
+      /** @description Its heading. */
+      name: string;
+      /**
+       * @description How it is printed.
+       * @enum {string}
+       */
+      type: 'integer' | 'number' | 'string' | 'boolean' | 'date';
+      /** @description A hint for printing: int32, date-time, password and the like. */
+      format?: string;
+      /** @description What it says. */
+      description?: string;
+      /**
+       * Format: int32
+       * @description Columns above 0 are shown with -o wide only.
+       */
+      priority?: number;
+      /** @description Where its value is: .spec.replicas. */
+      jsonPath: string;
+    };
+    /** @description How an object of one version becomes one of another. */
+    'dev.orch.v1.CustomResourceConversion': {
+      /** @description Only None is served: the versions differ in nothing but their name and what their schemas take. */
+      strategy: string;
+      /** @description Not served. */
+      webhook?: {
+        [key: string]: unknown;
+      };
+    };
+    /** @description A kind of your own. From when it is Established, its objects are served as those of the built-in kinds are. */
+    'dev.orch.v1.CustomResourceDefinition': {
+      /** @description Group and version of the schema. */
+      apiVersion?: string;
+      /** @description The kind. */
+      kind?: string;
+      /** @description Standard metadata. */
+      metadata: components['schemas']['io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'];
+      spec: components['schemas']['dev.orch.v1.CustomResourceDefinitionSpec'];
+      status?: components['schemas']['dev.orch.v1.CustomResourceDefinitionStatus'];
+    };
+    /** @description What it is called. No two kinds of a group share a name. */
+    'dev.orch.v1.CustomResourceDefinitionNames': {
+      /** @description In CamelCase: CronTab. */
+      kind: string;
+      /** @description The kind of lists; <kind>List when absent. */
+      listKind?: string;
+      /** @description As paths have it: crontabs. */
+      plural: string;
+      /** @description As people type it; the kind in lower case when absent. */
+      singular?: string;
+      /** @description Shorter ones: ct. */
+      shortNames?: string[];
+      /** @description Groups of resources that it is part of: all. */
+      categories?: string[];
+    };
+    /** @description Written by users. */
+    'dev.orch.v1.CustomResourceDefinitionSpec': {
+      /** @description The API group, a domain that is yours: example.com. The definition is called <plural>.<group>. */
+      group: string;
+      /**
+       * @description Whether its objects lie in namespaces. Cannot change.
+       * @enum {string}
+       */
+      scope: 'Namespaced' | 'Cluster';
+      names: components['schemas']['dev.orch.v1.CustomResourceDefinitionNames'];
+      /** @description Only false is taken: what a schema lacks is dropped, unless x-kubernetes-preserve-unknown-fields says otherwise there. */
+      preserveUnknownFields?: boolean;
+      conversion?: components['schemas']['dev.orch.v1.CustomResourceConversion'];
+      /** @description Its versions. All are views of the same stored objects. */
+      versions: components['schemas']['dev.orch.v1.CustomResourceDefinitionVersion'][];
+    };
+    /** @description Written by the API server. */
+    'dev.orch.v1.CustomResourceDefinitionStatus': {
+      /** @description Established: it is served. NamesAccepted: no other kind of the group has one of its names. Terminating: its objects are being deleted. */
+      conditions?: components['schemas']['dev.orch.v1.Condition'][];
+      acceptedNames?: components['schemas']['dev.orch.v1.CustomResourceDefinitionNames'];
+      /** @description Versions that objects may be stored as. */
+      storedVersions?: string[];
+    };
+    /** @description One version. */
+    'dev.orch.v1.CustomResourceDefinitionVersion': {
+      /** @description v1, v2beta1 and the like. */
+      name: string;
+      /** @description Whether clients can use it. */
+      served: boolean;
+      /** @description Whether objects are stored as this version; true for exactly one. */
+      storage: boolean;
+      /** @description Whether requests on it are answered with a warning. */
+      deprecated?: boolean;
+      /** @description That warning, in other words than the usual ones. */
+      deprecationWarning?: string;
+      schema?: components['schemas']['dev.orch.v1.CustomResourceValidation'];
+      subresources?: components['schemas']['dev.orch.v1.CustomResourceSubresources'];
+      /** @description What field selectors can name, besides metadata.name and metadata.namespace. */
+      selectableFields?: components['schemas']['dev.orch.v1.SelectableField'][];
+      /** @description What tables show besides the name. The age, when absent. */
+      additionalPrinterColumns?: components['schemas']['dev.orch.v1.CustomResourceColumnDefinition'][];
+    };
+    /** @description Where the fields of autoscaling/v1 Scale are. */
+    'dev.orch.v1.CustomResourceSubresourceScale': {
+      /** @description The wanted number, under .spec: .spec.replicas. */
+      specReplicasPath: string;
+      /** @description The number there is, under .status: .status.replicas. */
+      statusReplicasPath: string;
+      /** @description A selector as text, under .spec or .status. */
+      labelSelectorPath?: string;
+    };
+    /** @description Paths under each object. */
+    'dev.orch.v1.CustomResourceSubresources': {
+      /** @description Its presence makes status a subresource, with writers of its own. */
+      status?: {
+        [key: string]: unknown;
+      };
+      scale?: components['schemas']['dev.orch.v1.CustomResourceSubresourceScale'];
+    };
+    /** @description What its objects look like. */
+    'dev.orch.v1.CustomResourceValidation': {
+      /** @description A structural OpenAPI v3 schema: every field has a type; defaults are filled in, what it lacks is dropped. */
+      openAPIV3Schema?: {
+        [key: string]: unknown;
+      };
+    };
     /** @description How names are resolved inside. */
     'dev.orch.v1.DNSConfig': {
       /** @description Name servers. */
@@ -1663,6 +1786,11 @@ export interface components {
       env?: {
         [key: string]: string;
       };
+    };
+    /** @description One field. */
+    'dev.orch.v1.SelectableField': {
+      /** @description Its path: .spec.color. */
+      jsonPath: string;
     };
     /** @description Something that listens, to be registered under a name. */
     'dev.orch.v1.Service': {

@@ -1,6 +1,7 @@
 /**
  * Admission: what happens to a write between its schema and the store. First defaults, then rules; a chain of pure functions, one
- * entry per kind (`chain.ts`). The rules of a Job fill a folder of their own (`job/`).
+ * entry per kind (`chain.ts`). The rules of a Job (`job/`) and of a
+ * CustomResourceDefinition (`definition/`) fill folders of their own.
  */
 import equal from 'fast-deep-equal';
 import type { StatusCause } from '../../base/index.ts';
@@ -9,6 +10,7 @@ import { forbiddenField, invalidValue } from '../registry/errors.ts';
 import { TTL_ANNOTATION } from '../registry/metadata.ts';
 import { valueAt, type ApiObject } from '../registry/object.ts';
 import type { Admission, AdmissionChain, AdmissionRequest } from './chain.ts';
+import { customResourceDefinition } from './definition/index.ts';
 import { defaultJob, jobWarnings, unsupportedFeatures, validateJob, type JobMeta } from './job/index.ts';
 
 export * from './chain.ts';
@@ -102,6 +104,7 @@ export const builtinAdmission: AdmissionChain = new Map<string, Admission>([
   ['orch.dev/v1/Allocation', allocation],
   ['v1/Event', event],
   ['v1/Namespace', namespace],
+  ['apiextensions.k8s.io/v1/CustomResourceDefinition', customResourceDefinition],
 ]);
 
 function annotate(object: ApiObject, key: string, value: string): ApiObject {

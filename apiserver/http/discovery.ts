@@ -88,7 +88,18 @@ export function groupNames(kinds: KindRegistry): string[] {
 function versionsOf(kinds: KindRegistry, group: string): string[] {
   const ofKinds = kinds.all().filter((kind) => kind.group === group).map((kind) => kind.version); // prettier-ignore
   const ofReviews = reviews.map(split).filter(([name]) => name === group).map(([, version]) => version); // prettier-ignore
-  return [...new Set([...ofKinds, ...ofReviews])].sort();
+  return [...new Set([...ofKinds, ...ofReviews])].sort(byPriority);
+}
+
+/** The version to prefer comes first: stable ones before beta before alpha, then higher numbers; what is named otherwise is last. */
+function byPriority(a: string, b: string): number {
+  const rank = (version: string): number[] => {
+    const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
+    if (match === null) return [3, 0, 0];
+    return [match[2] === undefined ? 0 : match[2] === 'beta' ? 1 : 2, -Number(match[1]), -Number(match[3] ?? 0)];
+  };
+  const [x, y] = [rank(a), rank(b)];
+  return x[0]! - y[0]! || x[1]! - y[1]! || x[2]! - y[2]! || (a < b ? -1 : a > b ? 1 : 0);
 }
 
 export function apiGroup(kinds: KindRegistry, group: string): object | undefined {

@@ -48,8 +48,9 @@ export function addWarnings(response: ServerResponse, warnings: readonly string[
       .slice(0, 1024);
     return `299 - "${clean.replace(/["\\]/g, '\\$&')}"`;
   });
+  const before = response.getHeader('warning');
   let room = 8192;
-  response.setHeader('warning', headers.filter((header) => (room -= header.length) > 0)); // prettier-ignore
+  response.setHeader('warning', [...(Array.isArray(before) ? before : []), ...headers].filter((header) => (room -= header.length) > 0)); // prettier-ignore
 }
 
 const PIECE = 1 << 20;

@@ -17,7 +17,7 @@ import { OpenApi } from './openapi.ts';
 import { AgentProxy } from './proxy.ts';
 import { booleanParam, resolve, segmentsOf, type ResourceRef } from './request.ts';
 import { methodNotAllowed, Resources, verbOf, type Exchange } from './resources.ts';
-import { sendBytes, sendError, sendJson, sendParts, sendText } from './respond.ts';
+import { addWarnings, sendBytes, sendError, sendJson, sendParts, sendText } from './respond.ts';
 
 export interface HttpOptions {
   readonly registry: Registry;
@@ -74,6 +74,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     }
     if (verb === undefined) throw methodNotAllowed();
     exchange.long = verb === 'watch';
+    if (ref.kind.deprecation !== undefined) addWarnings(exchange.response, [ref.kind.deprecation]);
     await resources.handle(exchange, ref, verb);
   };
 

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '../../base/index.ts';
+import type { Clock, Logger, Timer } from '../../base/index.ts';
 import type { KeyValue, Revision, Store } from '../storage/store.ts';
 import type { ApiKind, KindRegistry } from './kinds.ts';
 import { decode, type Version } from './version.ts';
@@ -21,11 +21,16 @@ export interface CachesOptions {
   readonly delivered?: (kind: ApiKind, events: number) => void;
 }
 
+/** How long requests that began with a kind may go on after it was retired. */
+const GRACE_MS = 10_000;
+
 /** One watch cache per kind. */
 export class Caches {
   readonly kinds: KindRegistry;
   readonly #options: CachesOptions;
   readonly #byKind = new Map<ApiKind, KindCache>();
+  /** Kinds that are served no more, for requests that still run. */
+  readonly #retired = new Map<ApiKind, { readonly cache: KindCache; readonly timer: Timer }>();
   readonly #byPrefix = new Map<string, ApiKind>();
   #asking: Promise<Revision> | undefined;
   #askNext: Promise<Revision> | undefined;
@@ -50,17 +55,30 @@ export class Caches {
       ...(delivered && { delivered: (events) => delivered(kind, events) }),
     });
     this.#byKind.set(kind, cache);
-    this.#byPrefix.set(kind.prefix, kind);
+    if (!kind.custom) this.#byPrefix.set(kind.prefix, kind);
     await cache.start();
   }
 
-  of(kind: ApiKind): KindCache {
+  /** Stops following a kind. Its watches end, so that their clients come again; what runs may still use the cache for a while. */
+  retire(kind: ApiKind): void {
     const cache = this.#byKind.get(kind);
+    if (cache === undefined) return;
+    this.#byKind.delete(kind);
+    cache.endWatches();
+    const timer = this.#options.clock.after(GRACE_MS, () => {
+      this.#retired.delete(kind);
+      void cache.close();
+    });
+    this.#retired.set(kind, { cache, timer });
+  }
+
+  of(kind: ApiKind): KindCache {
+    const cache = this.#byKind.get(kind) ?? this.#retired.get(kind)?.cache;
     if (cache === undefined) throw new Error(`${kind.resource} is not served`);
     return cache;
   }
 
-  /** The kind whose objects lie under a key. */
+  /** The built-in kind whose objects lie under a key. */
   kindOf(key: string): ApiKind {
     const end = key.indexOf('/', key.indexOf('/', '/registry/'.length) + 1);
     const kind = this.#byPrefix.get(key.slice(0, end + 1));
@@ -90,7 +108,10 @@ export class Caches {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#byKind.values()].map((cache) => cache.close()));
+    const retired = [...this.#retired.values()];
+    this.#retired.clear();
+    for (const { timer } of retired) timer.cancel();
+    await Promise.all([...this.#byKind.values(), ...retired.map(({ cache }) => cache)].map((cache) => cache.close()));
   }
 }
 

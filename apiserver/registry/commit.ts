@@ -278,7 +278,8 @@ export class Committer {
         const result = await this.#store.txn(list, writes);
         if (!result.succeeded) {
           await done();
-          list.forEach(({ key }, i) => this.#learn(states, key, result.current[i]));
+          const kindOf = new Map(units.map(({ key, kind }) => [key, kind]));
+          list.forEach(({ key }, i) => this.#learn(states, key, kindOf.get(key), result.current[i]));
           return 'raced';
         }
         revision = result.revision;
@@ -306,7 +307,7 @@ export class Committer {
       if (!(error instanceof LeaseNotFoundError)) throw error;
       // It expired in the meantime, and its objects with it.
       this.#leases.forget();
-      await Promise.all(prepared.map(({ unit }) => this.#load(states, unit.key)));
+      await Promise.all(prepared.map(({ unit }) => this.#load(states, unit.key, unit.kind)));
       return 'raced';
     }
   }
@@ -378,7 +379,10 @@ export class Committer {
         base === undefined ? next === undefined : next !== undefined && (current === base || unchanged(next, base.object));
       const renew = base?.lease !== undefined && next !== undefined && !idle && onlyRenewed(unit.kind, next, base.object);
       if ((failed !== undefined || (idle && !renew)) && !(state.fresh && (scope?.fresh ?? true))) {
-        await Promise.all([this.#load(states, unit.key), namespace === undefined ? undefined : this.#load(states, namespace)]);
+        await Promise.all([
+          this.#load(states, unit.key, unit.kind),
+          namespace === undefined ? undefined : this.#load(states, namespace),
+        ]);
         continue;
       }
       if (failed !== undefined && onError === 'refuse') throw failed;
@@ -419,13 +423,13 @@ export class Committer {
     return state;
   }
 
-  async #load(states: Map<string, State>, key: string): Promise<State> {
+  async #load(states: Map<string, State>, key: string, kind?: ApiKind): Promise<State> {
     const { items } = await this.#store.range({ start: key });
-    return this.#learn(states, key, items[0]);
+    return this.#learn(states, key, kind, items[0]);
   }
 
-  #learn(states: Map<string, State>, key: string, kv: KeyValue | undefined): State {
-    const kind = this.#caches.kindOf(key);
+  #learn(states: Map<string, State>, key: string, as: ApiKind | undefined, kv: KeyValue | undefined): State {
+    const kind = as ?? this.#caches.kindOf(key);
     const state: State = { version: kv === undefined ? undefined : this.#caches.of(kind).versionOf(kv), fresh: true };
     states.set(key, state);
     return state;

@@ -42,6 +42,10 @@ export function invalid(kind: Named, name: string, causes: StatusCause[]): ApiEr
   });
 }
 
+/** Said to who creates an object of a kind that is about to go. */
+export const closedKind = (kind: Named): ApiError =>
+  new ApiError('MethodNotAllowed', `create not allowed while the definition of ${kind.resource} is terminating`);
+
 export const badRequest = (message: string): ApiError => new ApiError('BadRequest', message);
 
 export const expired = (message: string): ApiError => new ApiError('Expired', message);

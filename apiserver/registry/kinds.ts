@@ -34,14 +34,20 @@ export interface ApiKind {
   readonly hasStatus: boolean;
   /** How its objects are scaled; absent where they cannot be. */
   readonly scale?: ScaleAccess;
+  /** Came at run time. What is stored may be older than its schema, so it is cleaned when it is read, too. */
+  readonly custom: boolean;
+  /** What is said to everybody who uses this version; absent when it is not deprecated. */
+  readonly deprecation?: string;
   /** What field selectors may name, besides metadata.name and metadata.namespace: `spec.nodeName` → its path. */
   readonly fields: ReadonlyMap<string, readonly string[]>;
   readonly columns: readonly PrinterColumn[];
   readonly schema: KindSchema;
   /** Where its objects lie in the store: `/registry/orch.dev/jobs/`. */
   readonly prefix: string;
-  /** How every stored value begins; what is served has the resourceVersion spliced in behind it. */
+  /** How what is served begins; the resourceVersion is spliced in behind it. */
   readonly head: string;
+  /** How every stored value begins: as `head`, with the version that is stored. */
+  readonly storedHead: string;
 }
 
 /** The part of a CustomResourceDefinition that is used. */
@@ -59,25 +65,47 @@ export interface CustomResourceDefinition {
         status?: unknown;
         scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string };
       };
+      deprecated?: boolean;
+      deprecationWarning?: string;
       selectableFields?: { jsonPath: string }[];
-      additionalPrinterColumns?: {
-        name: string;
-        type: string;
-        format?: string;
-        description?: string;
-        priority?: number;
-        jsonPath: string;
-      }[];
+      additionalPrinterColumns?: PrinterColumnSource[];
     }[];
   };
 }
 
-/** The kinds of one version of a definition, with the schema given or the definition's own. */
-export function defineApiKind(crd: CustomResourceDefinition, version: string, schemas: SchemaSet, schema: JsonSchema): ApiKind {
+interface PrinterColumnSource {
+  name: string;
+  type: string;
+  format?: string;
+  description?: string;
+  priority?: number;
+  jsonPath: string;
+}
+
+export interface KindOptions {
+  /** The schema to work with, where it is not the one to show. */
+  readonly body?: JsonSchema;
+  /** The version that objects are stored as, where it is another one. */
+  readonly storedAs?: string;
+  readonly custom?: boolean;
+}
+
+/** One version of a definition, with the schema to show. */
+export function defineApiKind(
+  crd: CustomResourceDefinition,
+  version: string,
+  schemas: SchemaSet,
+  schema: JsonSchema,
+  { body = schema, storedAs = version, custom = false }: KindOptions = {},
+): ApiKind {
   const { group, names, scope, versions } = crd.spec;
   const declared = versions.find((v) => v.name === version);
   if (declared === undefined) throw new Error(`${names.plural}.${group} has no version ${version}`);
-  const apiVersion = group === '' ? version : `${group}/${version}`;
+  const apiVersionOf = (v: string): string => (group === '' ? v : `${group}/${v}`);
+  const apiVersion = apiVersionOf(version);
+  const headOf = (v: string): string =>
+    `{"apiVersion":${JSON.stringify(apiVersionOf(v))},"kind":${JSON.stringify(names.kind)},"metadata":{`;
+  const columns = declared.additionalPrinterColumns ?? [];
   const fields = (declared.selectableFields ?? []).map(({ jsonPath }) => {
     const path = fieldsOf(jsonPath);
     if (path === undefined) throw new Error(`${names.plural}.${group}: ${jsonPath} cannot be a selectable field`);
@@ -99,8 +127,12 @@ export function defineApiKind(crd: CustomResourceDefinition, version: string, sc
     resource: group === '' ? names.plural : `${names.plural}.${group}`,
     hasStatus: declared.subresources?.status !== undefined,
     ...(scale && { scale }),
+    custom,
+    ...(declared.deprecated === true && {
+      deprecation: declared.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`,
+    }),
     fields: new Map(fields),
-    columns: (declared.additionalPrinterColumns ?? []).map((column) => ({
+    columns: (columns.length === 0 && custom ? [AGE] : columns).map((column) => ({
       name: column.name,
       type: column.type,
       format: column.format ?? '',
@@ -108,9 +140,10 @@ export function defineApiKind(crd: CustomResourceDefinition, version: string, sc
       priority: column.priority ?? 0,
       path: compileJsonPath(column.jsonPath),
     })),
-    schema: schemas.kind(schema),
+    schema: schemas.kind(schema, body),
     prefix: `/registry/${group === '' ? 'core' : group}/${names.plural}/`,
-    head: `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(names.kind)},"metadata":{`,
+    head: headOf(version),
+    storedHead: headOf(storedAs),
   };
 }
 
@@ -127,15 +160,32 @@ function scaleDeclared(scale: NonNullable<Declared['subresources']>['scale'], pl
   return scaleByPaths({
     spec: path(scale.specReplicasPath),
     status: path(scale.statusReplicasPath),
-    ...(scale.labelSelectorPath !== undefined && { selector: path(scale.labelSelectorPath) }),
+    ...(scale.labelSelectorPath && { selector: path(scale.labelSelectorPath) }),
   });
 }
+/** What a table of a kind of users shows when its definition does not say. */
+const AGE: PrinterColumnSource = {
+  name: 'Age',
+  type: 'date',
+  jsonPath: '.metadata.creationTimestamp',
+  description: 'When it was created.',
+};
 
 /** The kinds that are served now. */
 export class KindRegistry {
   readonly #byPath = new Map<string, ApiKind>();
   readonly #byKind = new Map<string, ApiKind>();
+  readonly #closed = new WeakSet<ApiKind>();
   #generation = 0;
+
+  /** No object of the kind may be created any more: its definition is being deleted. */
+  close(kind: ApiKind): void {
+    this.#closed.add(kind);
+  }
+
+  isClosed(kind: ApiKind): boolean {
+    return this.#closed.has(kind);
+  }
 
   add(kind: ApiKind): void {
     this.#byPath.set(`${kind.apiVersion}/${kind.plural}`, kind);

@@ -6,7 +6,7 @@ import { CompactedError, FutureRevisionError, prefixRange, type Revision, type S
 import { planBatch, type BatchMode, type BatchResult } from './batch.ts';
 import type { Caches } from './caches.ts';
 import { Committer, type Applied, type Fence, type Intent, type Outcome } from './commit.ts';
-import { alreadyExists, badRequest, expired, forbidden, notFound } from './errors.ts';
+import { alreadyExists, badRequest, closedKind, expired, forbidden, notFound } from './errors.ts';
 import { objectKey, type ApiKind, type KindRegistry } from './kinds.ts';
 import { StoreLeases } from './leases.ts';
 import { isObject, valueAt } from './object.ts';
@@ -86,13 +86,17 @@ export class Registry {
   readonly caches: Caches;
   readonly store: Store;
   readonly admission: AdmissionChain;
+  /** Resolves when the kinds are served as they were defined at a revision, so that who defines a kind can use it at once. */
+  definitionsServed: ((revision: Revision) => Promise<void>) | undefined;
   readonly #committer: Committer;
+  readonly #definitionKind: ApiKind;
 
   constructor({ store, caches, admission, clock }: RegistryOptions) {
     this.store = store;
     this.caches = caches;
     this.kinds = caches.kinds;
     this.admission = admission;
+    this.#definitionKind = this.kinds.need('apiextensions.k8s.io/v1', 'CustomResourceDefinition');
     this.#committer = new Committer(store, caches, new StoreLeases(store, clock), () => clock.now());
   }
 
@@ -159,6 +163,7 @@ export class Registry {
       creates: true,
       plan: (current, now) => {
         if (current !== undefined) throw alreadyExists(kind, name);
+        if (this.kinds.isClosed(kind)) throw closedKind(kind);
         const causes = [...taken.causes];
         const object = prepareCreate(kind, { ...taken, causes }, { chain: this.admission, namespace, name, now, keepStatus });
         return { type: 'put', object: kind === this.#namespaceKind ? { ...object, status: { phase: 'Active' } } : object };
@@ -414,8 +419,10 @@ export class Registry {
     };
   }
 
-  #one(intent: Intent, { dryRun, fence }: { dryRun?: boolean; fence?: Fence }): Promise<Applied> {
-    return this.#committer.commitOne(intent, { ...(dryRun && { dryRun }), ...(fence && { fence }) });
+  async #one(intent: Intent, { dryRun, fence }: { dryRun?: boolean; fence?: Fence }): Promise<Applied> {
+    const applied = await this.#committer.commitOne(intent, { ...(dryRun && { dryRun }), ...(fence && { fence }) });
+    if (intent.kind === this.#definitionKind && !dryRun) await this.definitionsServed?.(applied.version.revision);
+    return applied;
   }
 
   #cautions(kind: ApiKind, { object }: Version): string[] {

@@ -52,18 +52,21 @@ export class SchemaSet {
 
   constructor(components: Record<string, JsonSchema>) {
     this.#components = components;
-    this.#ajv = new Ajv({ allErrors: true, strict: false, verbose: true, addUsedSchema: false, code: { optimize: false } }); // prettier-ignore
+    this.#ajv = new Ajv({ allErrors: true, strict: false, verbose: true, addUsedSchema: false, validateSchema: false, meta: false, code: { optimize: false } }); // prettier-ignore
     addFormats(this.#ajv);
     this.#ajv.addFormat('go-duration', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
     for (const [name, schema] of Object.entries(components)) this.#ajv.addSchema(relative(schema), `/schemas/${name}`);
   }
 
-  kind(source: JsonSchema): KindSchema {
-    const properties = Object.fromEntries(Object.entries(source.properties ?? {}).filter(([name]) => !ENVELOPE.has(name)));
-    const body: JsonSchema = { ...source, properties, required: (source.required ?? []).filter((name) => !ENVELOPE.has(name)) };
+  /** `form` is what objects are cleaned and judged by, where that is not what is shown. What it says of metadata is only judged by. */
+  kind(source: JsonSchema, form = source): KindSchema {
+    const properties = Object.fromEntries(Object.entries(form.properties ?? {}).filter(([name]) => !ENVELOPE.has(name)));
+    const body: JsonSchema = { ...form, properties, required: (form.required ?? []).filter((name) => !ENVELOPE.has(name)) };
+    const metadata = form === source ? undefined : form.properties?.['metadata'];
+    const judged = metadata === undefined ? body : { ...body, properties: { ...properties, metadata } };
     let clean: Cleaner | undefined;
     let validate: ValidateFunction | undefined;
-    const compiled = (): ValidateFunction => (validate ??= this.#ajv.compile(relative(body)));
+    const compiled = (): ValidateFunction => (validate ??= this.#ajv.compile(relative(judged)));
     const compileParts = (): Generator<void, void, undefined> => this.#compileParts(body);
     return {
       source,

@@ -1,6 +1,6 @@
 import type { KeyValue, LeaseId, Revision } from '../storage/store.ts';
 import type { ApiKind } from './kinds.ts';
-import { isObject, type ApiObject } from './object.ts';
+import { isObject, type ApiObject, type JsonObject } from './object.ts';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
@@ -8,7 +8,8 @@ export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
  * One version of one object: its decoded value and its bytes, each made at most once and shared by every reader.
  *
  * What is stored lacks the resourceVersion, because it is the revision of the very write. Every stored value begins with
- * `kind.head` and so the served bytes are the stored ones with `"resourceVersion":"N",` spliced in; nothing is serialised anew.
+ * `kind.storedHead` and so the served bytes are the rest of the stored ones behind `kind.head` and `"resourceVersion":"N",`; nothing
+ * is serialised anew.
  */
 export class Version {
   readonly key: string;
@@ -67,21 +68,46 @@ const LINE_START = {
 };
 const LINE_END = Buffer.from('}\n');
 
-/** The value to store for an object: `kind.head` first, without resourceVersion. */
+/** The value to store for an object: `kind.storedHead` first, without resourceVersion. */
 export function encode(kind: ApiKind, object: ApiObject): Buffer {
   const { apiVersion: _, kind: __, metadata, ...rest } = object;
   const { resourceVersion: ___, ...stored } = metadata;
   // Metadata always has a name, so head can end inside it.
   const tail = JSON.stringify(rest);
-  return Buffer.from(kind.head + JSON.stringify(stored).slice(1) + (tail === '{}' ? '}' : `,${tail.slice(1)}`));
+  return Buffer.from(kind.storedHead + JSON.stringify(stored).slice(1) + (tail === '{}' ? '}' : `,${tail.slice(1)}`));
 }
 
 /** Reads what is stored. Throws when it is no object of the kind. */
 export function decode(kind: ApiKind, { key, value, modRevision, lease }: KeyValue): Version {
   const parsed: unknown = JSON.parse(value.toString('utf8'));
   if (!isObject(parsed) || !isObject(parsed['metadata'])) throw new Error(`${key}: not an object`);
-  return present(kind, key, modRevision, parsed as unknown as ApiObject, value, lease);
+  const object = kind.custom ? asDefinedNow(kind, parsed) : parsed;
+  return present(
+    kind,
+    key,
+    modRevision,
+    object as unknown as ApiObject,
+    object === parsed ? value : encode(kind, object as unknown as ApiObject),
+    lease,
+  );
 }
+
+/**
+ * An object of a user's kind may be older than the definition, or stored as another version: it gets the version's name, loses what the
+ * schema lacks and gains its defaults. What is that already is given back as it is, so that its bytes can be served.
+ */
+function asDefinedNow(kind: ApiKind, stored: JsonObject): JsonObject {
+  const { apiVersion: _, kind: __, metadata, ...content } = stored;
+  const cleaned = kind.schema.clean(content, { unknown: [], causes: [] });
+  if (cleaned === content && kind.storedHead === headOf(stored)) {
+    stored['apiVersion'] = kind.apiVersion;
+    return stored;
+  }
+  return { apiVersion: kind.apiVersion, kind: kind.kind, metadata, ...cleaned };
+}
+
+const headOf = (stored: JsonObject): string =>
+  `{"apiVersion":${JSON.stringify(stored['apiVersion'])},"kind":${JSON.stringify(stored['kind'])},"metadata":{`;
 
 /** A version from an object of our own making and its stored bytes. The object is taken over. */
 export function present(
@@ -120,14 +146,13 @@ function encodeServed(kind: ApiKind, object: ApiObject): Buffer {
 }
 
 function splice(kind: ApiKind, stored: Buffer, resourceVersion: string, object: ApiObject): Buffer {
-  const head = Buffer.from(kind.head);
-  if (stored.length <= head.length || stored.compare(head, 0, head.length, 0, head.length) !== 0) {
+  const begin = Buffer.from(kind.storedHead);
+  if (stored.length <= begin.length || stored.compare(begin, 0, begin.length, 0, begin.length) !== 0) {
     return Buffer.from(JSON.stringify(object));
   }
-  const middle = `"resourceVersion":"${resourceVersion}",`;
-  const out = Buffer.allocUnsafe(stored.length + middle.length);
+  const head = Buffer.from(`${kind.head}"resourceVersion":"${resourceVersion}",`);
+  const out = Buffer.allocUnsafe(stored.length - begin.length + head.length);
   head.copy(out);
-  out.write(middle, head.length, 'latin1');
-  stored.copy(out, head.length + middle.length, head.length);
+  stored.copy(out, head.length, begin.length);
   return out;
 }

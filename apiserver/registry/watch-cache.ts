@@ -473,6 +473,12 @@ export class WatchCache {
     return this.#revision;
   }
 
+  /** Ends all watches; who comes again finds what is served then. */
+  endWatches(): void {
+    this.#flush();
+    this.#expireAll(`${this.kind.resource} are served anew`);
+  }
+
   #expireAll(message: string): void {
     for (const feed of [...this.#feeds.all()]) for (const subscriber of [...feed.subscribers]) subscriber.expire(message);
     this.#dirty.clear();

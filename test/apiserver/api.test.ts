@@ -1036,7 +1036,7 @@ t.test('discovery, documents and health', async (t) => {
   t.match(await send('GET', '/api'), { json: { kind: 'APIVersions', versions: ['v1'] } });
   t.match(
     (await send('GET', '/apis')).json.groups.map((group: { name: string }) => group.name),
-    ['authentication.k8s.io', 'authorization.k8s.io', 'coordination.k8s.io', 'orch.dev'],
+    ['apiextensions.k8s.io', 'authentication.k8s.io', 'authorization.k8s.io', 'coordination.k8s.io', 'orch.dev'],
   );
   t.match(await send('GET', '/apis/orch.dev'), { json: { kind: 'APIGroup', preferredVersion: { groupVersion: 'orch.dev/v1' } } });
   const { resources } = (await send('GET', '/apis/orch.dev/v1')).json;
@@ -1049,7 +1049,7 @@ t.test('discovery, documents and health', async (t) => {
   t.equal(aggregated.headers['content-type'], 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList');
   t.match(
     aggregated.json.items.map((item: { metadata: { name: string } }) => item.metadata.name),
-    ['authentication.k8s.io', 'authorization.k8s.io', 'coordination.k8s.io', 'orch.dev'],
+    ['apiextensions.k8s.io', 'authentication.k8s.io', 'authorization.k8s.io', 'coordination.k8s.io', 'orch.dev'],
   );
 
   const { paths } = (await send('GET', '/openapi/v3')).json;
