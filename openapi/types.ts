@@ -154,6 +154,8 @@ export interface components {
       resources?: components['schemas']['dev.orch.v1.AllocatedResources'];
       /** @description The allocation that this one replaces. */
       previousAllocation?: string;
+      /** @description The allocation of higher priority that it made way for. */
+      preemptedByAllocation?: string;
       /** @description The allocation that replaced this one. */
       nextAllocation?: string;
       /** @description The delayed evaluation that will reschedule it. */

@@ -8,6 +8,7 @@ import {
   explainFailure,
   isDeleted,
   isFinished,
+  isSystem,
   isTemplate,
   isTerminal,
   type ClientPhase,
@@ -70,12 +71,12 @@ function groupsOf({ job, allocations }: Observed, queued: Readonly<Record<string
   for (const name of wanted.keys()) of(name);
   for (const allocation of allocations) of(allocation.spec.group)[countOf[clientPhase(allocation)]]++;
   const gone = [...counts.keys()].filter((name) => !wanted.has(name)).sort();
-  return [...wanted.keys(), ...gone].map((name) => ({
-    name,
-    desired: job.spec.stop === true ? 0 : (wanted.get(name) ?? 0),
-    queued: queued[name] ?? 0,
-    ...of(name),
-  }));
+  const live = (name: string): number => allocations.filter((a) => a.spec.group === name && !isTerminal(a)).length;
+  return [...wanted.keys(), ...gone].map((name) => {
+    // Of a system job as many are wanted as there are nodes that can take one.
+    const desired = isSystem(job.spec.type) && wanted.has(name) ? live(name) + (queued[name] ?? 0) : (wanted.get(name) ?? 0);
+    return { name, desired: job.spec.stop === true ? 0 : desired, queued: queued[name] ?? 0, ...of(name) };
+  });
 }
 
 /** What the evaluation that was worked on last could not place. */

@@ -29,6 +29,8 @@ export interface AllocationRecord {
   readonly job: JobKey;
   readonly jobUID: string;
   readonly version: number;
+  /** Of its job. */
+  readonly priority: number;
   readonly group: string;
   readonly index: number;
   readonly node: string;

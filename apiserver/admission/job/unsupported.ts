@@ -7,11 +7,6 @@ import { collectFindings } from './findings.ts';
  * without it. Whoever builds one deletes its line.
  */
 const jobFeatures: readonly Feature<JobSpec>[] = [
-  [
-    'type',
-    (job) => job.type === 'system' || job.type === 'sysbatch',
-    'jobs of type "system" and "sysbatch" are not scheduled yet',
-  ],
   ['periodic', (job) => job.periodic !== undefined, 'periodic jobs are not launched yet'],
   ['parameterized', (job) => job.parameterized !== undefined, 'parameterized jobs cannot be dispatched yet'],
   ['multiregion', (job) => job.multiregion !== undefined, 'there is one region: multiregion deployments are not made'],

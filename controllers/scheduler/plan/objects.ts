@@ -16,7 +16,7 @@ import { progressDeadlineOf, type GroupProgram } from '../feasible/program.ts';
 import { allocationName, jobTypeOf, type JobView } from '../model.ts';
 import type { Placement } from '../rank/session.ts';
 import { deploymentDescription } from '../reconcile/descriptions.ts';
-import type { NewDeploymentGroup } from '../reconcile/reconcile.ts';
+import type { NewDeploymentGroup } from '../reconcile/change.ts';
 
 export const JOB_LABEL = 'orch.dev/job';
 export const GROUP_LABEL = 'orch.dev/group';

@@ -10,13 +10,14 @@ import type { Plan } from './evaluate.ts';
  * outcome, so that an evaluation whose plan was cut short is still pending.
  */
 export function operationsOf(plan: Plan, evaluation: Stored<Evaluation>): BatchOperation[] {
-  const of = (kind: string, name: string) => ({ apiVersion: 'orch.dev/v1', kind, namespace: plan.namespace, name });
+  const of = (kind: string, name: string, namespace = plan.namespace) => ({ apiVersion: 'orch.dev/v1', kind, namespace, name });
   const operations: BatchOperation[] = [];
   if (plan.deployment !== undefined) operations.push({ operation: 'create', object: plan.deployment });
-  for (const { id, spec, status } of plan.patches) {
-    if (Object.keys(spec).length > 0) operations.push({ operation: 'patch', ...of('Allocation', id), patch: { spec } });
+  for (const { id, namespace, spec, status } of plan.patches) {
+    if (Object.keys(spec).length > 0)
+      operations.push({ operation: 'patch', ...of('Allocation', id, namespace), patch: { spec } });
     if (status !== undefined)
-      operations.push({ operation: 'patch', subresource: 'status', ...of('Allocation', id), patch: { status } });
+      operations.push({ operation: 'patch', subresource: 'status', ...of('Allocation', id, namespace), patch: { status } });
   }
   for (const { object } of plan.placements) operations.push({ operation: 'create', object });
   for (const object of plan.evaluations) operations.push({ operation: 'create', object });

@@ -1,7 +1,6 @@
 import type { Evaluation, Stored } from '../../../openapi/index.ts';
-import type { JobKey } from '../model.ts';
+import { isTerminal, type JobKey } from '../model.ts';
 import type { MissingGroup } from '../plan/evaluate.ts';
-import { isHolding } from '../state/allocations.ts';
 import type { Cluster } from '../state/cluster.ts';
 
 /**
@@ -55,13 +54,16 @@ export class BlockedEvaluations {
     return found;
   }
 
-  #wouldTake(slot: number, { job, feasibility }: MissingGroup): boolean {
+  #wouldTake(slot: number, { job, feasibility, nodes }: MissingGroup): boolean {
     const { fleet, allocations } = this.#cluster;
+    if (nodes !== undefined && !nodes.has(fleet.names[slot] ?? '')) return false;
     if (fleet.schedulable[slot] === 0 || fleet.lacks(slot, feasibility.program.ask) !== undefined) return false;
     if (feasibility.reasonFor(fleet, slot) !== undefined) return false;
     const { distinctHosts, group } = feasibility.program;
     if (distinctHosts === undefined) return true;
     const node = fleet.names[slot];
-    return !allocations.ofJob(job).some((a) => a.node === node && isHolding(a) && (distinctHosts === 'job' || a.group === group));
+    return !allocations
+      .ofJob(job)
+      .some((a) => a.node === node && !isTerminal(a) && (distinctHosts === 'job' || a.group === group));
   }
 }

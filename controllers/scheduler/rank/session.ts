@@ -143,6 +143,11 @@ export class PlacementSession {
     return placement;
   }
 
+  /** That node or none. */
+  placeOn(slot: number): Placement | undefined {
+    return this.#unfit(slot) === undefined ? this.#offer(slot, false) : undefined;
+  }
+
   /** The best of the heaps and of those that are shunned, which pay for it. */
   #choose(shunned: readonly number[]): Placement | undefined {
     /** Their dynamic ports are used up: nothing else can tell that beforehand at no cost. */
@@ -175,9 +180,9 @@ export class PlacementSession {
     this.#changed(record, -1);
   }
 
-  /** Why there is no place: every node, and what rules it out now. */
-  failure(): AllocMetric {
-    return this.#scanReasons();
+  /** Why there is no place: every node (or each of these), and what rules it out now. */
+  failure(slots?: readonly number[]): AllocMetric {
+    return this.#scanReasons(slots);
   }
 
   #changed(record: AllocationRecord, by: 1 | -1): void {
@@ -257,11 +262,12 @@ export class PlacementSession {
     return tally.metric();
   }
 
-  #scanReasons(): AllocMetric {
+  #scanReasons(slots?: readonly number[]): AllocMetric {
     const fleet = this.#fleet;
     const perClass = new Int32Array(fleet.classes.size);
     const tally = new Tally(fleet);
-    for (let slot = 0, size = fleet.size; slot < size; slot++) {
+    for (let at = 0, size = slots?.length ?? fleet.size; at < size; at++) {
+      const slot = slots?.[at] ?? at;
       if (fleet.schedulable[slot] === 0) continue;
       const index = fleet.classOf[slot]!;
       perClass[index]!++;

@@ -10,6 +10,7 @@ export const because = {
 /** What users read of evaluations. */
 export const evaluationDescription = {
   blocked: 'created to place remaining allocations',
+  rolling: 'created to go on with a rolling update',
   delayed: 'created for delayed rescheduling',
   superseded: 'cancelled after more recent eval was processed',
   gone: 'job is gone',

@@ -3,8 +3,19 @@
  * its input and decides where nothing is placed yet; nodes are the business of `rank/`.
  */
 import type { Instant } from '../../../base/index.ts';
-import type { DesiredUpdates, JobSpec, TaskGroup } from '../../../openapi/index.ts';
+import type { JobSpec, TaskGroup } from '../../../openapi/index.ts';
 import { isTerminal, jobTypeOf, type AllocationRecord, type DeploymentView, type JobView } from '../model.ts';
+import {
+  byIndex,
+  end,
+  noUpdates,
+  stopGroup,
+  type Change,
+  type Decision,
+  type GroupDecision,
+  type NewDeploymentGroup,
+  type PlaceChange,
+} from './change.ts';
 import { classify, type Classified, type ClassifyContext } from './classify.ts';
 import { because } from './descriptions.ts';
 import { Indexes } from './names.ts';
@@ -25,63 +36,22 @@ export interface ReconcileInput {
   readonly now: Instant;
 }
 
-export type Change =
-  | { readonly type: 'stop'; readonly allocation: AllocationRecord; readonly because: string }
-  /** Its node is gone: stopped, and not waited for. */
-  | { readonly type: 'lose'; readonly allocation: AllocationRecord; readonly because: string }
-  | { readonly type: 'updateInPlace'; readonly allocation: AllocationRecord; readonly because: string }
-  /** A promoted canary becomes one of the rest. */
-  | { readonly type: 'promote'; readonly allocation: AllocationRecord; readonly because: string }
-  /** Reschedule it at that instant. */
-  | { readonly type: 'delay'; readonly allocation: AllocationRecord; readonly until: Instant; readonly because: string }
-  /** Stop it and place its successor, or neither. */
-  | { readonly type: 'replace'; readonly allocation: AllocationRecord; readonly because: string }
-  | PlaceChange;
-
-export interface PlaceChange {
-  readonly type: 'place';
-  readonly index: number;
-  readonly canary: boolean;
-  /** Not the newest while canaries of that are on trial. */
-  readonly version: number;
-  /** What it takes the place of. */
-  readonly previous: AllocationRecord | undefined;
-  readonly kind: 'new' | 'canary' | 'lost' | 'migrate' | 'reschedule';
-  readonly because: string;
-}
-
-export interface GroupDecision {
-  readonly group: string;
-  /** Undefined: the group was removed. */
-  readonly spec: TaskGroup | undefined;
-  readonly changes: readonly Change[];
-  readonly updates: Required<DesiredUpdates>;
-}
-
-export interface NewDeploymentGroup {
-  readonly group: TaskGroup;
-  readonly desiredTotal: number;
-  readonly desiredCanaries: number;
-}
-
-export interface Decision {
-  readonly groups: readonly GroupDecision[];
-  /** The deployment to create; empty: none. */
-  readonly deployment: readonly NewDeploymentGroup[];
-  /** The deployment that placements belong to, where it exists already. */
-  readonly within: DeploymentView | undefined;
-}
-
 export function reconcile(input: ReconcileInput): Decision {
   const { job } = input;
   const groups = byGroup(input);
   if (job === undefined || job.stopped)
-    return { groups: [...groups].map(([group, all]) => stopGroup(group, all, input)), deployment: [], within: undefined };
+    return {
+      groups: [...groups].map(([group, all]) => stopGroup(group, all, input.isNodeUp)),
+      deployment: [],
+      within: undefined,
+    };
 
   const current = newest(input.deployments.filter(({ jobUID, version }) => jobUID === job.uid && version === job.version));
   const decided = [...groups].map(([group, all]) => {
     const spec = job.spec.groups?.find(({ name }) => name === group);
-    return spec === undefined ? { decision: stopGroup(group, all, input) } : reconcileGroup(input, job, spec, all, current);
+    return spec === undefined
+      ? { decision: stopGroup(group, all, input.isNodeUp) }
+      : reconcileGroup(input, job, spec, all, current);
   });
   return {
     groups: decided.map(({ decision }) => decision),
@@ -91,7 +61,7 @@ export function reconcile(input: ReconcileInput): Decision {
 }
 
 /** The groups of the job in its order, then those that only allocations know of. */
-function byGroup({ job, allocations }: ReconcileInput): Map<string, AllocationRecord[]> {
+export function byGroup({ job, allocations }: Pick<ReconcileInput, 'job' | 'allocations'>): Map<string, AllocationRecord[]> {
   const groups = new Map<string, AllocationRecord[]>((job?.spec.groups ?? []).map(({ name }) => [name, []]));
   for (const allocation of [...allocations].sort(byIndex)) {
     const list = groups.get(allocation.group);
@@ -101,42 +71,8 @@ function byGroup({ job, allocations }: ReconcileInput): Map<string, AllocationRe
   return groups;
 }
 
-/** By index, and among equals by id, so that the outcome does not hang on the order of the input. */
-const byIndex = (a: AllocationRecord, b: AllocationRecord): number => a.index - b.index || (a.id < b.id ? -1 : 1);
-
 const newest = (deployments: readonly DeploymentView[]): DeploymentView | undefined =>
   deployments.reduce<DeploymentView | undefined>((a, b) => (a === undefined || b.createdAt >= a.createdAt ? b : a), undefined);
-
-const noUpdates = (): Required<DesiredUpdates> => ({
-  ignore: 0,
-  place: 0,
-  migrate: 0,
-  stop: 0,
-  inPlaceUpdate: 0,
-  destructiveUpdate: 0,
-  canary: 0,
-  preemptions: 0,
-});
-
-/** Nothing of it is wanted any more. */
-function stopGroup(group: string, all: readonly AllocationRecord[], input: ReconcileInput): GroupDecision {
-  const changes: Change[] = [];
-  const updates = noUpdates();
-  for (const allocation of all) {
-    const ended = end(allocation, because.notNeeded, input.isNodeUp);
-    if (ended === undefined) continue;
-    changes.push(ended);
-    if (!isTerminal(allocation)) updates.stop++;
-  }
-  return { group, spec: undefined, changes, updates };
-}
-
-/** Stops what is not stopped; what is on a node that is gone is lost. Undefined: it has ended already. */
-function end(allocation: AllocationRecord, why: string, isNodeUp: (node: string) => boolean): Change | undefined {
-  const silent = allocation.phase === 'pending' || allocation.phase === 'running' || allocation.phase === 'unknown';
-  if (silent && !isNodeUp(allocation.node)) return { type: 'lose', allocation, because: because.lost };
-  return isTerminal(allocation) ? undefined : { type: 'stop', allocation, because: why };
-}
 
 function reconcileGroup(
   input: ReconcileInput,

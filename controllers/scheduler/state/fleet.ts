@@ -72,6 +72,13 @@ export class Fleet {
     return slot === undefined ? undefined : this.states[slot];
   }
 
+  /** Every node: whether it takes new allocations. */
+  takers(): Map<string, boolean> {
+    const found = new Map<string, boolean>();
+    for (const [node, slot] of this.#slots) if (this.states[slot] !== undefined) found.set(node, this.schedulable[slot] === 1);
+    return found;
+  }
+
   put(node: string, state: NodeState): number {
     const slot = this.#claim(node);
     this.#schedulable += Number(state.schedulable) - this.schedulable[slot]!;

@@ -59,6 +59,7 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     job: shared(jobKey(metadata.namespace, spec.jobName)),
     jobUID: shared(spec.jobUID),
     version: spec.jobVersion,
+    priority: spec.priority ?? 50,
     group: shared(spec.group),
     index: spec.index,
     node: shared(spec.nodeName),

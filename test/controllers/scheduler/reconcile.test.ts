@@ -470,11 +470,6 @@ t.test('a dry run answers and leaves no trace', async (t) => {
   t.notOk('baseVersion' in unknown.status.plan!);
 });
 
-t.test('jobs that no scheduler is there for are refused', async (t) => {
-  const plan = new World([node('a')]).submit(job({}, { type: 'system' })).run();
-  t.match(plan.status, { phase: 'failed', description: /"system"/ });
-});
-
 t.test('updateImpact', async (t) => {
   const task = { name: 'main', driver: 'docker', config: { image: 'redis:3' }, resources: { cpu: 100, memory: 100 } };
   const spec = (change: object = {}, taskChange: object = {}, jobChange: object = {}): JobSpec => ({

@@ -95,7 +95,7 @@ export type GroupOptions = Partial<Omit<TaskGroup, 'name'>> & {
   readonly env?: Record<string, string>;
 };
 
-export function group(name: string, options: GroupOptions = {}, type: 'service' | 'batch' = 'service'): TaskGroup {
+export function group(name: string, options: GroupOptions = {}, type = 'service'): TaskGroup {
   const { cpu = 100, memory = 100, env, ...rest } = options;
   const base = defaults[type] ?? {};
   return {
@@ -118,7 +118,7 @@ export function group(name: string, options: GroupOptions = {}, type: 'service' 
 }
 
 export function job(groups: readonly TaskGroup[] | GroupOptions, options: Partial<JobSpec> = {}): JobSpec {
-  const type = (options.type ?? 'service') as 'service' | 'batch';
+  const type = options.type ?? 'service';
   const list = Array.isArray(groups) ? (groups as TaskGroup[]) : [group('app', groups as GroupOptions, type)];
   return { id: 'job', name: 'job', type, priority: 50, datacenters: ['*'], nodePool: 'default', groups: list, ...options };
 }

@@ -1,0 +1,282 @@
+import type { AllocMetric } from '../../../openapi/index.ts';
+import { Feasibility } from '../feasible/feasibility.ts';
+import { compileGroup, type GroupProgram } from '../feasible/program.ts';
+import { isTerminal, type AllocationRecord, type JobKey } from '../model.ts';
+import { PlacementSession, type Placement, type Wish } from '../rank/session.ts';
+import type { Change, PlaceChange } from '../reconcile/change.ts';
+import { nextTracker } from '../reconcile/reschedule.ts';
+import { holdingOf } from '../state/read.ts';
+import type { Specs } from './specs.ts';
+import type { Draft } from './draft.ts';
+import { seedNumber } from './ids.ts';
+import { allocationObject, groupParts, type GroupParts } from './objects.ts';
+import type { EvaluateInput, MissingGroup } from './plan.ts';
+
+type ReplaceChange = Extract<Change, { type: 'replace' }>;
+
+const NO_WISH: Wish = {};
+
+/** Finds places for what a decision asks for and puts them into the draft; remembers what found none. */
+export class Placing {
+  readonly failures = new Map<string, AllocMetric>();
+  readonly missing = new Map<string, MissingGroup>();
+  readonly #input: EvaluateInput;
+  readonly #draft: Draft;
+  readonly #key: JobKey;
+  readonly #specs: Specs;
+  readonly #seed: number;
+  readonly #feasibilities = new Map<string, Feasibility>();
+  readonly #parts = new Map<GroupProgram, GroupParts>();
+  /** By group: nodes that wanted an allocation of their own and have no room for it. */
+  readonly #fullNodes = new Map<string, Set<string>>();
+  #session: { readonly feasibility: Feasibility; readonly session: PlacementSession } | undefined;
+
+  constructor(input: EvaluateInput, draft: Draft, key: JobKey, specs: Specs) {
+    this.#input = input;
+    this.#draft = draft;
+    this.#key = key;
+    this.#specs = specs;
+    this.#seed = seedNumber(input.evaluation.metadata.uid);
+  }
+
+  feasibilityOf(group: string, version: number): Feasibility {
+    const key = `${version}/${group}`;
+    let found = this.#feasibilities.get(key);
+    if (found === undefined) {
+      const spec = this.#specs.of(version)!;
+      const program = compileGroup(
+        spec,
+        spec.groups!.find(({ name }) => name === group)!,
+      );
+      this.#feasibilities.set(key, (found = new Feasibility(program, this.#input.cluster.fleet.classes)));
+    }
+    return found;
+  }
+
+  /** Each replacement frees a place that may be what another one needs, so those that fail are tried until nothing moves. */
+  replaceAll(groups: readonly { readonly group: string; readonly changes: readonly Change[] }[]): void {
+    let waiting = groups.flatMap(({ group, changes }) =>
+      changes.flatMap((change) => (change.type === 'replace' ? [{ group, change }] : [])),
+    );
+    for (let before = Infinity; waiting.length < before && waiting.length > 0;) {
+      before = waiting.length;
+      waiting = waiting.filter(({ group, change }) => !this.#replace(group, change));
+    }
+    for (const { group, change } of waiting) this.#fail(group, this.feasibilityOf(group, this.#draft.job!.version), change.node);
+  }
+
+  place(group: string, changes: readonly Change[]): void {
+    /** Programs of which there is no room for one more. */
+    const full = new Set<Feasibility>();
+    for (const change of changes) {
+      if (change.type !== 'place') continue;
+      const { previous } = change;
+      const version = this.#specs.hasGroup(change.version, group) ? change.version : this.#draft.job!.version;
+      const feasibility = this.feasibilityOf(group, version);
+      const wanted = version === change.version ? change : { ...change, version };
+      if (!full.has(feasibility) && this.#tryPlace(wanted, feasibility)) {
+        if (change.kind === 'reschedule') this.#draft.stop(previous!, change.because);
+        continue;
+      }
+      if (change.node === undefined) full.add(feasibility);
+      this.#fail(group, feasibility, change.node);
+    }
+  }
+
+  /** All or nothing: what was placed since `mark` is taken back, so that everything is missing. */
+  placeNothing(mark: number): void {
+    const { trial, placements, patches } = this.#draft;
+    trial.rollback(mark);
+    for (const { record } of placements.splice(0)) {
+      const { group, previous } = record;
+      const known = this.failures.get(group);
+      this.failures.set(group, known === undefined ? {} : { ...known, coalescedFailures: (known.coalescedFailures ?? 0) + 1 });
+      if (!this.missing.has(group)) this.missing.set(group, { job: this.#key, feasibility: this.feasibilityOf(group, record.version) }); // prettier-ignore
+      if (previous === undefined) continue;
+      // A predecessor that leaves in any case still does; the others stay.
+      const patch = patches.get(previous)!;
+      const { nextAllocation: _, ...spec } = patch.spec;
+      const staysStopped = this.#input.cluster.allocations.get(previous)?.desired === 'stop';
+      if (staysStopped && Object.keys(spec).length > 0)
+        patches.set(previous, { ...patch, spec, after: { ...patch.after, next: undefined } });
+      else patches.delete(previous);
+    }
+    this.#session = undefined;
+  }
+
+  /** Says of nodes that were full what they lack. Called once everything is placed. */
+  finish(): void {
+    for (const [group, nodes] of this.#fullNodes) {
+      const { fleet } = this.#input.cluster;
+      const { feasibility } = this.missing.get(group)!;
+      const slots = [...nodes].flatMap((node) => fleet.slotOf(node) ?? []);
+      this.failures.set(group, { ...this.#sessionFor(feasibility).failure(slots), coalescedFailures: slots.length - 1 });
+      this.missing.set(group, { job: this.#key, feasibility, nodes });
+    }
+  }
+
+  /** Stops the old and places the new, or leaves the old alone. */
+  #replace(group: string, { allocation, because: why, node }: ReplaceChange): boolean {
+    const draft = this.#draft;
+    const { version } = draft.job!;
+    const feasibility = this.feasibilityOf(group, version);
+    const session = this.#sessionFor(feasibility);
+    const mark = draft.trial.mark;
+    const held = !isTerminal(allocation);
+    const before = draft.patches.get(allocation.id);
+    draft.stop(allocation, why);
+    if (held) session.released(allocation);
+    const place: PlaceChange = {
+      type: 'place',
+      index: allocation.index,
+      canary: false,
+      version,
+      previous: allocation,
+      kind: 'new',
+      because: why,
+      ...(node !== undefined && { node }),
+    };
+    if (this.#tryPlace(place, feasibility)) return true;
+    draft.trial.rollback(mark);
+    if (held) session.taken(allocation);
+    if (before === undefined) draft.patches.delete(allocation.id);
+    else draft.patches.set(allocation.id, before);
+    return false;
+  }
+
+  #sessionFor(feasibility: Feasibility): PlacementSession {
+    if (this.#session?.feasibility === feasibility) return this.#session.session;
+    const { cluster, scratch } = this.#input;
+    const session = new PlacementSession({
+      fleet: cluster.fleet,
+      feasibility,
+      algorithm: cluster.algorithmOf(this.#draft.job!.spec.nodePool),
+      seed: this.#seed,
+      allocations: cluster.allocations.ofJob(this.#key).filter((record) => !isTerminal(record)),
+      scratch,
+    });
+    this.#session = { feasibility, session };
+    return session;
+  }
+
+  #tryPlace(change: PlaceChange, feasibility: Feasibility): boolean {
+    const { previous, node } = change;
+    const session = this.#sessionFor(feasibility);
+    const startedAt = this.#input.timer();
+    const placement =
+      node !== undefined
+        ? session.placeOn(this.#input.cluster.fleet.slotOf(node)!)
+        : session.place(previous === undefined ? NO_WISH : this.#wishes(previous, feasibility));
+    if (placement === undefined) return false;
+    this.#create(change, feasibility, placement, this.#input.timer() - startedAt, session);
+    return true;
+  }
+
+  #wishes(previous: AllocationRecord, { program }: Feasibility): Wish {
+    const { fleet } = this.#input.cluster;
+    const slotOf = (node: string | undefined): number[] => {
+      const slot = node === undefined ? undefined : fleet.slotOf(node);
+      return slot === undefined ? [] : [slot];
+    };
+    if (previous.phase === 'failed')
+      return {
+        penalties: new Set([previous.node, ...(previous.tracker ?? []).map((event) => event.previousNode)].flatMap(slotOf)),
+      };
+    const preferred = program.sticky ? fleet.slotOf(previous.node) : undefined;
+    return preferred === undefined ? NO_WISH : { preferred };
+  }
+
+  #create(
+    change: PlaceChange,
+    { program }: Feasibility,
+    placement: Placement,
+    allocationTimeMs: number,
+    session: PlacementSession,
+  ): void {
+    const { cluster, now } = this.#input;
+    const draft = this.#draft;
+    const job = draft.job!;
+    const { previous } = change;
+    const id = draft.nextId();
+    const node = cluster.fleet.names[placement.slot]!;
+    const deployment = change.version === job.version ? draft.deploymentOf(program.group) : undefined;
+    const policy = job.spec.groups?.find(({ name }) => name === program.group)?.reschedule;
+    // A new version starts with a clean record; a move does not.
+    const tracker =
+      previous === undefined || change.kind === 'new'
+        ? undefined
+        : change.kind === 'reschedule'
+          ? nextTracker(policy, previous, now)
+          : previous.tracker;
+    const cores = placement.cores.size === 0 ? [] : [...placement.cores.values()].flat();
+    const record: AllocationRecord = {
+      id,
+      revision: 0,
+      job: this.#key,
+      jobUID: job.uid,
+      version: change.version,
+      priority: job.spec.priority ?? 50,
+      group: program.group,
+      index: change.index,
+      node,
+      desired: 'run',
+      phase: 'pending',
+      succeeded: false,
+      deployment,
+      canary: change.canary,
+      healthy: undefined,
+      migrate: false,
+      reschedule: false,
+      forceReschedule: false,
+      previous: previous?.id,
+      next: undefined,
+      followup: undefined,
+      tracker,
+      holding: holdingOf(placement.cpu, program.ask.memory, program.ask.disk),
+      ports: placement.ports.length === 0 ? undefined : placement.ports.map(({ hostIP = '', value }) => ({ ip: hostIP, value })),
+      cores: cores.length === 0 ? undefined : cores,
+    };
+    const object = allocationObject({
+      id,
+      parts: this.#partsOf(program),
+      version: change.version,
+      index: change.index,
+      node,
+      placement,
+      allocationTimeMs,
+      deployment,
+      canary: change.canary,
+      previous: previous?.id,
+      tracker,
+    });
+    draft.trial.put(record);
+    session.taken(record);
+    draft.placements.push({ object, record, because: change.because });
+    if (previous !== undefined) draft.patch(previous, { nextAllocation: id }, { next: id }, change.because);
+  }
+
+  #partsOf(program: GroupProgram): GroupParts {
+    let found = this.#parts.get(program);
+    if (found === undefined) {
+      found = groupParts(this.#draft.job!, program, this.#input.evaluation.metadata.name, this.#input.now);
+      this.#parts.set(program, found);
+    }
+    return found;
+  }
+
+  #fail(group: string, feasibility: Feasibility, node: string | undefined): void {
+    this.missing.set(group, { job: this.#key, feasibility });
+    if (node !== undefined) {
+      const nodes = this.#fullNodes.get(group);
+      if (nodes === undefined) this.#fullNodes.set(group, new Set([node]));
+      else nodes.add(node);
+    }
+    const known = this.failures.get(group);
+    this.failures.set(
+      group,
+      known === undefined
+        ? { ...this.#sessionFor(feasibility).failure(), coalescedFailures: 0 }
+        : { ...known, coalescedFailures: (known.coalescedFailures ?? 0) + 1 },
+    );
+  }
+}
