@@ -28,7 +28,7 @@ export async function run(): Promise<Row[]> {
     rmSync(folder, { recursive: true });
   }
   if (spawnSync('etcd', ['--version']).error === undefined) {
-    const etcd = await startEtcd();
+    const etcd = await startEtcd({ onDisk: true });
     const raw = await rawEtcd(etcd.endpoint);
     const store = await openEtcdStore({ endpoints: [etcd.endpoint], prefix: '/orch/', ...options });
     rows.push(...(await measure('etcd', store, raw, 'raw etcd3')));

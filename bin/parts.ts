@@ -9,6 +9,7 @@ import type { ControllerName } from '../controllers/names.ts';
 import { uuid } from '../base/index.ts';
 import type { AgentOptions, ClientOptions, ServerOptions } from './agent/config.ts';
 import { joinCluster } from './membership.ts';
+import { openStore } from './store.ts';
 import { endTermsOf } from './succession.ts';
 
 export interface Part {
@@ -30,7 +31,8 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
   const { options, server, dataDir, clock, log, version } = part;
   const { startApiServer } = await import('../apiserver/index.ts');
   const { startControllers } = await import('../controllers/index.ts');
-  const store = await openStore({ ...server, path: join(dataDir, 'server', 'store'), clock, log });
+  const where = server.etcd === undefined ? { path: join(dataDir, 'server', 'store') } : { etcd: server.etcd };
+  const store = await openStore(where, { clock, log });
   const api = await startApiServer({
     store,
     listen: [
@@ -50,7 +52,7 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
     log,
   });
   const controllerIdentity = `${identity}/server/`;
-  if (server.etcdEndpoints.length === 0) await endTermsOf(controllerIdentity, client, log);
+  if (server.etcd === undefined) await endTermsOf(controllerIdentity, client, log);
   const controllers = await startControllers({
     client,
     names: part.controllers,
@@ -79,23 +81,6 @@ export async function startServerPart(part: ServerPart): Promise<Part> {
       await store.close();
     },
   };
-}
-
-/** The embedded store in `path`, or etcd where endpoints are given. */
-export async function openStore(options: {
-  readonly etcdEndpoints: readonly string[];
-  readonly etcdPrefix: string;
-  readonly path: string;
-  readonly clock: Clock;
-  readonly log: Logger;
-}) {
-  const { clock, log } = options;
-  if (options.etcdEndpoints.length > 0) {
-    const { openEtcdStore } = await import('../apiserver/storage/etcd/index.ts');
-    return openEtcdStore({ endpoints: [...options.etcdEndpoints], prefix: options.etcdPrefix, clock, log: log.child('store') });
-  }
-  const { openEmbeddedStore } = await import('../apiserver/storage/embedded/index.ts');
-  return openEmbeddedStore({ path: options.path, clock, log: log.child('store') });
 }
 
 interface NodePart {

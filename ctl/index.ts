@@ -22,6 +22,7 @@ export {
   type Command,
   type Context,
   type Flag,
+  type FlagValues,
   type Flags,
 } from './command.ts';
 export { CommandError, exitCodes } from './errors.ts';

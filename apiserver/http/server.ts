@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { ApiError, describeError, type Clock, type Logger } from '../../base/index.ts';
 import { pathNotFound } from '../registry/errors.ts';
 import type { Registry } from '../registry/registry.ts';
-import { StoreUnavailableError } from '../storage/store.ts';
+import { StoreFullError, StoreUnavailableError } from '../storage/store.ts';
 import { handleBatch } from './batches.ts';
 import { aggregated, aggregatedType, apiGroup, apiGroupList, apiResourceList, apiVersions, versionInfo } from './discovery.ts';
 import { MAX_REVIEW, readValue } from './body.ts';
@@ -298,20 +298,29 @@ function routes(
 /** Ready when every kind can be read and the store answers; else it says what cannot. */
 async function readiness(registry: Registry, verbose: boolean, response: ServerResponse): Promise<void> {
   const checks: { name: string; problem: string | undefined }[] = [];
+  const warnings: string[] = [];
   try {
-    await Promise.race([
-      registry.store.revision(),
-      new Promise((_, reject) => setTimeout(() => reject(new Error('no answer within 2s')), 2_000).unref()),
+    const { store } = registry;
+    const problems = await Promise.race([
+      store.revision().then(() => store.problems()),
+      new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer within 2s')), 2_000).unref()),
     ]);
     checks.push({ name: 'store', problem: undefined });
+    for (const { name, message, bearable } of problems) {
+      if (bearable) warnings.push(`[!]store-${name} warning: ${message}`);
+      else checks.push({ name: `store-${name}`, problem: message });
+    }
   } catch (error) {
     checks.push({ name: 'store', problem: `${registry.store.description}: ${describeError(error)}` });
   }
   for (const cache of registry.caches.all()) checks.push({ name: `watch-cache/${cache.kind.resource}`, problem: cache.problem });
   const failed = checks.filter(({ problem }) => problem !== undefined);
-  const lines = checks.map(({ name, problem }) => (problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`));
+  const lines = [
+    ...checks.map(({ name, problem }) => (problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`)),
+    ...warnings,
+  ];
   if (failed.length > 0) sendText(response, 503, [...lines, 'readyz check failed', ''].join('\n'));
-  else sendText(response, 200, verbose ? [...lines, 'readyz check passed', ''].join('\n') : 'ok');
+  else sendText(response, 200, verbose || warnings.length > 0 ? [...lines, 'readyz check passed', ''].join('\n') : 'ok');
 }
 
 function toApiError(error: unknown, log: Logger, { method, url }: IncomingMessage): ApiError {
@@ -319,7 +328,7 @@ function toApiError(error: unknown, log: Logger, { method, url }: IncomingMessag
   if (error instanceof StoreUnavailableError) {
     return new ApiError(
       'ServiceUnavailable',
-      `the store cannot be reached: ${error.message}`,
+      error instanceof StoreFullError ? error.message : `the store cannot be reached: ${error.message}`,
       { retryAfterSeconds: 1 },
       { cause: error },
     );

@@ -105,11 +105,24 @@ export interface Store {
   compact(revision: Revision): Promise<void>;
   /** The first revision from which on history is whole; 0 when nothing was compacted. */
   compactedRevision(): Promise<Revision>;
+  /**
+   * What is wrong with the store beyond not answering, and what will be soon; empty when all is well. Throws StoreUnavailableError when
+   * it does not answer.
+   */
+  problems(): Promise<readonly StoreProblem[]>;
   /** What one transaction may hold. */
   readonly limits: { readonly operations: number; readonly bytes: number };
   /** 'embedded' or 'etcd', with where it is; for logs and /readyz. */
   readonly description: string;
   close(): Promise<void>;
+}
+
+export interface StoreProblem {
+  /** `space`: writes are refused until there is room. `latency`: writes are slow. `damage`: what is stored cannot be trusted. */
+  readonly name: 'space' | 'latency' | 'damage';
+  readonly message: string;
+  /** It works still, though not as it should. */
+  readonly bearable: boolean;
 }
 
 /** Keys are not empty, hold no NUL and have at most `MAX_KEY_BYTES`. */
@@ -147,7 +160,12 @@ export class LeaseNotFoundError extends Error {
 
 /** The store cannot answer now; the caller may try again. Nothing is known about a write that failed so. */
 export class StoreUnavailableError extends Error {
-  override readonly name = 'StoreUnavailableError';
+  override readonly name: string = 'StoreUnavailableError';
+}
+
+/** There is no room to write. Nothing was written, reads go on, and writes work again once there is room. */
+export class StoreFullError extends StoreUnavailableError {
+  override readonly name = 'StoreFullError';
 }
 
 /** The range of all keys that start with `prefix` (which should end with `/`). */

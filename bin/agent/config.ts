@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { LogLevel } from '../../base/index.ts';
+import type { EtcdOptions } from '../store.ts';
 
 /**
  * An agent's configuration with every default filled in. The names of the file are in schema.ts; docs/configuration.md
@@ -28,9 +29,8 @@ export interface AgentOptions {
 }
 
 export interface ServerOptions {
-  /** etcd endpoints; empty means the embedded store in data_dir. */
-  readonly etcdEndpoints: readonly string[];
-  readonly etcdPrefix: string;
+  /** Absent means the embedded store in data_dir. */
+  readonly etcd?: EtcdOptions;
   /** How long after its Lease has expired a node counts as down, in seconds. */
   readonly heartbeatGraceSeconds: number;
   /** How long finished objects are kept, in milliseconds; absent means the default of the collector. */

@@ -1,8 +1,9 @@
 /** From configuration files and flags to AgentOptions: defaults, precedence, and what must go together. Pure but for reading. */
 import { resolve } from 'node:path';
-import { logLevels, type LogLevel } from '../../base/index.ts';
+import { describeError, logLevels, type LogLevel } from '../../base/index.ts';
 import { defaults, machineName, type AgentOptions } from './config.ts';
 import { merge } from './decode.ts';
+import { checkEtcd, type EtcdOptions } from '../store.ts';
 
 /** The shape that the schema gives; every key is optional. */
 export interface AgentConfigFile {
@@ -25,6 +26,12 @@ export interface AgentConfigFile {
     min_heartbeat_ttl?: number;
     etcd_endpoints?: string[];
     etcd_prefix?: string;
+    etcd_ca_file?: string;
+    etcd_cert_file?: string;
+    etcd_key_file?: string;
+    etcd_server_name?: string;
+    etcd_username?: string;
+    etcd_password_file?: string;
     node_gc_threshold?: number;
     job_gc_threshold?: number;
     eval_gc_threshold?: number;
@@ -109,6 +116,8 @@ export function agentOptions(
   const hostOnly = (address: string): string => address.replace(/:\d+$/, '');
   const rawExec = c.plugin?.['raw_exec']?.config?.['enabled'] ?? c.client?.options?.['driver.raw_exec.enable'];
 
+  const etcd = server ? etcdOf(c.server, problems) : undefined;
+
   const options: AgentOptions = {
     name: c.name ?? machineName(),
     region: c.region ?? defaults.region,
@@ -130,8 +139,7 @@ export function agentOptions(
     insecure: flags.insecure,
     server: server
       ? {
-          etcdEndpoints: c.server?.etcd_endpoints ?? [],
-          etcdPrefix: c.server?.etcd_prefix ?? '/orch',
+          ...(etcd !== undefined && { etcd }),
           heartbeatGraceSeconds: (c.server?.heartbeat_grace ?? defaults.heartbeatGraceSeconds * 1000) / 1000,
           gc: {
             ...(c.server?.node_gc_threshold !== undefined && { node: c.server.node_gc_threshold }),
@@ -170,4 +178,27 @@ export function agentOptions(
       : undefined,
   };
   return { options, problems };
+}
+
+function etcdOf(server: AgentConfigFile['server'], problems: string[]): EtcdOptions | undefined {
+  if (server?.etcd_endpoints === undefined || server.etcd_endpoints.length === 0) {
+    const without = Object.keys(server ?? {}).find((key) => key.startsWith('etcd_') && key !== 'etcd_endpoints');
+    if (without !== undefined) problems.push(`server.${without} says nothing without server.etcd_endpoints`);
+    return undefined;
+  }
+  try {
+    return checkEtcd({
+      endpoints: server.etcd_endpoints,
+      prefix: server.etcd_prefix,
+      caFile: server.etcd_ca_file,
+      certFile: server.etcd_cert_file,
+      keyFile: server.etcd_key_file,
+      serverName: server.etcd_server_name,
+      username: server.etcd_username,
+      passwordFile: server.etcd_password_file,
+    });
+  } catch (error) {
+    problems.push(`server: ${describeError(error)}`);
+    return undefined;
+  }
 }

@@ -6,6 +6,7 @@ import { controllerNames, type ControllerName } from '../../controllers/names.ts
 import { complain, defineCommand, flag, noArguments, type Context } from '../../ctl/index.ts';
 import { isLoopback } from '../agent/config.ts';
 import { openLog } from '../log.ts';
+import { etcdFlags, etcdFromFlags, openStore } from '../store.ts';
 import { untilSignal } from '../signals.ts';
 
 const logFlags = {
@@ -27,8 +28,7 @@ export const apiserverCommand = defineCommand({
   args: noArguments,
   handlesSignals: true,
   flags: {
-    etcdEndpoints: flag.string('<url,…>', 'The members of the etcd cluster.'),
-    etcdPrefix: flag.string('<prefix>', 'What the keys in etcd start with. Default /orch.'),
+    ...etcdFlags,
     dataDir: flag.string('<path>', 'Where the embedded store is, without etcd.'),
     listen: flag.list('<host:port>', 'Where to listen. Repeatable. Default 127.0.0.1:4646.'),
     insecureListen: flag.boolean(
@@ -38,8 +38,8 @@ export const apiserverCommand = defineCommand({
   },
   run: ({ flags }, context) =>
     runPart(context, flags, async ({ log }) => {
-      const endpoints = flags.etcdEndpoints?.split(',').filter(Boolean) ?? [];
-      if ((endpoints.length === 0) === (flags.dataDir === undefined)) throw new Error('give either -etcd-endpoints or -data-dir');
+      const etcd = etcdFromFlags(flags, context.io.cwd);
+      if ((etcd === undefined) === (flags.dataDir === undefined)) throw new Error('give either -etcd-endpoints or -data-dir');
       const listen = (flags.listen.length === 0 ? ['127.0.0.1:4646'] : flags.listen).map((text) => {
         const match = /^(?:(.*):)?(\d+)$/.exec(text);
         if (match === null) throw new Error(`-listen takes host:port, not "${text}"`);
@@ -52,17 +52,10 @@ export const apiserverCommand = defineCommand({
         );
       }
       const { Client } = await import('../../client/index.ts');
-      const { openStore } = await import('../parts.ts');
       const { startApiServer } = await import('../../apiserver/index.ts');
       const { joinCluster } = await import('../membership.ts');
       const path = join(resolve(flags.dataDir ?? '.'), 'server', 'store');
-      const store = await openStore({
-        etcdEndpoints: endpoints,
-        etcdPrefix: flags.etcdPrefix ?? '/orch',
-        path,
-        clock: context.clock,
-        log,
-      });
+      const store = await openStore(etcd === undefined ? { path } : { etcd }, { clock: context.clock, log });
       const api = await startApiServer({ store, listen, clock: context.clock, log: log.child('apiserver') });
       const client = new Client({ servers: [api.urls[0]!], userAgent: `orch-apiserver/${context.version}` });
       const first = listen[0]!;

@@ -1105,6 +1105,11 @@ t.test('readyz says what is wrong, and history is compacted', async (t) => {
     return (await store.compactedRevision()) > 0 ? true : undefined;
   });
   t.ok((await store.compactedRevision()) >= Number(first.metadata.resourceVersion));
+  const say = (bearable: boolean) => async () => [{ name: 'latency' as const, message: 'writes take 2s', bearable }];
+  store.problems = say(true);
+  t.match(await send(api.urls[0]!, 'GET', '/readyz'), { status: 200, text: /\[!\]store-latency warning: writes take 2s\n/ });
+  store.problems = say(false);
+  t.match(await send(api.urls[0]!, 'GET', '/readyz'), { status: 503, text: /\[-\]store-latency failed: writes take 2s\n/ });
   await store.close();
   const ready = await until(async () => {
     const answer = await send(api.urls[0]!, 'GET', '/readyz');

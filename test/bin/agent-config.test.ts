@@ -28,7 +28,7 @@ t.test('the files of a cluster on one machine', async (t) => {
     dataDir: '/tmp/s',
     ports: { http: 4646, rpc: 4647, serf: 4648 },
     client: undefined,
-    server: { etcdEndpoints: [] },
+    server: { heartbeatGraceSeconds: 10 },
   });
 
   const client = await load(
@@ -108,5 +108,12 @@ t.test('what must go together', (t) => {
   t.match(problems({ data_dir: '/x', server: { enabled: true }, ports: { http: 99999 } }), /ports\.http must be a port/);
   t.match(problems({ data_dir: '/x', server: { enabled: true }, log_level: 'loud' }), /log_level must be one of/);
   t.equal(problems({}, true), '', '-dev needs nothing');
+  const etcd = { enabled: true, etcd_endpoints: ['https://e1:2379'] };
+  t.match(problems({ data_dir: '/x', server: { enabled: true, etcd_ca_file: '/ca' } }), /etcd_ca_file says nothing without server\.etcd_endpoints/); // prettier-ignore
+  t.match(problems({ data_dir: '/x', server: { ...etcd, etcd_cert_file: '/c' } }), /needs both its certificate file and its key/);
+  t.match(problems({ data_dir: '/x', server: { ...etcd, etcd_username: 'orch' } }), /needs both a user name and a password file/);
+  const files = { etcd_ca_file: '/ca', etcd_cert_file: '/c', etcd_key_file: '/k', etcd_server_name: 'e', etcd_username: 'u', etcd_password_file: '/p' }; // prettier-ignore
+  const { options } = agentOptions([], { ...flags, settings: { data_dir: '/x', server: { ...etcd, ...files } } });
+  t.strictSame(options.server?.etcd, { endpoints: ['https://e1:2379'], prefix: '/orch', caFile: '/ca', certFile: '/c', keyFile: '/k', serverName: 'e', username: 'u', passwordFile: '/p' }); // prettier-ignore
   t.end();
 });

@@ -1,5 +1,6 @@
 import { describeError, type Logger } from '../../../base/index.ts';
-import { StoreUnavailableError, type Revision } from '../store.ts';
+import { StoreFullError, StoreUnavailableError, type Revision } from '../store.ts';
+import type { Latency } from '../latency.ts';
 import { meta, type Change, type Disk } from './disk.ts';
 
 /** A unit that is on the disk as a whole or not at all. */
@@ -22,6 +23,7 @@ interface Waiting {
 export class Committer {
   readonly #disk: Disk;
   readonly #log: Logger;
+  readonly #latency: Latency;
   readonly #onCommitted: (units: readonly Unit[]) => void;
   readonly #onFailed: (error: StoreUnavailableError) => void;
   #waiting: Waiting[] = [];
@@ -29,16 +31,18 @@ export class Committer {
 
   /**
    * `onCommitted` runs before the writers are told. `onFailed` runs when a commit failed and all that was decided since is void; if it
-   * was not for lack of space the disk cannot be used any more.
+   * was not for lack of space (StoreFullError) the disk cannot be used any more.
    */
   constructor(
     disk: Disk,
     log: Logger,
+    latency: Latency,
     onCommitted: (units: readonly Unit[]) => void,
     onFailed: (error: StoreUnavailableError) => void,
   ) {
     this.#disk = disk;
     this.#log = log;
+    this.#latency = latency;
     this.#onCommitted = onCommitted;
     this.#onFailed = onFailed;
   }
@@ -66,7 +70,8 @@ export class Committer {
         for (const { resolve } of batch) resolve();
       } catch (cause) {
         this.#log.error('commit failed', { error: describeError(cause), writes: batch.length });
-        const error = new StoreUnavailableError('the embedded store could not write', { cause });
+        const error =
+          cause instanceof StoreFullError ? cause : new StoreUnavailableError('the embedded store could not write', { cause });
         const all = [...batch, ...this.#waiting];
         this.#waiting = [];
         this.#onFailed(error);
@@ -82,7 +87,7 @@ export class Committer {
     if (revision !== undefined) changes.push(meta('revision', revision));
     if (changes.length > 0) {
       this.#disk.assertRoom(changes);
-      await this.#disk.commit(changes);
+      await this.#latency.measure(() => this.#disk.commit(changes));
     }
     this.#onCommitted(units);
   }

@@ -1,6 +1,6 @@
 import { open, type RootDatabase, type Transaction } from 'lmdb';
 import { closeSync, fsyncSync, openSync, statfsSync } from 'node:fs';
-import { CompactedError, FutureRevisionError, type KeyRange, type KeyValue, type RangeOptions, type RangeResult, type Revision } from '../store.ts'; // prettier-ignore
+import { CompactedError, FutureRevisionError, StoreFullError, type KeyRange, type KeyValue, type RangeOptions, type RangeResult, type Revision } from '../store.ts'; // prettier-ignore
 import { compareKeys } from '../keys.ts';
 import * as records from './records.ts';
 import type { Head, LogEntry, MetaName, Place } from './records.ts';
@@ -9,14 +9,6 @@ import type { Head, LogEntry, MetaName, Place } from './records.ts';
 export interface Change {
   readonly key: Buffer;
   readonly value?: Buffer;
-}
-
-/** The device is full, or nearly. Nothing was written; when there is room again, writing works again. */
-export class NoSpaceError extends Error {
-  override readonly name = 'NoSpaceError';
-  constructor(directory: string) {
-    super(`no space left on the device of ${directory}`);
-  }
 }
 
 const FORMAT = 1;
@@ -44,12 +36,12 @@ export class Disk {
     if (format === undefined) await this.commit([meta('revision', 1), meta('format', FORMAT)]);
   }
 
-  /** Throws NoSpaceError when there might be too little room, before anything is written: lmdb does not survive to find out. */
+  /** Throws StoreFullError when there might be too little room, before anything is written: lmdb does not survive to find out. */
   assertRoom(changes: readonly Change[]): void {
     const { bavail, bsize } = statfsSync(this.#directory);
     let needed = SPARE_BYTES;
     for (const { key, value } of changes) needed += 2 * PAGE_BYTES + key.length + (value?.length ?? 0);
-    if (bavail * bsize < needed) throw new NoSpaceError(this.#directory);
+    if (bavail * bsize < needed) throw new StoreFullError(`no space left on the device of ${this.#directory}`);
   }
 
   /** After a failure nothing more may be asked of the disk: what it has in memory is not what is on the device. */

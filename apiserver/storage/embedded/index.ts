@@ -15,6 +15,7 @@ import { describeError, type Clock, type Logger } from '../../../base/index.ts';
 import {
   FutureRevisionError,
   LeaseNotFoundError,
+  StoreFullError,
   StoreUnavailableError,
   type Compare,
   type KeyRange,
@@ -24,6 +25,7 @@ import {
   type Revision,
   type Store,
   type StoreEvent,
+  type StoreProblem,
   type TxnResult,
   type WatchBatch,
   type WatchOptions,
@@ -31,8 +33,9 @@ import {
 } from '../store.ts';
 import { Feed } from '../feed.ts';
 import { checkTransaction } from '../keys.ts';
+import { Latency } from '../latency.ts';
 import { Committer, type Unit } from './committer.ts';
-import { Disk, NoSpaceError, meta, type Change } from './disk.ts';
+import { Disk, meta, type Change } from './disk.ts';
 import { logHistory } from './history.ts';
 import { Leases } from './leases.ts';
 import { lockDirectory } from './lock.ts';
@@ -79,6 +82,7 @@ class EmbeddedStore implements Store {
   readonly #committer: Committer;
   readonly #feed: Feed;
   readonly #leases: Leases;
+  readonly #latency: Latency;
   /** What is decided but not on the disk yet; undefined stands for a deleted key. */
   readonly #ahead = new Map<string, { revision: Revision; version: Version | undefined }>();
   /** The newest revision that is decided. */
@@ -104,7 +108,8 @@ class EmbeddedStore implements Store {
       compacted,
     );
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
-    this.#committer = new Committer(disk, log, (units) => this.#committed(units), (error) => this.#failed(error)); // prettier-ignore
+    this.#latency = new Latency(clock);
+    this.#committer = new Committer(disk, log, this.#latency, (units) => this.#committed(units), (error) => this.#failed(error)); // prettier-ignore
   }
 
   /** Takes up what the last process left: leases start their time anew, an unfinished compaction goes on. */
@@ -200,6 +205,19 @@ class EmbeddedStore implements Store {
     return this.#feed.compacted;
   }
 
+  async problems(): Promise<StoreProblem[]> {
+    this.#assertOpen();
+    const problems: StoreProblem[] = [];
+    try {
+      this.#disk.assertRoom([]);
+    } catch (error) {
+      problems.push({ name: 'space', message: `${describeError(error)}: writes are refused`, bearable: false });
+    }
+    const slow = this.#latency.problem;
+    if (slow !== undefined) problems.push({ name: 'latency', message: `${slow}: the disk is slow`, bearable: true });
+    return problems;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -251,7 +269,7 @@ class EmbeddedStore implements Store {
 
   /** What was decided and not written is void. Without space all goes on from what is on the disk; any other failure is final. */
   #failed(error: StoreUnavailableError): void {
-    if (!(error.cause instanceof NoSpaceError)) {
+    if (!(error instanceof StoreFullError)) {
       this.#broken = error;
       this.#leases.clear();
       this.#feed.close();

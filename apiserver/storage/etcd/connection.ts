@@ -1,39 +1,33 @@
 import { setMaxListeners } from 'node:events';
-import type {
-  ICallable,
-  IOptions,
-  KVClient,
-  LeaseClient,
-  IWatchRequest,
-  IWatchResponse,
-  IDuplexStream,
-  IResponseStream,
-} from 'etcd3';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { IDuplexStream, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse, IWatchRequest, IWatchResponse, KVClient, LeaseClient, MaintenanceClient } from 'etcd3'; // prettier-ignore
 import { backoff, describeError, sleep, type Clock, type Duration, type Logger } from '../../../base/index.ts';
 import { StoreUnavailableError } from '../store.ts';
+import { Members, needsToken } from './members.ts';
 
 export interface EtcdConnectionOptions {
   /** `host:port`, with `http://` or `https://` in front as wanted. */
   readonly endpoints: readonly string[];
-  /** PEM texts. */
-  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /** PEM texts, and the name that the members' certificates carry where it is not that of the endpoints. */
+  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer; readonly serverName?: string };
   readonly auth?: { readonly username: string; readonly password: string };
 }
 
-/** How long one attempt may take, and all attempts of one call together. */
-export const CALL_TIMEOUT: Duration = 5_000;
+/** How long one attempt may take, where there is nobody else to ask and where there is, and all attempts of one call together. */
+const CALL_TIMEOUT: Duration = 5_000;
+const CALL_TIMEOUT_OF_SEVERAL: Duration = 2_000;
 const TOTAL_TIMEOUT: Duration = 15_000;
 
 export type WatchStream = IDuplexStream<IWatchRequest, IWatchResponse>;
+export type KeepAliveStream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
 
-/**
- * The gRPC services of an etcd cluster, by etcd3's connection pool. Its fault handling is off: the circuit breaker would turn one
- * caller's failures into everybody's, and whether a call may be repeated is known only to the caller.
- */
+/** The gRPC services of an etcd cluster, and what to do when they do not answer. */
 export class Connection {
   readonly kv: KVClient;
   readonly lease: LeaseClient;
-  readonly #pool: ICallable<unknown> & { close(): void };
+  readonly maintenance: MaintenanceClient;
+  readonly callTimeout: Duration;
+  readonly #members: Members;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #endpoints: string;
@@ -41,59 +35,66 @@ export class Connection {
   #answering = true;
 
   private constructor(
-    pool: ICallable<unknown> & { close(): void },
-    services: { kv: KVClient; lease: LeaseClient },
-    { endpoints }: EtcdConnectionOptions,
+    members: Members,
+    services: { kv: KVClient; lease: LeaseClient; maintenance: MaintenanceClient },
+    { endpoints, callTimeout }: { endpoints: readonly string[]; callTimeout: Duration },
     { clock, log }: { clock: Clock; log: Logger },
   ) {
-    this.#pool = pool;
+    this.#members = members;
     this.kv = services.kv;
     this.lease = services.lease;
+    this.maintenance = services.maintenance;
+    this.callTimeout = callTimeout;
     this.#endpoints = endpoints.join(', ');
     this.#clock = clock;
     this.#log = log;
     setMaxListeners(0, this.#abort.signal); // every call that waits listens
   }
 
-  /** Loads etcd3, which takes its time; it connects with the first call. */
   static async load(options: EtcdConnectionOptions, tools: { clock: Clock; log: Logger }): Promise<Connection> {
-    const [{ KVClient, LeaseClient }, { ConnectionPool }, { noop }] = await Promise.all([
-      import('etcd3'),
-      import('etcd3/lib/connection-pool.js'), // the clients need a pool, and the package's index has none
-      import('cockatiel'),
-    ]);
-    const scheme = options.tls === undefined ? 'http' : 'https';
-    const pool = new ConnectionPool({
-      hosts: options.endpoints.map((endpoint) => (/^https?:\/\//.test(endpoint) ? endpoint : `${scheme}://${endpoint}`)),
-      ...(options.tls && { credentials: { rootCertificate: options.tls.ca, ...(options.tls.key && { privateKey: options.tls.key }), ...(options.tls.cert && { certChain: options.tls.cert }) } }), // prettier-ignore
-      ...(options.auth && { auth: { ...options.auth } }),
-      grpcOptions: CHANNEL_OPTIONS,
-      // gRPC wants an instant of the system's clock.
-      defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + CALL_TIMEOUT }),
-      faultHandling: { host: () => noop, global: noop },
-    });
-    return new Connection(pool, { kv: new KVClient(pool), lease: new LeaseClient(pool) }, options, tools);
+    const endpoints = endpointsOf(options);
+    const callTimeout = endpoints.length > 1 ? CALL_TIMEOUT_OF_SEVERAL : CALL_TIMEOUT;
+    const members = await Members.load({ ...options, endpoints }, tools.clock, callTimeout);
+    const { KVClient, LeaseClient, MaintenanceClient } = await import('etcd3');
+    const services = {
+      kv: new KVClient(members),
+      lease: new LeaseClient(members),
+      maintenance: new MaintenanceClient(members),
+    };
+    return new Connection(members, services, { endpoints, callTimeout }, tools);
   }
 
   get closed(): boolean {
     return this.#abort.signal.aborted;
   }
 
-  /**
-   * A stream that fails, instead of going silent, when its member loses the leader. Without events, keep-alive pings of the
-   * channel find a dead peer.
-   */
+  /** A stream that fails, instead of going silent, when its member loses the leader. Keep-alive pings of the channel find a dead peer. */
   watch(): Promise<WatchStream> {
-    return this.#pool.withConnection('Watch', ({ resource, client, metadata }) => {
+    return this.#members.withConnection('Watch', ({ resource, client, metadata }) => {
       const required = metadata.clone();
       required.set('hasleader', 'true');
-      const { watch } = client as unknown as { watch(metadata: unknown, options: object): WatchStream };
-      const stream = watch.call(client, required, {});
-      (stream as IResponseStream<unknown>).on('error', (error) => {
-        if (!this.closed) this.#pool.markFailed(resource, error);
-      });
+      const stream = (client as unknown as { watch(metadata: unknown): ClientDuplexStream<unknown, unknown> }).watch(required);
+      this.#members.opened(resource, stream);
       return stream;
     });
+  }
+
+  keepAlives(): Promise<KeepAliveStream> {
+    return this.#members.withConnection('Lease', ({ resource, client, metadata }) => {
+      const required = metadata.clone();
+      required.set('hasleader', 'true');
+      const { leaseKeepAlive } = client as unknown as {
+        leaseKeepAlive(metadata: unknown): ClientDuplexStream<unknown, unknown>;
+      };
+      const stream = leaseKeepAlive.call(client, required);
+      this.#members.opened(resource, stream);
+      return stream;
+    });
+  }
+
+  /** Takes new tokens for what comes next. */
+  renewTokens(): void {
+    this.#members.renewTokens();
   }
 
   /** Repeats a call that does no harm when it is done twice until it gets an answer, for a bounded time. */
@@ -119,7 +120,9 @@ export class Connection {
   async pause(attempt: number, end: number, what: string, error: unknown): Promise<void> {
     const wait = backoff(attempt, 50, 1000);
     this.failed(error);
-    if (this.closed || this.#clock.now() + wait >= end)
+    // That a certificate is wrong does not change by waiting, but the next member's may be right.
+    const hopeless = attempt + 1 >= this.#endpoints.split(',').length && /certificate|self.signed/i.test(messageOf(error));
+    if (hopeless || this.closed || this.#clock.now() + wait >= end)
       throw new StoreUnavailableError(`etcd does not answer: ${what}: ${messageOf(error)}`);
     const held = setInterval(() => undefined, 2 ** 30); // timers of the clock let a process end that only waits for etcd
     await sleep(this.#clock, wait, this.#abort.signal);
@@ -147,44 +150,23 @@ export class Connection {
 
   close(): void {
     this.#abort.abort();
-    this.#pool.close();
+    this.#members.close();
   }
 }
-
-const CHANNEL_OPTIONS: NonNullable<IOptions['grpcOptions']> = {
-  'grpc.max_receive_message_length': -1, // a range may have any size
-  'grpc.max_send_message_length': -1, // the limits of a transaction are checked before
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.keepalive_permit_without_calls': 1,
-  'grpc.initial_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 1_000,
-};
 
 /** Whether the cluster may answer in a moment. It may still have done what was asked. */
 export function isTransient(error: unknown): boolean {
   const message = messageOf(error);
   if (/database space exceeded|request is too large|too many operations/.test(message)) return false;
-  if (error instanceof Error && (transientErrors.has(error.constructor.name) || transientCodes.has(codeOf(error)))) return true;
+  if (needsToken(error)) return true; // the next attempt takes a new one
+  if (error instanceof Error && transientCodes.has(codeOf(error))) return true;
   return /etcdserver: (request timed out|leader changed|no leader|not leader|too many requests|server stopped|not ready|rpc not supported for learner)|ECONN|EPIPE|socket|Channel has been shut down|Connection dropped|closed/i.test(message); // prettier-ignore
 }
 
-/** gRPC's own codes, which are what a stream fails with: cancelled, unknown, deadline, exhausted, aborted, internal, unavailable. */
+/** gRPC's own codes: cancelled, unknown, deadline, exhausted, aborted, internal, unavailable. */
 const transientCodes = new Set<unknown>([1, 2, 4, 8, 10, 13, 14]);
 
 const codeOf = (error: Error): unknown => ('code' in error ? error.code : undefined);
-
-/** etcd3's classes for gRPC's codes; they are compared by name because the package is loaded late. */
-const transientErrors = new Set([
-  'GRPCUnavailableError',
-  'GRPCDeadlineExceededError',
-  'GRPCCancelledError',
-  'GRPCInternalError',
-  'GRPCUnknownError',
-  'GRPCAbortedError',
-  'GRPCResourceExhastedError',
-  'ClientClosedError',
-]);
 
 /** What an error says, without what gRPC puts around it. */
 export const messageOf = (error: unknown): string =>
@@ -193,3 +175,18 @@ export const messageOf = (error: unknown): string =>
     .replace(/\.? *Resolution note:\s*$/, '')
     .replace(/^No connection established\. Last error: null$/, 'no connection')
     .replace(/^No connection established\. Last error: (?:Error: )?/, '');
+
+/** With their scheme, which must be one for all. */
+function endpointsOf({ endpoints, tls }: EtcdConnectionOptions): string[] {
+  const scheme = tls === undefined ? 'http' : 'https';
+  const full = endpoints.map((endpoint) => (endpoint.includes('://') ? endpoint : `${scheme}://${endpoint}`));
+  for (const endpoint of full) {
+    if (!/^https?:\/\/[^/\s]+\/?$/.test(endpoint))
+      throw new Error(`an endpoint of etcd is like http://127.0.0.1:2379, not "${endpoint}"`);
+    if (tls !== undefined && endpoint.startsWith('http://'))
+      throw new Error(`${endpoint} would be spoken to without TLS, although certificates are given`);
+  }
+  if (new Set(full.map((endpoint) => endpoint.split(':')[0])).size > 1)
+    throw new Error('endpoints of etcd must be all http or all https');
+  return full.map((endpoint) => endpoint.replace(/\/$/, ''));
+}

@@ -11,12 +11,13 @@
  * Promised: what etcd promises, to the members that have a quorum. A member that lost its leader ends its streams, and the next is
  * asked. What was done when a call fails with StoreUnavailableError is not known.
  */
-import type { IKeyValue, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3';
+import type { IAlarmRequest, IKeyValue, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3';
 import { describeError, sleep, backoff, type Clock, type Logger } from '../../../base/index.ts';
 import {
   CompactedError,
   FutureRevisionError,
   LeaseNotFoundError,
+  StoreFullError,
   StoreUnavailableError,
   TransactionTooLargeError,
   type Compare,
@@ -28,6 +29,7 @@ import {
   type Revision,
   type Store,
   type StoreEvent,
+  type StoreProblem,
   type TxnResult,
   type WatchBatch,
   type WatchOptions,
@@ -35,8 +37,9 @@ import {
 } from '../store.ts';
 import { Feed } from '../feed.ts';
 import { checkTransaction, inRange } from '../keys.ts';
+import { Latency } from '../latency.ts';
 import { Codec, revisionOf } from './codec.ts';
-import { CALL_TIMEOUT, Connection, isTransient, messageOf, type EtcdConnectionOptions } from './connection.ts';
+import { Connection, isTransient, messageOf, type EtcdConnectionOptions } from './connection.ts';
 import { KeepAlives } from './keepalive.ts';
 import { Lanes, type Lane } from './lanes.ts';
 import { streamEvents } from './stream.ts';
@@ -57,7 +60,8 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
     return store;
   } catch (error) {
     connection.close();
-    throw new StoreUnavailableError(`cannot reach etcd at ${options.endpoints.join(', ')}`, { cause: error });
+    const what = error instanceof StoreUnavailableError ? 'cannot reach etcd' : 'cannot use etcd';
+    throw new StoreUnavailableError(`${what} at ${options.endpoints.join(', ')}`, { cause: error });
   }
 }
 
@@ -77,6 +81,9 @@ class EtcdStore implements Store {
   readonly #keepAlives: KeepAlives;
   readonly #abort = new AbortController();
   readonly #feed: Feed;
+  readonly #latency: Latency;
+  /** The last write was refused for lack of space. */
+  #full = false;
   #tail: Promise<void> = Promise.resolve();
   /** The newest revision that any answer told. */
   #known: Revision = 0;
@@ -90,13 +97,17 @@ class EtcdStore implements Store {
     this.#log = log;
     this.#clock = clock;
     this.#keepAlives = new KeepAlives(connection, clock);
+    this.#latency = new Latency(clock);
     this.#feed = new Feed((range, from, signal) => this.#history(range, from, signal), 0, 0);
   }
 
   async start(): Promise<void> {
     this.#feed.skipTo(await this.#newest());
     this.#tail = this.#tailLoop();
-    await this.#mark();
+    await this.#mark().catch((error: unknown) => {
+      if (!(error instanceof StoreFullError)) throw error;
+      this.#log.error('etcd takes no writes', { error: describeError(error) }); // there is still much to read
+    });
   }
 
   async range(range: KeyRange, options: RangeOptions = {}): Promise<RangeResult> {
@@ -135,6 +146,10 @@ class EtcdStore implements Store {
     this.#assertOpen();
     checkTransaction(compares, writes, this.limits);
     if (writes.length === 0) return this.#check(compares);
+    return this.#latency.measure(() => this.#commit(compares, writes));
+  }
+
+  async #commit(compares: readonly Compare[], writes: readonly Write[]): Promise<TxnResult> {
     const lane = this.#lanes.take();
     const token = this.#lanes.token();
     const end = this.#connection.deadline();
@@ -144,6 +159,7 @@ class EtcdStore implements Store {
       try {
         answer = await this.#connection.kv.txn(this.#transaction(compares, writes, lane, token, attempt > 0));
         this.#connection.answered();
+        this.#full = false;
       } catch (error) {
         if (!isTransient(error)) {
           if (uncertain === undefined) this.#lanes.giveBack(lane);
@@ -191,7 +207,12 @@ class EtcdStore implements Store {
     const newest = await this.#newest();
     if (this.#feed.revision >= newest && !this.#feed.replaying) this.#feed.requestProgress();
     else {
-      this.#progressAt = Math.max(this.#progressAt, await this.#mark());
+      // Where there is no room for a mark we can but wait for the events themselves.
+      const mark = await this.#mark().catch((error: unknown) => {
+        if (error instanceof StoreFullError) return newest;
+        throw error;
+      });
+      this.#progressAt = Math.max(this.#progressAt, mark);
       this.#tellProgress();
     }
   }
@@ -204,15 +225,17 @@ class EtcdStore implements Store {
   async grantLease(ttlSeconds: number): Promise<LeaseId> {
     this.#assertOpen();
     if (!(ttlSeconds > 0)) throw new RangeError(`a lease needs a positive TTL, not ${ttlSeconds}`);
-    const { ID } = await this.#connection.repeat('lease grant', () =>
-      this.#connection.lease.leaseGrant({ TTL: Math.ceil(ttlSeconds) }),
-    );
-    return ID;
+    try {
+      const request = { TTL: Math.ceil(ttlSeconds) };
+      return (await this.#connection.repeat('lease grant', () => this.#connection.lease.leaseGrant(request))).ID;
+    } catch (error) {
+      throw this.#writeError(error);
+    }
   }
 
   async keepAlive(lease: LeaseId): Promise<void> {
     this.#assertOpen();
-    await this.#connection.repeat('keep-alive', () => this.#keepAlives.send(lease, CALL_TIMEOUT));
+    await this.#connection.repeat('keep-alive', () => this.#keepAlives.send(lease, this.#connection.callTimeout));
   }
 
   async revokeLease(lease: LeaseId): Promise<void> {
@@ -250,7 +273,7 @@ class EtcdStore implements Store {
       const stream = await this.#connection.watch();
       try {
         return await new Promise<Revision>((resolve, reject) => {
-          const timer = this.#clock.after(CALL_TIMEOUT, () => reject(new Error('etcdserver: request timed out')));
+          const timer = this.#clock.after(this.#connection.callTimeout, () => reject(new Error('etcdserver: request timed out')));
           stream.on('data', (response) => {
             if (response.created && !response.canceled) return;
             timer.cancel();
@@ -263,6 +286,37 @@ class EtcdStore implements Store {
         stream.cancel();
       }
     });
+  }
+
+  async problems(): Promise<StoreProblem[]> {
+    this.#assertOpen();
+    const problems: StoreProblem[] = [];
+    const alarms = await this.#alarms();
+    const raised = (alarm: string): string[] =>
+      alarms.filter((one) => one.alarm === alarm).map(({ memberID }) => BigInt(memberID).toString(16));
+    const full = raised('Nospace');
+    if (full.length > 0 || this.#full) {
+      const where = full.length === 0 ? '' : ` (alarm NOSPACE of member ${full.join(', ')})`;
+      problems.push({ name: 'space', message: `${FULL}${where}: writes are refused`, bearable: false });
+    }
+    const corrupt = raised('Corrupt');
+    if (corrupt.length > 0)
+      problems.push({ name: 'damage', message: `etcd has alarm CORRUPT of member ${corrupt.join(', ')}`, bearable: false });
+    const slow = this.#latency.problem;
+    if (slow !== undefined) problems.push({ name: 'latency', message: `${slow}: the disks of etcd, or its network, are slow`, bearable: true }); // prettier-ignore
+    return problems;
+  }
+
+  /** Newer versions show them to root only. */
+  async #alarms(): Promise<readonly { memberID: string; alarm: string }[]> {
+    try {
+      const request = { action: 'Get', memberID: '0', alarm: 'None' } as unknown as IAlarmRequest;
+      const { alarms } = await this.#connection.repeat('alarms', () => this.#connection.maintenance.alarm(request));
+      return alarms;
+    } catch (error) {
+      if (/permission denied/.test(messageOf(error))) return [];
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -365,7 +419,13 @@ class EtcdStore implements Store {
   /** Writes our mark; a watch that brings it has brought everything before. */
   async #mark(): Promise<Revision> {
     const request = { key: this.#codec.key(MARK), value: Buffer.alloc(0) };
-    return this.#learn(await this.#connection.repeat('put', () => this.#connection.kv.put(request)));
+    try {
+      const answer = await this.#connection.repeat('put', () => this.#connection.kv.put(request));
+      this.#full = false;
+      return this.#learn(answer);
+    } catch (error) {
+      throw this.#writeError(error);
+    }
   }
 
   async #newest(): Promise<Revision> {
@@ -409,8 +469,13 @@ class EtcdStore implements Store {
     if (/request is too large|too many operations/.test(message)) {
       return new TransactionTooLargeError(`etcd refuses the transaction: ${message}; see its --max-txn-ops and --max-request-bytes`, { cause: error }); // prettier-ignore
     }
-    if (/database space exceeded/.test(message)) return new StoreUnavailableError('etcd has no space left', { cause: error });
-    return error;
+    return this.#writeError(error);
+  }
+
+  #writeError(error: unknown): unknown {
+    if (!/database space exceeded/.test(messageOf(error))) return error;
+    this.#full = true;
+    return new StoreFullError(FULL, { cause: error });
   }
 
   #assertOpen(): void {
@@ -419,6 +484,8 @@ class EtcdStore implements Store {
 }
 
 type RawEvent = Parameters<Codec['event']>[0] & { kv: IKeyValue };
+
+const FULL = 'etcd has no space left; compact and defragment it, or raise its quota, then disarm the alarm';
 
 /** What a refused attempt leaves in its lane. */
 const refusal = (token: Buffer): Buffer => Buffer.concat([token, Buffer.from(' refused')]);

@@ -1,9 +1,6 @@
-import type { IDuplexStream, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import type { Clock, Duration } from '../../../base/index.ts';
 import { LeaseNotFoundError, StoreUnavailableError, type LeaseId } from '../store.ts';
-import type { Connection } from './connection.ts';
-
-type Stream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
+import type { Connection, KeepAliveStream as Stream } from './connection.ts';
 
 interface Waiting {
   resolve(): void;
@@ -43,7 +40,7 @@ export class KeepAlives {
 
   async #open(): Promise<Stream> {
     try {
-      const stream = await this.#connection.lease.leaseKeepAlive();
+      const stream = await this.#connection.keepAlives();
       stream.on('data', ({ ID, TTL }) => {
         const queue = this.#waiting.get(ID);
         const waiting = queue?.shift();

@@ -58,6 +58,7 @@ async function* connectOnce(from: Revision, { connection, codec, signal }: Strea
       if (response.canceled) {
         const compacted = Number(response.compact_revision);
         if (compacted > 0) throw new CompactedError(compacted + 1);
+        connection.renewTokens(); // etcd says "permission denied" to an old token as well
         throw new StoreUnavailableError(`etcd cancelled the watch: ${response.cancel_reason || 'no reason given'}`);
       }
       fragments = fragments.length === 0 ? response.events : [...fragments, ...response.events];

@@ -10,6 +10,7 @@ import { ManualClock, silentLogger, systemClock, type Clock } from '../../../bas
 import { openEmbeddedStore } from '../../../apiserver/storage/embedded/index.ts';
 import { Committer } from '../../../apiserver/storage/embedded/committer.ts';
 import type { Disk } from '../../../apiserver/storage/embedded/disk.ts';
+import { Latency } from '../../../apiserver/storage/latency.ts';
 import { Leases } from '../../../apiserver/storage/embedded/leases.ts';
 import { CompactedError, prefixRange, type Store, type StoreEvent } from '../../../apiserver/storage/store.ts';
 import { absent, brief, EFFORT, put, read, revisionOf, storeContract, watching } from './contract.ts';
@@ -106,7 +107,7 @@ function runTests(): void {
       },
     } as unknown as Disk;
     const failed: string[] = [];
-    const committer = new Committer(disk, silentLogger, () => undefined, ({ cause }) => failed.push(String(cause))); // prettier-ignore
+    const committer = new Committer(disk, silentLogger, new Latency(systemClock), () => undefined, ({ cause }) => failed.push(String(cause))); // prettier-ignore
     const add = (): Promise<void> => committer.add({ changes: [{ key: Buffer.from('k') }] });
     const first = add();
     while (commits.length < 1) await new Promise(setImmediate);
