@@ -1,4 +1,5 @@
-// Bundles the sources: dist/orchctl.cjs (everything that ships, one executable file) and, with --tests, build/test and build/bench.
+// Bundles the sources: dist/orchctl.cjs (everything that ships, one executable file), dist/client.mjs
+// (the client package) and, with --tests, build/test and build/bench.
 // Packages stay outside the bundle; they are loaded only by the commands that need them.
 import { build } from 'esbuild';
 import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -59,6 +60,8 @@ const jobs = [
     define: { ...common.define, 'import.meta.url': '__importMetaUrl' },
     banner: { js: `#!/usr/bin/env node\n${urlInCjs}` },
   }),
+  // What controllers of users import as orch/client.
+  build({ ...common, entryPoints: ['client/package.ts'], outfile: 'dist/client.mjs', format: 'esm' }),
 ];
 if (tests) {
   rmSync(join(root, 'build/test'), { recursive: true, force: true });
