@@ -483,18 +483,12 @@ class Evaluator {
               e.range,
             );
           }
-          return this.#fail('Division by zero', 'Cannot divide by zero: there is no such number.', e.range);
+          // Infinite, as in the reference: whoever needs a whole number of it refuses it.
+          return number(big.fromNumber(big.compare(x, big.ZERO) * Infinity));
         }
         return number(big.divide(x, y));
       case '%':
-        if (big.compare(y, big.ZERO) === 0) {
-          return this.#fail(
-            'Operation failed',
-            "Error during operation: can't divide zero by zero or infinity by infinity.",
-            e.range,
-          );
-        }
-        return number(big.remainder(x, y));
+        return number(big.compare(y, big.ZERO) === 0 ? x : big.remainder(x, y));
       default:
         return UNKNOWN;
     }

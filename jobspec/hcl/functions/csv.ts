@@ -14,7 +14,7 @@ export function csvDecode(s: string): Value {
   return list(
     type,
     rows.map((row, i) => {
-      if (row.length !== header.length) throw new Error(`record on line ${i + 2}: wrong number of fields`);
+      if (row.length !== header.length) throw new Error(`CSV parse error on line ${i + 2}: wrong number of fields`);
       return object(header.map((h, j) => [h, string(row[j]!)] as const));
     }),
   );
@@ -34,7 +34,10 @@ function csvRows(s: string): string[][] {
       at++;
       for (;;) {
         const quote = s.indexOf('"', at);
-        if (quote === -1) throw new Error('parse error: extraneous or missing " in quoted-field');
+        if (quote === -1)
+          throw new Error(
+            `CSV parse error on line ${s.slice(0, at).split('\n').length}: extraneous or missing " in quoted-field`,
+          );
         field += s.slice(at, quote);
         at = quote + 1;
         if (s[at] !== '"') break;

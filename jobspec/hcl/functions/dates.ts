@@ -13,16 +13,18 @@ export const dates = (now: () => Date): Record<string, HclFunction> => ({
     ),
   ),
   timeadd: define([p.string('timestamp'), p.string('duration')], ([t, d]) => {
-    const time = parseTimestamp(text(t), 0);
-    let nanoseconds: bigint;
-    try {
-      nanoseconds = parseGoDuration(text(d));
-    } catch (err) {
-      throw new ArgumentError(1, err instanceof Error ? err.message : String(err));
-    }
+    const time = readTimestamp(text(t), (stuck) => new Error(goParseError(text(t), stuck)));
+    const nanoseconds = parseGoDuration(text(d));
     return string(formatTimestamp(new Date(time.date.getTime() + Number(nanoseconds / 1_000_000n)), time.offset));
   }),
-  formatdate: define([p.string('format'), p.string('time')], ([f, t]) => string(formatDate(text(f), parseTimestamp(text(t), 1)))),
+  formatdate: define([p.string('format'), p.string('time')], ([f, t]) =>
+    string(
+      formatDate(
+        text(f),
+        readTimestamp(text(t), (stuck) => new ArgumentError(1, timestampError(stuck))),
+      ),
+    ),
+  ),
 });
 
 interface Timestamp {
@@ -31,15 +33,75 @@ interface Timestamp {
   readonly offset: number;
 }
 
-function parseTimestamp(s: string, argument: number): Timestamp {
-  const match = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))$/.exec(s);
-  const date = match === null ? undefined : new Date(s);
-  if (match === null || date === undefined || Number.isNaN(date.getTime())) {
-    const hint = /^\d{4}-\d\d-\d\d /.test(s) ? "missing required time introducer 'T'" : 'not a valid RFC3339 timestamp';
-    throw new ArgumentError(argument, hint);
+/** Where reading a timestamp got stuck: at which element of the layout, with which rest of the text. */
+interface Stuck {
+  readonly element: string;
+  readonly rest: string;
+  /** The element is there, but its value is none. */
+  readonly outOfRange?: string;
+  readonly extra?: true;
+}
+
+const LAYOUT = ['2006', '-', '01', '-', '02', 'T', '15', ':', '04', ':', '05', 'Z07:00'] as const;
+const NAMES: Readonly<Record<string, string>> = {
+  2006: 'year', '01': 'month', '02': 'day of month', 15: 'hour', '04': 'minute', '05': 'second', 'Z07:00': 'UTC offset',
+}; // prettier-ignore
+const RANGES: Readonly<Record<string, readonly [name: string, least: number, most: number]>> = {
+  '01': ['month', 1, 12], '02': ['day', 1, 31], 15: ['hour', 0, 23], '04': ['minute', 0, 59], '05': ['second', 0, 59],
+}; // prettier-ignore
+
+/** Reads an RFC 3339 timestamp element by element, as Go does, so that what is wrong can be told in the same words. */
+function readTimestamp(s: string, fail: (stuck: Stuck) => Error): Timestamp {
+  let rest = s;
+  for (const element of LAYOUT) {
+    const pattern =
+      element === '2006'
+        ? /^\d{4}/
+        : element === 'Z07:00'
+          ? /^(?:Z|[+-]\d\d:\d\d)/
+          : element === '15'
+            ? /^\d\d?/
+            : /^\d/.test(element)
+              ? /^\d\d/
+              : undefined;
+    const found = pattern === undefined ? (rest.startsWith(element) ? element : undefined) : pattern.exec(rest)?.[0];
+    if (found === undefined) throw fail({ element, rest });
+    const range = RANGES[element];
+    if (range !== undefined && (Number(found) < range[1] || Number(found) > range[2]))
+      throw fail({ element, rest, outOfRange: range[0] });
+    rest = rest.slice(found.length);
+    // A fraction of seconds may stand behind them though the layout has none.
+    if (element === '05') rest = rest.replace(/^[.,]\d+/, '');
   }
-  const offset = match[8] === undefined ? 0 : (match[8] === '-' ? -1 : 1) * (Number(match[9]) * 60 + Number(match[10]));
+  if (rest !== '') throw fail({ element: '', rest, extra: true });
+  const date = new Date(s.replace(',', '.').replace(/T(\d):/, 'T0$1:'));
+  const day = Number(s.slice(8, 10));
+  if (Number.isNaN(date.getTime()) || new Date(`${s.slice(0, 10)}T00:00:00Z`).getUTCDate() !== day)
+    throw fail({ element: '02', rest: '', outOfRange: 'day' });
+  const zone = /([+-])(\d\d):(\d\d)$/.exec(s);
+  const offset = zone === null ? 0 : (zone[1] === '-' ? -1 : 1) * (Number(zone[2]) * 60 + Number(zone[3]));
   return { date, offset };
+}
+
+function timestampError({ element, rest, outOfRange, extra }: Stuck): string {
+  const start = 'not a valid RFC3339 timestamp';
+  if (outOfRange !== undefined) return `${start}: ${outOfRange} out of range`;
+  if (extra === true) return `${start}: extra text: ${JSON.stringify(rest)}`;
+  if (element === 'T') return `${start}: missing required time introducer 'T'`;
+  const name = NAMES[element];
+  if (name === undefined) {
+    return rest === ''
+      ? `${start}: end of string where ${JSON.stringify(element)} is expected`
+      : `${start}: found ${JSON.stringify(rest)} where ${JSON.stringify(element)} is expected`;
+  }
+  return rest === '' ? `${start}: end of string before ${name}` : `${start}: cannot use ${JSON.stringify(rest)} as ${name}`;
+}
+
+function goParseError(s: string, { element, rest, outOfRange, extra }: Stuck): string {
+  const text = JSON.stringify(s);
+  if (outOfRange !== undefined) return `parsing time ${text}: ${outOfRange} out of range`;
+  if (extra === true) return `parsing time ${text}: extra text: ${JSON.stringify(rest)}`;
+  return `parsing time ${text} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(rest)} as ${JSON.stringify(element)}`;
 }
 
 const two = (n: number): string => String(n).padStart(2, '0');
@@ -117,7 +179,7 @@ function formatDate(format: string, { date, offset }: Timestamp): string {
     while (format[end] === c) end++;
     const sequence = format.slice(i, end);
     const value = sequences[sequence];
-    if (value === undefined) throw new ArgumentError(0, `invalid date format verb ${JSON.stringify(sequence)}: ${verbHint(c)}`);
+    if (value === undefined) throw new ArgumentError(0, `invalid date format verb ${JSON.stringify(sequence)}${verbHint(c)}`);
     out += value;
     i = end;
   }
@@ -127,27 +189,27 @@ function formatDate(format: string, { date, offset }: Timestamp): string {
 function verbHint(c: string): string {
   switch (c) {
     case 'Y':
-      return 'year must either be "YY" or "YYYY"';
+      return ': year must either be "YY" or "YYYY"';
     case 'M':
-      return 'month must be "M", "MM", "MMM", or "MMMM"';
+      return ': month must be "M", "MM", "MMM", or "MMMM"';
     case 'D':
-      return 'day of month must either be "D" or "DD"';
+      return ': day of month must either be "D" or "DD"';
     case 'E':
-      return 'day of week must either be "EEE" or "EEEE"';
+      return ': day of week must either be "EEE" or "EEEE"';
     case 'h':
-      return '24-hour must either be "h" or "hh"';
+      return ': 24-hour must either be "h" or "hh"';
     case 'H':
-      return '12-hour must either be "H" or "HH"';
+      return ': 12-hour must either be "H" or "HH"';
     case 'A':
     case 'a':
-      return `must be "${c}${c}"`;
+      return `: must be "${c}${c}"`;
     case 'm':
-      return 'minute must either be "m" or "mm"';
+      return ': minute must either be "m" or "mm"';
     case 's':
-      return 'second must either be "s" or "ss"';
+      return ': second must either be "s" or "ss"';
     case 'Z':
-      return 'timezone must be Z, ZZZ, ZZZZ, or ZZZZZ';
+      return ': timezone must be Z, ZZZZ, or ZZZZZ';
     default:
-      return `unsupported format verb; write '${c}' in quotes to mean the letter`;
+      return '';
   }
 }

@@ -34,8 +34,8 @@ export const float = (v: Value | undefined): number => big.toNumber(decimal(v));
 export function integer(v: Value | undefined): number {
   const n = decimal(v);
   const value = big.toNumber(n);
-  if (!big.isInteger(n)) throw new Error('value must be a whole number');
-  if (!Number.isSafeInteger(value)) throw new Error('value is too large');
+  if (!big.isInteger(n) || Math.abs(value) >= 2 ** 63)
+    throw new Error('value must be a whole number, between -9223372036854775808 and 9223372036854775807');
   return value;
 }
 

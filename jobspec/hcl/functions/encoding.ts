@@ -26,9 +26,10 @@ function queryEscape(s: string): string {
 function base64Decode(s: string): string {
   const bytes = Buffer.from(s, 'base64');
   if (!/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(s) || s.replace(/[\r\n]/g, '').length % 4 !== 0) {
-    throw new Error(`failed to decode base64 data ${JSON.stringify(s)}`);
+    throw new Error(`failed to decode base64 data '${s}'`);
   }
   const out = bytes.toString('utf8');
-  if (!Buffer.from(out, 'utf8').equals(bytes)) throw new Error('the result of decoding the provided string is not valid UTF-8');
+  if (!Buffer.from(out, 'utf8').equals(bytes))
+    throw new Error('the result of decoding the the provided string is not valid UTF-8');
   return out;
 }

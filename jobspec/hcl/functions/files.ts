@@ -25,10 +25,7 @@ export function files(access: FileAccess | undefined, scope: () => Scope): Recor
   const read = (path: string): string => {
     const content = need().read(path);
     if (content === undefined) {
-      throw new ArgumentError(
-        0,
-        `no file exists at ${resolve(need().directory, path)}; this function works only with files that are distributed as part of the job`,
-      );
+      throw new Error(`no file exists at ${resolve(need().directory, path)}`);
     }
     return content;
   };

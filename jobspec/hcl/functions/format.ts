@@ -1,131 +1,177 @@
 import * as big from '../big-float.ts';
 import { convert } from '../convert.ts';
-import { STRING, NUMBER, BOOL, list, string, type Value } from '../value.ts';
+import { ArgumentError } from '../evaluate.ts';
+import { graphemes } from '../source.ts';
+import { STRING, NUMBER, BOOL, list, string, type Type, type Value } from '../value.ts';
 import { jsonEncode } from './json.ts';
+
+/** One `%…` of a format. */
+interface Verb {
+  readonly raw: string;
+  readonly offset: number;
+  readonly flags: string;
+  readonly width: number | undefined;
+  readonly precision: number | undefined;
+  readonly letter: string;
+}
+
+const VERB = /%([-+ #0]*)([1-9]\d*)?(?:\.(\d*))?(?:\[([1-9]\d*)\])?/y;
 
 /** printf with Go's verbs: `%s %d %v %#v %q %f %e %g %b %o %x %X %t`, flags, width, precision and argument indexes. */
 export function format(template: string, args: readonly Value[]): string {
+  let out = '';
   let next = 0;
   let highest = 0;
-  const out = template.replace(
-    /%(?:%|([-+ #0]*)(?:(\d+)|(\*))?(?:\.(\d+|\*)?)?(?:\[(\d+)\])?([\s\S]?))/g,
-    (whole, flags = '', width?: string, _star?: string, precision?: string, index?: string, verb = '') => {
-      if (whole === '%%') return '%';
-      if (verb === '') throw new Error('unterminated format sequence');
-      if (index !== undefined) next = Number(index) - 1;
-      if (next >= args.length) {
-        throw new Error(
-          `not enough arguments for ${JSON.stringify(whole)} at ${template.indexOf(whole)}: need index ${next + 1} but have ${args.length} total`,
-        );
-      }
-      const value = args[next++]!;
-      highest = Math.max(highest, next);
-      const hasPrecision = /\.\d*/.test(whole);
-      return pad(
-        one(value, verb, flags, hasPrecision ? Number(precision ?? 0) : undefined, whole),
-        flags,
-        Number(width ?? 0),
-        verb,
-      );
-    },
-  );
-  if (highest < args.length && args.length > 0) {
-    throw new Error(`too many arguments; only ${highest} used by format string`);
+  for (let at = 0; at < template.length;) {
+    const percent = template.indexOf('%', at);
+    if (percent === -1) {
+      out += template.slice(at);
+      break;
+    }
+    out += template.slice(at, percent);
+    if (template[percent + 1] === '%') {
+      out += '%';
+      at = percent + 2;
+      continue;
+    }
+    VERB.lastIndex = percent;
+    const [, flags = '', width, precision, index] = VERB.exec(template)!;
+    const end = VERB.lastIndex;
+    const letter = template[end];
+    if (letter === undefined) throw new Error(`invalid format string starting at offset ${end}`);
+    if (!/[a-zA-Z]/.test(letter)) throw new Error(`unrecognized format character '${letter}' at offset ${end}`);
+    const verb: Verb = {
+      raw: template.slice(percent, end + 1),
+      offset: percent,
+      flags,
+      width: width === undefined ? undefined : Number(width),
+      precision: precision === undefined ? undefined : Number(precision),
+      letter,
+    };
+    if (index !== undefined) next = Number(index) - 1;
+    const value = args[next++];
+    if (value === undefined) {
+      const have = `need index ${next} but have ${args.length} total`;
+      throw new Error(`not enough arguments for ${JSON.stringify(verb.raw)} at ${percent}: ${have}`);
+    }
+    highest = Math.max(highest, next);
+    out += one(value, verb);
+    at = end + 1;
+  }
+  if (highest < args.length) {
+    const used = highest === 0 ? 'no verbs in format string' : `only ${highest} used by format string`;
+    throw new ArgumentError(highest + 1, `too many arguments; ${used}`);
   }
   return out;
 }
 
-function pad(text: string, flags: string, width: number, verb: string): string {
-  const missing = width - [...text].length;
-  if (missing <= 0) return text;
-  if (flags.includes('-')) return text + ' '.repeat(missing);
-  if (flags.includes('0') && 'dfeEgGbox'.includes(verb)) {
-    const sign = /^[+-]/.test(text) ? text[0]! : '';
-    return sign + '0'.repeat(missing) + text.slice(sign.length);
-  }
-  return ' '.repeat(missing) + text;
-}
-
-function one(v: Value, verb: string, flags: string, precision: number | undefined, whole: string): string {
-  if (v.kind === 'unknown') throw new Error('value must be known');
-  const signed = (s: string): string =>
-    s.startsWith('-') ? s : flags.includes('+') ? `+${s}` : flags.includes(' ') ? ` ${s}` : s;
-  const need = (): big.BigFloat => {
-    if (v.kind === 'null') throw new Error(`unsupported value for ${JSON.stringify(whole)}: null value cannot be formatted`);
-    const n = convert(v, NUMBER);
-    if (n.kind !== 'number') throw new Error('number required');
-    return n.number;
-  };
-  const whole_ = (): bigint => {
-    const n = need();
-    const i = big.toBigInt(n) ?? big.toBigInt(big.round(n, 'trunc'));
-    if (i === undefined) throw new Error('an integer is required');
-    return i;
+function one(v: Value, verb: Verb): string {
+  const unsupported = (why: string): Error =>
+    new Error(`unsupported value for ${JSON.stringify(verb.raw)} at ${verb.offset}: ${why}`);
+  const { letter, precision } = verb;
+  if (letter !== 'v' && v.kind === 'null') throw unsupported('null value cannot be formatted');
+  const as = (type: Type): Value => {
+    try {
+      return convert(v, type);
+    } catch (err) {
+      throw unsupported(err instanceof Error ? err.message : String(err));
+    }
   };
   const text = (): string => {
-    if (v.kind === 'null') throw new Error(`unsupported value for ${JSON.stringify(whole)}: null value cannot be formatted`);
-    const s = convert(v, STRING);
-    if (s.kind !== 'string') throw new Error('string required');
-    return precision === undefined ? s.string : [...s.string].slice(0, precision).join('');
+    const s = as(STRING);
+    if (s.kind !== 'string') throw unsupported('string required');
+    return precision === undefined || precision === 0 ? s.string : graphemes(s.string).slice(0, precision).join('');
   };
-  switch (verb) {
+  const decimal = (): big.BigFloat => {
+    const n = as(NUMBER);
+    if (n.kind !== 'number') throw unsupported('a number is required');
+    return n.number;
+  };
+  switch (letter) {
     case 'v':
-      if (flags.includes('#')) return jsonEncode(v);
-      if (v.kind === 'null') return 'null';
-      if (v.kind === 'string' || v.kind === 'number' || v.kind === 'bool') return v.kind === 'number' ? signed(text()) : text();
-      return jsonEncode(v);
+      if (v.kind === 'null' || verb.flags.includes('#')) return padText(jsonEncode(v), verb);
+      if (v.kind === 'string') return padText(v.string, verb);
+      return padText(v.kind === 'number' ? shortest(v.number) : jsonEncode(v), verb);
     case 's':
-      return text();
+      return padText(text(), verb);
     case 'q':
-      return JSON.stringify(text());
+      return padText(jsonEncode(string(text())), verb);
     case 't': {
-      if (v.kind === 'null') throw new Error(`unsupported value for ${JSON.stringify(whole)}: null value cannot be formatted`);
-      const b = convert(v, BOOL);
+      const b = as(BOOL);
       return b.kind === 'bool' && b.bool ? 'true' : 'false';
     }
     case 'd':
-      return signed(whole_().toString());
     case 'b':
-      return signed(whole_().toString(2));
     case 'o':
-      return signed(whole_().toString(8));
     case 'x':
     case 'X': {
-      const hex = v.kind === 'string' ? Buffer.from(v.string).toString('hex') : whole_().toString(16);
-      return verb === 'X' ? hex.toUpperCase() : hex;
+      const n = decimal();
+      const i = big.isInteger(n) ? big.toBigInt(n) : undefined;
+      if (i === undefined) throw unsupported('an integer is required');
+      return padNumber(integerText(i, verb), verb);
     }
     case 'f':
-    case 'F':
-      return signed(fixed(need(), precision ?? 6));
+      return padNumber(fixed(decimal(), precision ?? 6), verb);
     case 'e':
-    case 'E': {
-      const s = big
-        .toNumber(need())
-        .toExponential(precision ?? 6)
-        .replace(/e([+-])(\d)$/, 'e$10$2');
-      return signed(verb === 'E' ? s.toUpperCase() : s);
-    }
+    case 'E':
+      return padNumber(cased(exponent(big.toNumber(decimal()).toExponential(precision ?? 6)), letter), verb);
     case 'g':
     case 'G': {
-      const n = big.toNumber(need());
-      const s =
-        precision === undefined ? shortest(n) : trimZeros(n.toPrecision(precision || 1)).replace(/e([+-])(\d)$/, 'e$10$2');
-      return signed(verb === 'G' ? s.toUpperCase() : s);
+      const n = decimal();
+      const s = precision === undefined ? shortest(n) : trimZeros(exponent(big.toNumber(n).toPrecision(precision || 1)));
+      return padNumber(cased(s, letter), verb);
     }
     default:
-      throw new Error(
-        `unsupported format verb ${JSON.stringify(verb).replaceAll('"', "'")} in ${JSON.stringify(whole)} at offset 0`,
-      );
+      throw new Error(`unsupported format verb '${letter}' in ${JSON.stringify(verb.raw)} at offset ${verb.offset}`);
   }
 }
 
-function shortest(n: number): string {
-  const exponent = n === 0 ? 0 : Math.floor(Math.log10(Math.abs(n)));
-  if (exponent < -4 || exponent >= 21) return n.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
-  return String(n);
+const PREFIX: Readonly<Record<string, string>> = { b: '0b', o: '0', x: '0x', X: '0X' };
+const RADIX: Readonly<Record<string, number>> = { d: 10, b: 2, o: 8, x: 16, X: 16 };
+
+function integerText(i: bigint, { letter, flags, precision }: Verb): string {
+  const digits = (i < 0n ? -i : i).toString(RADIX[letter]);
+  const padded = digits.padStart(precision ?? 0, '0');
+  const prefix = flags.includes('#') ? (PREFIX[letter] ?? '') : '';
+  return `${i < 0n ? '-' : ''}${prefix}${letter === 'X' ? padded.toUpperCase() : padded}`;
 }
 
-const trimZeros = (s: string): string => (s.includes('.') && !s.includes('e') ? s.replace(/\.?0+$/, '') : s);
+/** Texts are padded by their characters, with zeros where those are asked for. */
+function padText(text: string, { width, flags }: Verb): string {
+  const missing = (width ?? 0) - graphemes(text).length;
+  if (missing <= 0) return text;
+  const padding = (flags.includes('0') ? '0' : ' ').repeat(missing);
+  return flags.includes('-') ? text + padding : padding + text;
+}
+
+function padNumber(plain: string, { width, flags }: Verb): string {
+  const text = plain.startsWith('-') ? plain : flags.includes('+') ? `+${plain}` : flags.includes(' ') ? ` ${plain}` : plain;
+  const missing = (width ?? 0) - text.length;
+  if (missing <= 0) return text;
+  if (flags.includes('-')) return text + ' '.repeat(missing);
+  if (!flags.includes('0')) return ' '.repeat(missing) + text;
+  const sign = /^[-+ ]/.exec(text)?.[0] ?? '';
+  return sign + '0'.repeat(missing) + text.slice(sign.length);
+}
+
+/** As few digits as tell the number, with an exponent when it is below -4 or from 6 on. */
+function shortest(n: big.BigFloat): string {
+  const plain = big.formatBigFloat(n);
+  const [, sign, whole, fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(plain) ?? [];
+  if (whole === undefined) return plain;
+  const all = whole + fraction;
+  const first = all.search(/[1-9]/);
+  if (first === -1) return plain;
+  const power = whole.length - 1 - first;
+  if (power >= -4 && power < 6) return plain;
+  const digits = all.slice(first).replace(/0+$/, '');
+  const mantissa = digits.length > 1 ? `${digits[0]}.${digits.slice(1)}` : digits;
+  return `${sign}${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
+}
+
+const exponent = (s: string): string => s.replace(/e([+-])(\d)$/, 'e$10$2');
+const cased = (s: string, letter: string): string => (letter === letter.toUpperCase() ? s.toUpperCase() : s);
+const trimZeros = (s: string): string => s.replace(/(\.\d*?)0+(?=e|$)/, '$1').replace(/\.(?=e|$)/, '');
 
 function fixed(n: big.BigFloat, digits: number): string {
   const scale = big.fromBigInt(10n ** BigInt(digits));
@@ -146,19 +192,27 @@ function fixed(n: big.BigFloat, digits: number): string {
 /** format over lists: one result per element, scalars repeated. */
 export function formatList(template: string, args: readonly Value[]): Value {
   let length: number | undefined;
+  let chooser = 0;
   for (const [i, arg] of args.entries()) {
     if (arg.kind !== 'list' && arg.kind !== 'set' && arg.kind !== 'tuple') continue;
     if (length !== undefined && arg.items.length !== length) {
-      throw new Error(
-        `argument ${i + 1} has length ${arg.items.length}, which is inconsistent with argument 1 of length ${length}`,
+      throw new ArgumentError(
+        i + 1,
+        `argument ${i + 1} has length ${arg.items.length}, which is inconsistent with argument ${chooser + 1} of length ${length}`,
       );
     }
+    if (length === undefined) chooser = i;
     length = arg.items.length;
   }
   const out: Value[] = [];
   for (let i = 0; i < (length ?? 1); i++) {
     const row = args.map((arg) => (arg.kind === 'list' || arg.kind === 'set' || arg.kind === 'tuple' ? arg.items[i]! : arg));
-    out.push(string(format(template, row)));
+    try {
+      out.push(string(format(template, row)));
+    } catch (err) {
+      if (!(err instanceof Error)) throw err;
+      throw new Error(`error on format iteration ${i}: ${err.message}`, { cause: err });
+    }
   }
   return list(STRING, out);
 }

@@ -1,17 +1,18 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import type { HclFunction } from '../evaluate.ts';
+import { ArgumentError, type HclFunction } from '../evaluate.ts';
 import { STRING, list, string } from '../value.ts';
 import { decimal, define, integer, p, text } from './define.ts';
 import { toBigInt } from '../big-float.ts';
 
 export const network: Record<string, HclFunction> = {
-  cidrhost: define([p.string('prefix'), p.number('hostnum')], ([prefix, host]) => {
+  cidrhost: define([p.string('prefix'), p.number('hostnum')], ([prefix, hostnum]) => {
+    integer(hostnum);
+    const n = toBigInt(decimal(hostnum)) ?? 0n;
     const net = parseCidr(text(prefix));
-    const n = toBigInt(decimal(host));
-    if (n === undefined) throw new Error('host number must be a whole number');
     const size = 1n << BigInt(net.bits - net.length);
-    if (n >= size || -n > size) throw new Error(`prefix of ${net.length} does not accommodate a host numbered ${n}`);
-    return string(formatAddress(net.base + (n < 0n ? size + n : n), net.bits));
+    const host = n < 0n ? size + n : n;
+    if (n >= size || -n > size) throw new Error(`prefix of ${net.length} does not accommodate a host numbered ${host}`);
+    return string(formatAddress(net.base + host, net.bits));
   }),
   cidrnetmask: define([p.string('prefix')], ([prefix]) => {
     const net = parseCidr(text(prefix));
@@ -19,37 +20,44 @@ export const network: Record<string, HclFunction> = {
     return string(formatAddress(((1n << 32n) - 1n) ^ ((1n << BigInt(32 - net.length)) - 1n), 32));
   }),
   cidrsubnet: define([p.string('prefix'), p.number('newbits'), p.number('netnum')], ([prefix, newbits, netnum]) => {
-    const net = parseCidr(text(prefix));
     const extra = integer(newbits);
+    integer(netnum);
     const n = toBigInt(decimal(netnum)) ?? 0n;
+    const net = parseCidr(text(prefix));
+    if (extra > 32) throw new Error('may not extend prefix by more than 32 bits');
     const length = net.length + extra;
     if (length > net.bits) {
       throw new Error(`insufficient address space to extend prefix of ${net.length} by ${extra}`);
     }
     const count = 1n << BigInt(extra);
-    if (n >= count || n < -count) throw new Error(`prefix extension of ${extra} does not accommodate a subnet numbered ${n}`);
-    const index = n < 0n ? count + n : n;
-    return string(`${formatAddress(net.base + (index << BigInt(net.bits - length)), net.bits)}/${length}`);
+    if (n >= count || n < 0n) throw new Error(`prefix extension of ${extra} does not accommodate a subnet numbered ${n}`);
+    return string(`${formatAddress(net.base + (n << BigInt(net.bits - length)), net.bits)}/${length}`);
   }),
   cidrsubnets: define(
     [p.string('prefix')],
     ([prefix, ...newbits]) => {
-      const net = parseCidr(text(prefix));
+      const net = parseCidr(text(prefix), 0);
       const end = net.base + (1n << BigInt(net.bits - net.length));
       let next = net.base;
+      let last = text(prefix);
       return list(
         STRING,
-        newbits.map((bits) => {
+        newbits.map((bits, i) => {
+          const wrong = (why: string): Error => new ArgumentError(i + 1, why);
           const extra = integer(bits);
-          if (extra < 1) throw new Error('must extend prefix by at least one bit');
+          if (extra < 1) throw wrong('must extend prefix by at least one bit');
+          if (extra > 32) throw wrong('may not extend prefix by more than 32 bits');
           const length = net.length + extra;
-          if (length > net.bits) throw new Error(`would extend prefix to ${length} bits, which is too long for this address`);
+          const protocol = net.bits === 32 ? 'IPv4' : 'IPv6';
+          if (length > net.bits)
+            throw wrong(`would extend prefix to ${length} bits, which is too long for an ${protocol} address`);
           const size = 1n << BigInt(net.bits - length);
           const base = ((next + size - 1n) / size) * size;
           if (base + size > end)
-            throw new Error('not enough remaining address space for a subnet with a prefix of ' + `${length} bits`);
+            throw wrong(`not enough remaining address space for a subnet with a prefix of ${length} bits after ${last}`);
           next = base + size;
-          return string(`${formatAddress(base, net.bits)}/${length}`);
+          last = `${formatAddress(base, net.bits)}/${length}`;
+          return string(last);
         }),
       );
     },
@@ -63,8 +71,9 @@ interface Cidr {
   readonly bits: 32 | 128;
 }
 
-function parseCidr(s: string): Cidr {
-  const invalid = new Error(`invalid CIDR expression: invalid CIDR address: ${s}`);
+function parseCidr(s: string, argument?: number): Cidr {
+  const why = `invalid CIDR expression: invalid CIDR address: ${s}`;
+  const invalid = argument === undefined ? new Error(why) : new ArgumentError(argument, why);
   const match = /^([0-9a-fA-F.:]+)\/(\d{1,3})$/.exec(s);
   if (match === null) throw invalid;
   const bits = isIPv4(match[1]!) ? 32 : isIPv6(match[1]!) ? 128 : undefined;

@@ -1,6 +1,6 @@
 import * as big from '../big-float.ts';
 import { ArgumentError, type HclFunction } from '../evaluate.ts';
-import { NUMBER, list, number, type Value } from '../value.ts';
+import { NUMBER, friendlyName, list, number, typeOf, type Value } from '../value.ts';
 import { decimal, define, float, integer, items, p, text } from './define.ts';
 
 export const numbers: Record<string, HclFunction> = {
@@ -9,7 +9,7 @@ export const numbers: Record<string, HclFunction> = {
   floor: define([p.number('num')], ([n]) => number(big.round(decimal(n), 'floor'))),
   log: define([p.number('num'), p.number('base')], ([n, base]) => number(finite(Math.log(float(n)) / Math.log(float(base))))),
   pow: define([p.number('num'), p.number('power')], ([n, power]) => number(finite(float(n) ** float(power)))),
-  signum: define([p.number('num')], ([n]) => number(big.compare(decimal(n), big.ZERO))),
+  signum: define([p.number('num')], ([n]) => number(Math.sign(integer(n)))),
   max: define([], (args) => number(extreme(args, 1)), p.number('numbers')),
   min: define([], (args) => number(extreme(args, -1)), p.number('numbers')),
   sum: define([p.list('list', NUMBER)], ([l]) => {
@@ -17,10 +17,9 @@ export const numbers: Record<string, HclFunction> = {
     return number(items(l).reduce((sum, item) => big.add(sum, decimal(item)), big.ZERO));
   }),
   parseint: define([p.any('number'), p.number('base')], ([n, base]) => {
-    if (n!.kind !== 'string') throw new ArgumentError(0, 'first argument must be a string, not ' + n!.kind);
+    if (n!.kind !== 'string') throw new ArgumentError(0, `first argument must be a string, not ${friendlyName(typeOf(n!))}`);
     const radix = integer(base);
-    if (radix !== 0 && (radix < 2 || radix > 62))
-      throw new ArgumentError(1, 'base must be a whole number between 2 and 62 inclusive');
+    if (radix < 2 || radix > 62) throw new ArgumentError(1, 'base must be a whole number between 2 and 62 inclusive');
     const parsed = parseInteger(text(n), radix);
     if (parsed === undefined) throw new ArgumentError(0, `cannot parse ${JSON.stringify(text(n))} as a base ${radix} integer`);
     return number(big.fromBigInt(parsed));
@@ -57,12 +56,12 @@ function range(args: readonly Value[]): Value {
   const [first, second, third] = args.map(decimal);
   const start = second === undefined ? big.ZERO : first!;
   const end = second ?? first!;
-  const down = big.compare(end, start) < 0;
-  const step = third ?? big.fromNumber(down ? -1 : 1);
+  const towards = big.compare(end, start);
+  const step = third ?? big.fromNumber(towards < 0 ? -1 : 1);
   const direction = big.compare(step, big.ZERO);
   if (direction === 0) throw new ArgumentError(2, 'step must not be zero');
-  if (down && direction > 0) throw new ArgumentError(1, 'end must be greater than start when step is positive');
-  if (!down && direction < 0) throw new ArgumentError(1, 'end must be less than start when step is negative');
+  if (direction < 0 && towards > 0) throw new ArgumentError(1, 'end must be less than start when step is negative');
+  if (direction > 0 && towards < 0) throw new ArgumentError(1, 'end must be greater than start when step is positive');
   const out: Value[] = [];
   for (let n = start; big.compare(n, end) === -direction; n = big.add(n, step)) {
     if (out.length >= 1024)

@@ -3,13 +3,12 @@ import { ArgumentError, type HclFunction } from '../evaluate.ts';
 import { graphemes } from '../source.ts';
 import { define, integer, items, p, text } from './define.ts';
 import { format, formatList } from './format.ts';
+import { regexpProblem } from './regexp.ts';
 
 export const strings: Record<string, HclFunction> = {
-  upper: define([p.string('str')], ([s]) => string(text(s).toUpperCase())),
-  lower: define([p.string('str')], ([s]) => string(text(s).toLowerCase())),
-  title: define([p.string('str')], ([s]) =>
-    string(text(s).replace(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_, before: string, c: string) => before + c.toUpperCase())),
-  ),
+  upper: define([p.string('str')], ([s]) => string(Array.from(text(s), upper).join(''))),
+  lower: define([p.string('str')], ([s]) => string(Array.from(text(s), lower).join(''))),
+  title: define([p.string('str')], ([s]) => string(title(text(s)))),
   trim: define([p.string('str'), p.string('cutset')], ([s, cut]) => string(trim(text(s), text(cut)))),
   trimspace: define([p.string('str')], ([s]) => string(text(s).trim())),
   trimprefix: define([p.string('str'), p.string('prefix')], ([s, prefix]) =>
@@ -24,21 +23,19 @@ export const strings: Record<string, HclFunction> = {
   ),
   join: define(
     [p.string('separator')],
-    ([separator, ...lists]) => string(lists.flatMap((l) => items(l).map((item) => joinable(item))).join(text(separator))),
+    ([separator, ...lists]) => {
+      if (lists.length === 0) throw new Error('at least one list is required');
+      return string(lists.flatMap((l, i) => joinable(l, i, lists.length)).join(text(separator)));
+    },
     p.list('lists', STRING),
   ),
   split: define([p.string('separator'), p.string('str')], ([separator, s]) =>
     list(STRING, split(text(s), text(separator)).map(string)),
   ),
   replace: define([p.string('str'), p.string('substr'), p.string('replace')], ([s, from, to]) => {
-    const pattern = text(from);
-    // A pattern between slashes is a regular expression, as older job files have it.
-    if (pattern.length > 1 && pattern.startsWith('/') && pattern.endsWith('/')) {
-      return string(replaceRegex(text(s), pattern.slice(1, -1), text(to)));
-    }
-    return string(text(s).replaceAll(pattern, () => text(to)));
+    return string(text(s).replaceAll(text(from), () => text(to)));
   }),
-  regex_replace: define([p.string('str'), p.string('pattern'), p.string('replace')], ([s, pattern, to]) =>
+  regex_replace: define([p.string('str'), p.string('substr'), p.string('replace')], ([s, pattern, to]) =>
     string(replaceRegex(text(s), text(pattern), text(to))),
   ),
   regex: define([p.string('pattern'), p.string('string')], ([pattern, s]) => {
@@ -60,8 +57,10 @@ export const strings: Record<string, HclFunction> = {
     const characters = graphemes(text(s));
     let from = integer(offset);
     const count = integer(length);
-    if (from < 0) from = Math.max(0, characters.length + from);
-    if (count < 0) return string(characters.slice(from).join(''));
+    const fromEnd = from < 0;
+    if (fromEnd) from = Math.max(0, characters.length + from);
+    // From the end a length of none is taken for "all the rest", too, as the reference does.
+    if (count < 0 || (count === 0 && fromEnd)) return string(characters.slice(from).join(''));
     return string(characters.slice(from, from + count).join(''));
   }),
   startswith: define([p.string('str'), p.string('prefix')], ([s, prefix]) => bool(text(s).startsWith(text(prefix)))),
@@ -70,16 +69,35 @@ export const strings: Record<string, HclFunction> = {
   format: define([p.string('format')], ([f, ...args]) => string(format(text(f), args)), p.nullable('args')),
   formatlist: define([p.string('format')], ([f, ...args]) => formatList(text(f), args), p.nullable('args')),
   sort: define([p.list('list', STRING)], ([l]) => {
+    const missing = items(l).findIndex((item) => item.kind === 'null');
+    if (missing !== -1) throw new Error(`given list element ${missing} is null; a null string cannot be sorted`);
     return list(
       STRING,
-      [...items(l)].sort((a, b) => compareStrings(joinable(a), joinable(b))),
+      [...items(l)].sort((a, b) => compareStrings(text(a), text(b))),
     );
   }),
 };
 
-function joinable(v: Value): string {
-  if (v.kind === 'null') throw new ArgumentError(1, 'element is null; cannot concatenate null values');
-  return text(v);
+function joinable(l: Value, index: number, lists: number): string[] {
+  return items(l).map((item, i) => {
+    if (item.kind !== 'null') return text(item);
+    const which = lists > 1 ? `element ${i} of list ${index + 1}` : `element ${i}`;
+    throw new ArgumentError(index + 1, `${which} is null; cannot concatenate null values`);
+  });
+}
+
+// Letters whose other case has several letters stay as they are.
+const upper = (c: string): string => single(c, c.toUpperCase());
+const lower = (c: string): string => single(c, c.toLowerCase());
+const single = (c: string, other: string): string => ([...other].length === 1 ? other : c);
+
+function title(s: string): string {
+  let separated = true;
+  return Array.from(s, (c) => {
+    const out = separated ? upper(c) : c;
+    separated = c < '\u0080' ? !/[A-Za-z0-9_]/.test(c) : !/[\p{L}\p{Nd}]/u.test(c) && /\s/.test(c);
+    return out;
+  }).join('');
 }
 
 function trim(s: string, cutset: string): string {
@@ -99,6 +117,8 @@ function split(s: string, separator: string): string[] {
 
 /** Turns an RE2 pattern into ours: named groups and leading flags are written differently. */
 export function compile(pattern: string, flags: string): RegExp {
+  const problem = regexpProblem(pattern);
+  if (problem !== undefined) throw new Error(`error parsing regexp: ${problem}`);
   let source = pattern.replaceAll('(?P<', '(?<');
   let all = flags;
   const inline = /^\(\?([imsU]+)\)/.exec(source);
@@ -117,7 +137,7 @@ export function compile(pattern: string, flags: string): RegExp {
       // Without the strict mode more escapes are allowed, as RE2 allows them.
       return new RegExp(source, all.replace('u', ''));
     } catch (err) {
-      throw new Error(`invalid regexp pattern: ${err instanceof Error ? err.message : String(err)}`);
+      throw new Error(`error parsing regexp: ${err instanceof Error ? err.message : String(err)}`, { cause: err });
     }
   }
 }
