@@ -48,7 +48,9 @@ export function parseArguments(argv: readonly string[], flags: Flags): Arguments
       args.push(...argv.slice(i + 1));
       break;
     }
-    if (token === '-' || !token.startsWith('-')) {
+    // A negative number is meant as one, unless there is such a flag.
+    const isNumber = /^-\d+(\.\d+)?$/.test(token) && find.short(token[1]!) === undefined;
+    if (token === '-' || !token.startsWith('-') || isNumber) {
       args.push(token);
       continue;
     }
@@ -64,7 +66,7 @@ export function parseArguments(argv: readonly string[], flags: Flags): Arguments
           : unglue(body, find.short);
     if (given === undefined) return { problem: unknownFlag(word, flags) };
     for (const { found, word, value } of given) {
-      const text = value ?? (found[1].type === 'boolean' ? 'true' : argv[++i]);
+      const text = value ?? found[1].implied ?? (found[1].type === 'boolean' ? 'true' : argv[++i]);
       if (text === undefined) return { problem: `flag needs an argument: -${word}` };
       const problem = take(found, word, text);
       if (problem !== undefined) return { problem };

@@ -71,6 +71,8 @@ export interface Flag<T = unknown> {
   /** Other long names. */
   readonly also?: readonly string[];
   readonly hidden?: boolean;
+  /** What the flag means when no value is attached to it (`-dry-run` is `-dry-run=server`). */
+  readonly implied?: string;
   /** A switch whose absence means something else than `-name=false`. */
   readonly tristate?: boolean;
   /** Never set: holds the type of the value. */

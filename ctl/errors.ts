@@ -39,15 +39,31 @@ export class Interrupted extends CommandError {
  */
 export function explain(error: unknown, program: string): string {
   if (error instanceof ApiError) return explainApiError(error, program);
-  if (isConnectionError(error)) {
-    const reason = /ECONNREFUSED/.test(describeError(error)) ? 'nothing listens there' : describeError(error.cause ?? error);
-    return (
-      `Cannot reach the API server at ${error.server}: ${reason}.\n` +
-      `Start one with "${program} agent -dev", or name another with -address or ORCH_ADDR.`
-    );
-  }
+  if (isConnectionError(error)) return explainConnection(error, program);
+  if (isBrokenStream(error)) return 'The API server went away: the connection to it was lost.';
   return describeError(error);
 }
+
+function explainConnection(error: ConnectionFailure, program: string): string {
+  const { server } = error;
+  const text = describeError(error.cause ?? error).trim();
+  if (server.startsWith('https:') && /wrong version number|packet length too long|EPROTO/.test(text))
+    return `${server} does not speak https. Try ${server.replace(/^https/, 'http')}`;
+  if (server.startsWith('http:') && /Parse Error|HPE_|400 Bad Request.*HTTPS|socket hang up/i.test(text))
+    return `${server} does not answer in http: ${text}.\nIf it is an API server that speaks TLS, try ${server.replace(/^http/, 'https')}`;
+  if (/ECONNRESET|EPIPE/.test(text)) return `The connection to the API server at ${server} was lost: ${text}.`;
+  const reason = /ECONNREFUSED/.test(text) ? 'nothing listens there' : text;
+  return (
+    `Cannot reach the API server at ${server}: ${reason}.\n` +
+    `Start one with "${program} agent -dev", or name another with -address or ORCH_ADDR.`
+  );
+}
+
+/** A stream that ended in the middle: the process at the other end was stopped or killed. */
+export const isBrokenStream = (error: unknown): boolean =>
+  error instanceof Error &&
+  (['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '') ||
+    /^(aborted|terminated|socket hang up)$/.test(error.message));
 
 /** The problems of an invalid object, one a line; the message of any other error. */
 export function explainApiError(error: ApiError, program: string): string {

@@ -24,7 +24,9 @@ export function commandHelp(command: Command, program: string, style: Style): st
 /** The help of a word that only has commands below it, such as `job`. */
 export function groupHelp(words: string, commands: readonly Command[], program: string, style: Style): string {
   const below = commands.filter((command) => command.name.startsWith(`${words} `) && command.hidden !== true);
-  const lines = below.map(({ name, summary }) => [name.slice(words.length + 1), summary] as const);
+  const lines = below
+    .map(({ name, summary }) => [name.slice(words.length + 1), summary] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   return (
     `${style.bold('Usage:')} ${program} ${words} <subcommand> [options] [args]\n\n` +
     `${style.bold('Subcommands:')}\n\n${twoColumns(lines)}\n\n` +
@@ -32,7 +34,7 @@ export function groupHelp(words: string, commands: readonly Command[], program: 
   );
 }
 
-const common = ['job run', 'job plan', 'job status', 'job stop', 'alloc logs', 'job init', 'get', 'apply', 'status'];
+const common = ['job run', 'job plan', 'job status', 'job stop', 'logs', 'job init', 'get', 'apply', 'status'];
 
 /** The help of the program itself. */
 export function programHelp(

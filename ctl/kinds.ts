@@ -55,7 +55,7 @@ interface ResourceList {
 }
 
 /** Everything that the server serves, by its discovery documents. */
-async function servedKinds({ client }: ClusterContext): Promise<Kind[]> {
+export async function servedKinds({ client }: ClusterContext): Promise<Kind[]> {
   const { groups } = await client.json<{ groups: readonly { preferredVersion?: { groupVersion: string } }[] }>('GET', '/apis');
   const paths = [
     '/api/v1',

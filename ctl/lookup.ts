@@ -62,7 +62,11 @@ export async function findDeployment(context: ClusterContext, id: string): Promi
   });
 }
 
+/** A node by its ID, a prefix of that, or its name. */
 export async function findNode(context: ClusterContext, id: string): Promise<Stored<Node>> {
+  const named = (await listAll(context, NodeKind)).filter(({ spec }) => spec.name === id);
+  if (named.length === 1) return named[0]!;
+  if (named.length > 1) throw new CommandError(`Several nodes are called ${JSON.stringify(id)}\n\n${nodeMatches(named)}`);
   return find(context, NodeKind, checkId(id), {
     none: () => `No node(s) with prefix or id ${JSON.stringify(id)} found`,
     plural: 'nodes',

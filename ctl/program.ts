@@ -3,6 +3,7 @@ import { dashed, meantBy, parseArguments } from './argv.ts';
 import { clusterFlags, commonFlags, type ClusterContext, type Command, type Context, type Flags } from './command.ts';
 import { commands as ownCommands, groups } from './commands/index.ts';
 import { resolveConnection } from './connection.ts';
+import { elsewhereCalled } from './elsewhere.ts';
 import { CommandError, exitCodes, explain, Interrupted } from './errors.ts';
 import { commandHelp, groupHelp, programHelp } from './help.ts';
 import { complain, processIO, say, type IO } from './io/streams.ts';
@@ -43,14 +44,19 @@ export function buildProgram(options: ProgramOptions): Program {
         else if (target.group !== undefined) say(printing, groupHelp(target.group, commands, name, style));
         else say(printing, programHelp(commands, groups, name, style));
         return exitCodes.ok;
+      case 'flag':
+        complain(printing, `Unknown flag: ${target.word}\nFor a list of commands try "${name} -help"`);
+        return exitCodes.unknownCommand;
       case 'nothing':
         complain(printing, programHelp(commands, groups, name, style));
         return exitCodes.unknownCommand;
       case 'unknown': {
         const meant = meantBy(target.word, target.candidates);
         const where = target.group === undefined ? '' : ` ${target.group}`;
+        const elsewhere = elsewhereCalled(target.group === undefined ? target.word : `${target.group} ${target.word}`);
         complain(printing, `Unknown command: ${name}${where} ${target.word}`);
-        if (meant !== undefined) complain(printing, `Did you mean "${name}${where} ${meant}"?`);
+        if (elsewhere !== undefined) complain(printing, elsewhere(name));
+        else if (meant !== undefined) complain(printing, `Did you mean "${name}${where} ${meant}"?`);
         complain(printing, `For a list of commands try "${name}${where} -help"`);
         return target.group === undefined ? exitCodes.unknownCommand : exitCodes.failed;
       }
@@ -71,6 +77,7 @@ export function run(argv: readonly string[], options: ProgramOptions): Promise<n
 
 type Target =
   | { readonly type: 'version' | 'nothing' }
+  | { readonly type: 'flag'; readonly word: string }
   | { readonly type: 'help'; readonly command?: Command; readonly group?: string }
   | { readonly type: 'unknown'; readonly word: string; readonly group?: string; readonly candidates: readonly string[] }
   | { readonly type: 'group'; readonly group: string }
@@ -93,30 +100,44 @@ function resolve(argv: readonly string[], commands: readonly Command[]): Target 
     const flag = word.includes('=') ? undefined : generalFlag(word);
     if (flag !== undefined && flag !== 'boolean' && at + 1 < argv.length) leading.push(argv[++at]!);
   }
-  if (at >= argv.length) return { type: 'nothing' };
+  const strange = leading.find(
+    (word) => word.startsWith('-') && !/^--?no-color$/.test(word) && generalFlag(bare(word)) === undefined,
+  );
+  if (at >= argv.length) return strange === undefined ? { type: 'nothing' } : { type: 'flag', word: strange };
   if (argv[at] === 'help') return helpOn(argv.slice(at + 1), byName, isGroup);
 
-  const first = argv[at]!;
-  const second = argv[at + 1];
-  const both = second === undefined ? undefined : byName.get(`${first} ${second}`);
-  if (both !== undefined) return { type: 'command', command: both, argv: [...leading, ...argv.slice(at + 2)] };
-  const single = byName.get(first);
-  if (single !== undefined) return { type: 'command', command: single, argv: [...leading, ...argv.slice(at + 1)] };
-  if (!isGroup(first)) return { type: 'unknown', word: first, candidates: topWords(commands) };
-  if (second === undefined) return { type: 'group', group: first };
-  if (/^--?h(elp)?$/.test(second)) return { type: 'help', group: first };
-  if (second.startsWith('-')) return { type: 'group', group: first };
-  const candidates = [...byName.keys()].filter((key) => key.startsWith(`${first} `)).map((key) => key.slice(first.length + 1));
-  return { type: 'unknown', word: second, group: first, candidates };
+  // The longest name that the words make: `job periodic force` before `job`.
+  const words = argv.slice(at, at + MAX_WORDS);
+  for (let length = words.length; length > 0; length--) {
+    const command = byName.get(words.slice(0, length).join(' '));
+    if (command !== undefined) return { type: 'command', command, argv: [...leading, ...argv.slice(at + length)] };
+  }
+  let depth = 0;
+  while (depth < words.length && isGroup(words.slice(0, depth + 1).join(' '))) depth++;
+  if (depth === 0) return { type: 'unknown', word: words[0]!, candidates: topWords(commands) };
+  const group = words.slice(0, depth).join(' ');
+  const next = argv[at + depth];
+  if (next === undefined) return { type: 'group', group };
+  if (/^--?h(elp)?$/.test(next)) return { type: 'help', group };
+  if (next.startsWith('-')) return { type: 'group', group };
+  const below = [...byName.keys()].filter((key) => key.startsWith(`${group} `)).map((key) => key.split(' ')[depth]!);
+  return { type: 'unknown', word: next, group, candidates: [...new Set(below)] };
 }
 
+/** No command has a longer name. */
+const MAX_WORDS = 3;
+
 function helpOn(words: readonly string[], byName: ReadonlyMap<string, Command>, isGroup: (words: string) => boolean): Target {
-  const [first, second] = words;
-  if (first === undefined) return { type: 'help' };
-  const command = (second === undefined ? undefined : byName.get(`${first} ${second}`)) ?? byName.get(first);
-  if (command !== undefined) return { type: 'help', command };
-  return isGroup(first) ? { type: 'help', group: first } : { type: 'help' };
+  for (let length = Math.min(words.length, MAX_WORDS); length > 0; length--) {
+    const name = words.slice(0, length).join(' ');
+    const command = byName.get(name);
+    if (command !== undefined) return { type: 'help', command };
+    if (isGroup(name)) return { type: 'help', group: name };
+  }
+  return { type: 'help' };
 }
+
+const bare = (word: string): string => word.replace(/^--?/, '').replace(/=.*$/s, '');
 
 function generalFlag(word: string): string | undefined {
   for (const [key, flag] of Object.entries({ ...clusterFlags, ...commonFlags }))

@@ -15,6 +15,7 @@ import { CommandError, exitCodes, explain } from './errors.ts';
 import { say } from './io/streams.ts';
 import { namespaceOf } from './lookup.ts';
 import { monitorEvaluation } from './monitor/evaluation.ts';
+import { sameContent } from './put.ts';
 import { create, update, type Written } from './write.ts';
 
 /** What came of writing a job. */
@@ -96,7 +97,9 @@ async function submitted(
 ): Promise<Submission> {
   if (job.metadata.generation !== before.metadata.generation)
     return { job, outcome: 'configured', evaluation: registerEvaluation(job), warnings };
-  if (!evaluateUnchanged) return { job, outcome: 'unchanged', evaluation: '', warnings };
+  // Labels may have changed without the spec: there is nothing to evaluate then.
+  if (!evaluateUnchanged)
+    return { job, outcome: sameContent(before, job) ? 'unchanged' : 'configured', evaluation: '', warnings };
   const trigger = job.spec.stop === true ? 'job-deregister' : 'job-register';
   const { metadata } = await createEvaluation(context, job, { trigger });
   return { job, outcome: 'unchanged', evaluation: metadata.name, warnings };

@@ -97,10 +97,11 @@ export async function candidates(words: readonly string[], context: Pick<Context
 function commandOf(words: readonly string[], commands: readonly Command[]): { command?: Command; used: number } {
   const find = (text: string): Command | undefined =>
     commands.find(({ name, aliases = [], formerNames = [] }) => [name, ...aliases, ...formerNames].includes(text));
-  const two = find(words.slice(0, 2).join(' '));
-  if (words.length >= 2 && two !== undefined) return { command: two, used: 2 };
-  const one = words.length >= 1 ? find(words[0]!) : undefined;
-  return one === undefined ? { used: 0 } : { command: one, used: 1 };
+  for (let used = Math.min(3, words.length); used > 0; used--) {
+    const command = find(words.slice(0, used).join(' '));
+    if (command !== undefined) return { command, used };
+  }
+  return { used: 0 };
 }
 
 /** What may follow: first words of commands, or second ones. */

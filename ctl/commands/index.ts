@@ -3,6 +3,7 @@ import { allocFs } from './alloc/fs.ts';
 import { allocRestart, allocSignal, allocStop } from './alloc/lifecycle.ts';
 import { allocLogs } from './alloc/logs.ts';
 import { allocStatus } from './alloc/status.ts';
+import { apiResources } from './api/api-resources.ts';
 import { apply } from './api/apply.ts';
 import { deleteObjects } from './api/delete.ts';
 import { describe } from './api/describe.ts';
@@ -13,6 +14,7 @@ import { deploymentFail, deploymentList, deploymentPause, deploymentResume, depl
 import { deploymentPromote } from './deployment/promote.ts';
 import { evalList, evalStatus } from './eval/commands.ts';
 import { fmt } from './fmt.ts';
+import { logs } from './logs.ts';
 import { jobDeployments } from './job/deployments.ts';
 import { jobEval } from './job/eval.ts';
 import { jobHistory } from './job/history.ts';
@@ -50,6 +52,7 @@ export const commands: readonly Command[] = [
   allocSignal,
   allocStatus,
   allocStop,
+  apiResources,
   apply,
   complete,
   completion,
@@ -79,6 +82,7 @@ export const commands: readonly Command[] = [
   jobStatus,
   jobStop,
   jobValidate,
+  logs,
   nodeDrain,
   nodeEligibility,
   nodeStatus,

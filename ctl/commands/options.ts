@@ -1,4 +1,5 @@
 import { flag } from '../command.ts';
+import { CommandError } from '../errors.ts';
 
 /** Flags that many commands share, each worded once. */
 export const verbose = flag.boolean('Show whole IDs and times, and more besides.');
@@ -10,3 +11,30 @@ export const variables = {
   varFile: flag.list('<path>', 'A file with values of input variables. Repeatable.'),
 } as const;
 export const allNamespaces = flag.boolean('All namespaces.', { short: 'A' });
+
+/** Where commands of kubectl's kind read objects from. */
+export const fileFlags = {
+  filename: flag.list('<path>', 'A file, folder, pattern, web address, or "-". Repeatable.', { short: 'f' }),
+  recursive: flag.boolean('Go into folders within folders.', { short: 'R' }),
+} as const;
+
+/** As kubectl spells it: `--dry-run=server`, `--dry-run=client`; alone it asks the server. */
+export const dryRun = flag.string('<mode>', 'server: have the server check everything and change nothing. client: only read the files. none: do it.', { implied: 'server' }); // prettier-ignore
+
+export type DryRun = 'none' | 'server' | 'client';
+
+export function dryRunMode(given: string | undefined): DryRun {
+  switch (given) {
+    case undefined:
+    case 'none':
+    case 'false':
+      return 'none';
+    case 'server':
+    case 'true':
+      return 'server';
+    case 'client':
+      return 'client';
+    default:
+      throw new CommandError(`-dry-run takes server, client or none, not "${given}"`);
+  }
+}

@@ -1,3 +1,5 @@
+import { plain } from './streams.ts';
+
 /**
  * Texts in columns, as all tables of the command line are: two spaces between columns, the last one not padded, and
  * `name = value` lists with the signs in one column.
@@ -31,7 +33,7 @@ export function pairs(rows: readonly (readonly [string, string | number | boolea
   );
 }
 
-const text = (cell: Row[number], empty: string): string => (cell === undefined || cell === '' ? empty : String(cell));
+const text = (cell: Row[number], empty: string): string => (cell === undefined || cell === '' ? empty : plain(String(cell)));
 
 function align(rows: readonly (readonly string[])[], glue: string): string {
   const widths: number[] = [];
@@ -43,5 +45,25 @@ const escapes = /\x1b\[[0-9;]*m/g;
 
 /** How many columns a text takes on a terminal: without colour codes, by code point. */
 export const width = (cell: string): number => [...cell.replace(escapes, '')].length;
+
+/** A line with no more columns than that; colours that were on are switched off where it is cut. */
+export function cut(line: string, columns: number): string {
+  if (width(line) <= columns) return line;
+  let out = '';
+  let taken = 0;
+  let colored = false;
+  for (const part of line.split(/(\x1b\[[0-9;]*m)/)) {
+    if (part.startsWith('\x1b')) {
+      colored = part !== '\x1b[0m';
+      out += part;
+      continue;
+    }
+    const characters = [...part].slice(0, columns - 1 - taken);
+    out += characters.join('');
+    taken += characters.length;
+    if (taken >= columns - 1) break;
+  }
+  return `${out}…${colored ? '\x1b[0m' : ''}`;
+}
 
 const pad = (cell: string, to: number): string => cell + ' '.repeat(Math.max(0, to - width(cell)));

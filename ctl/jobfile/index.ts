@@ -1,8 +1,6 @@
-import { readdir, stat } from 'node:fs/promises';
-import { dirname, extname, join, resolve } from 'node:path';
-import type { AnyObject, EvaluationPlan, Job, JobVersion, Stored } from '../../openapi/index.ts';
+import { dirname } from 'node:path';
+import type { EvaluationPlan, Job, JobVersion, Stored } from '../../openapi/index.ts';
 import type { Context } from '../command.ts';
-import { parseDuration, parseTimestamp } from '../../base/index.ts';
 import { CommandError } from '../errors.ts';
 import type { Diagnostic, JobOptions, JobTokens } from '../../jobspec/index.ts';
 import { complain } from '../io/streams.ts';
@@ -50,7 +48,7 @@ export async function askSecondOpinion(context: Context, path: string): Promise<
 }
 
 /** What may be read and said by a file beside its own text. */
-async function parseOptions(context: Context, source: Source, flags: FileFlags): Promise<JobOptions> {
+export async function parseOptions(context: Context, source: Source, flags: FileFlags): Promise<JobOptions> {
   const { filesBelow } = await jobspec();
   const { cwd } = context.io;
   return {
@@ -63,7 +61,7 @@ async function parseOptions(context: Context, source: Source, flags: FileFlags):
 }
 
 /** Says on stderr what is odd about a file that can be used. */
-async function tell(context: Context, { ok, diagnostics }: Read): Promise<void> {
+export async function tell(context: Context, { ok, diagnostics }: Read): Promise<void> {
   if (ok && diagnostics.length > 0) complain(context, await problems(context, diagnostics));
 }
 
@@ -87,48 +85,9 @@ interface Read {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-async function problems(context: Context, diagnostics: readonly Diagnostic[]): Promise<string> {
+export async function problems(context: Context, diagnostics: readonly Diagnostic[]): Promise<string> {
   const { formatDiagnostics } = await jobspec();
   return formatDiagnostics(diagnostics, { colors: context.style.colors });
-}
-
-export interface Manifest {
-  readonly object: AnyObject;
-  /** Where it was read, for errors. */
-  readonly source: string;
-}
-
-const jobFiles = new Set(['.nomad', '.hcl']);
-const manifestFiles = new Set(['.json', '.yaml', '.yml']);
-
-/** Everything that files and folders describe, in the order of their names. All of it is read before anything is returned. */
-export async function readManifests(context: Context, paths: readonly string[], flags: FileFlags): Promise<Manifest[]> {
-  const files = (await Promise.all(paths.map((path) => expand(context, path)))).flat();
-  const read = await Promise.all(files.map(async (path) => manifestsOf(context, await readSource(context, path), flags)));
-  const manifests = read.flat();
-  if (manifests.length === 0) throw new CommandError(`${paths.join(', ')}: nothing to be found`);
-  return manifests;
-}
-
-async function expand({ io }: Context, path: string): Promise<string[]> {
-  if (path === '-') return [path];
-  const info = await stat(resolve(io.cwd, path)).catch(() => undefined);
-  if (info?.isDirectory() !== true) return [path];
-  const names = (await readdir(resolve(io.cwd, path))).sort();
-  return names.filter((name) => jobFiles.has(extname(name)) || manifestFiles.has(extname(name))).map((name) => join(path, name));
-}
-
-async function manifestsOf(context: Context, source: Source, flags: FileFlags): Promise<Manifest[]> {
-  const { parseManifests } = await jobspec();
-  const result = parseManifests(source, await parseOptions(context, source, flags));
-  await tell(context, result);
-  if (!result.ok) throw await refused(context, source, flags, result.diagnostics);
-  return result.objects.map(({ object, range }) => {
-    const where = result.objects.length > 1 ? `${source.filename}:${range.source.position(range.start).line}` : source.filename;
-    const { metadata } = object as Partial<AnyObject>;
-    if (metadata?.name === undefined) throw new CommandError(`${where}: the object has no metadata.name`);
-    return { object: { ...object, metadata }, source: where };
-  });
 }
 
 /** A job as Nomad's API has it. */
@@ -141,71 +100,6 @@ export async function nomadJson(job: Job, tokens: JobTokens): Promise<unknown> {
 export async function jobHcl(job: Job): Promise<string> {
   const { formatHcl } = await jobspec();
   return formatHcl(job).trimEnd();
-}
-
-/** A job of the server as Nomad's API shows it: with what the server knows of it, and its fields in the order of their names. */
-export async function storedNomadJson(job: Stored<Job>): Promise<{ readonly Job: unknown }> {
-  const { toNomadJob } = await jobspec();
-  const { metadata, spec, status = {} } = job;
-  const index = status.modifyIndex ?? 0;
-  return {
-    Job: inOrder({
-      ...toNomadJob(withoutLateDefaults(job)),
-      ...(spec.update !== undefined && { Update: jobUpdate(spec.update) }),
-      Stop: spec.stop === true,
-      Status: status.phase ?? 'pending',
-      StatusDescription: status.description ?? '',
-      Stable: status.stable === true,
-      Version: status.version ?? 0,
-      SubmitTime: (parseTimestamp(status.submittedAt ?? metadata.creationTimestamp) ?? 0) * 1e6,
-      CreateIndex: index,
-      ModifyIndex: Number(metadata.resourceVersion),
-      JobModifyIndex: index,
-      Dispatched: false,
-      ...Object.fromEntries(unusedTexts.map((name) => [name, ''])),
-    }),
-  };
-}
-
-/** Once it is stored, the update block of a job keeps what concerns all groups; the rest is in the groups. */
-function jobUpdate({ stagger = '30s', maxParallel = 1 }: NonNullable<Job['spec']['update']>): unknown {
-  const all = maxParallel > 0;
-  return {
-    Stagger: all ? (parseDuration(stagger) ?? 0) * 1e6 : 0,
-    MaxParallel: all ? maxParallel : 0,
-    HealthCheck: '',
-    MinHealthyTime: 0,
-    HealthyDeadline: 0,
-    ProgressDeadline: 0,
-    Canary: 0,
-    AutoRevert: false,
-    AutoPromote: false,
-  };
-}
-
-/** Without the defaults of fields that came after the API whose form this is; who did not set them does not expect them. */
-function withoutLateDefaults(job: Stored<Job>): Stored<Job> {
-  const spec = structuredClone(job.spec);
-  if (spec.nodePool === 'default') delete spec.nodePool;
-  for (const group of spec.groups ?? []) {
-    group.consul ??= { namespace: '' };
-    for (const { restart, services = [] } of [group, ...(group.tasks ?? [])]) {
-      if (restart?.renderTemplates === false) delete restart.renderTemplates;
-      for (const service of services) if (service.provider === 'nomad') delete service.provider;
-    }
-  }
-  return { ...job, spec };
-}
-
-const unusedTexts = ['ConsulNamespace', 'ConsulToken', 'VaultNamespace', 'VaultToken', 'NomadTokenID', 'ParentID'];
-/** Numbers that a stored job has where its file says nothing. */
-const numbers = new Set(['DiskMB', 'IOPS', 'MemoryMaxMB', 'MBits', 'Cores']);
-
-function inOrder(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(inOrder);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, inner === null && numbers.has(key) ? 0 : inOrder(inner)]));
 }
 
 /** What differs between a job and the planned one, with what the scheduler would do about it. */

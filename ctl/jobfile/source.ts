@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Context } from '../command.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError, exitCodes } from '../errors.ts';
 import { readStdinBytes } from '../io/streams.ts';
 
 /** A text that somebody named on the command line. */
@@ -16,8 +16,19 @@ export interface Source {
 const MAX_BYTES = 16 * 1024 * 1024;
 const FETCH_MS = 30_000;
 
-/** Reads a file, standard input ("-") or a URL; says in one sentence why not. */
-export async function readSource({ io }: Context, path: string): Promise<Source> {
+/** Reads a file, standard input ("-") or a URL; says in one sentence, after the prefix, why not. */
+export async function readSource(context: Context, path: string, prefix = 'Error getting job struct: '): Promise<Source> {
+  try {
+    return await read(context, path);
+  } catch (error) {
+    if (error instanceof Unreadable) throw new CommandError(`${prefix}${error.message}`, exitCodes.failed, { cause: error.cause });
+    throw error;
+  }
+}
+
+class Unreadable extends Error {}
+
+async function read({ io }: Context, path: string): Promise<Source> {
   if (path === '') throw unreadable('Error jobfile path has to be specified.');
   if (path === '-') return { text: asText(await readStdinBytes(io), 'stdin'), filename: 'stdin' };
   if (/^https?:\/\//i.test(path)) return { text: asText(await fetchBytes(path), path), filename: path };
@@ -41,7 +52,7 @@ const because: Readonly<Record<string, string>> = {
   ERR_FS_FILE_TOO_LARGE: 'it is too large for a job file',
 };
 
-const unreadable = (message: string): CommandError => new CommandError(`Error getting job struct: ${message}`);
+const unreadable = (message: string): Unreadable => new Unreadable(message);
 
 async function fetchBytes(url: string): Promise<Buffer> {
   try {

@@ -2,12 +2,13 @@ import { AllocationKind, DeploymentKind, type Deployment, type Stored } from '..
 import type { ClusterContext } from '../command.ts';
 import { CommandError, exitCodes } from '../errors.ts';
 import { LiveBlock } from '../io/live.ts';
-import { say } from '../io/streams.ts';
+import { hint, say } from '../io/streams.ts';
 import { localTime } from '../io/time.ts';
 import { listAll } from '../lookup.ts';
 import { deploymentStatus } from '../views/deployment.ts';
 import { allocationTable } from '../views/lists.ts';
 import { id, section, view } from '../views/view.ts';
+import { allocationTroubles, reasonLines } from '../views/why.ts';
 import { watchAll, watchOne } from '../watch.ts';
 import type { MonitorOptions } from './evaluation.ts';
 import type { Lines } from './lines.ts';
@@ -25,11 +26,21 @@ export async function followDeployment(
   if (ended === undefined) return exitCodes.failed;
   const phase = ended.status?.phase;
   if (phase === 'successful') return exitCodes.ok;
+  await sayWhy(context, ended);
   if (phase === 'failed' && isRolledBack(ended)) {
     const rollback = await rollbackOf(context, ended, options, signal);
     if (rollback !== undefined) await followDeployment(context, rollback, options, lines, signal);
   }
   return exitCodes.failed;
+}
+
+/** Why a deployment did not succeed, by what its allocations say. */
+async function sayWhy(context: ClusterContext, { metadata }: Stored<Deployment>): Promise<void> {
+  const allocations = await listAll(context, AllocationKind, {
+    namespace: metadata.namespace,
+    fieldSelector: `spec.deployment=${metadata.name}`,
+  });
+  for (const line of reasonLines(allocationTroubles(allocations), context.program)) hint(context, line);
 }
 
 const isEnded = (deployment: Stored<Deployment>): boolean =>

@@ -1,10 +1,19 @@
-import { AllocationKind, EvaluationKind, type Allocation, type Evaluation, type Stored } from '../../openapi/index.ts';
+import {
+  AllocationKind,
+  EvaluationKind,
+  JobKind,
+  NodeKind,
+  type Allocation,
+  type Evaluation,
+  type Stored,
+} from '../../openapi/index.ts';
 import type { ClusterContext } from '../command.ts';
 import { CommandError, exitCodes, Interrupted } from '../errors.ts';
-import { complain } from '../io/streams.ts';
+import { complain, hint } from '../io/streams.ts';
 import { listAll } from '../lookup.ts';
 import { failedGroup, placementReasons } from '../views/metrics.ts';
 import { by, id } from '../views/view.ts';
+import { placementAdvice, reasonLines } from '../views/why.ts';
 import { watchOne } from '../watch.ts';
 import { followDeployment } from './deployment.ts';
 import { monitorLines, type Lines } from './lines.ts';
@@ -22,16 +31,28 @@ export interface MonitorOptions {
  */
 export function monitorEvaluation(context: ClusterContext, evaluation: string, options: MonitorOptions): Promise<number> {
   return context.interruptible(async (signal) => {
-    const code = await follow(context, evaluation, options, signal);
-    if (signal.aborted) throw new Interrupted(detached(context, evaluation));
+    const watching: Watching = { look: `eval status ${evaluation.slice(0, 8)}` };
+    const code = await follow(context, evaluation, options, watching, signal);
+    if (signal.aborted) throw new Interrupted(detached(context, watching));
     return code;
   });
 }
 
-const detached = ({ program }: ClusterContext, evaluation: string): string =>
-  `\nStopped watching; the job is left alone and goes on. Look again with "${program} eval status ${evaluation.slice(0, 8)}".`;
+/** What is being watched at the moment, as the command that shows it. */
+interface Watching {
+  look: string;
+}
 
-async function follow(context: ClusterContext, name: string, options: MonitorOptions, signal: AbortSignal): Promise<number> {
+const detached = ({ program }: ClusterContext, { look }: Watching): string =>
+  `\nStopped watching; the job is left alone and goes on. Look again with "${program} ${look}".`;
+
+async function follow(
+  context: ClusterContext,
+  name: string,
+  options: MonitorOptions,
+  watching: Watching,
+  signal: AbortSignal,
+): Promise<number> {
   const lines = monitorLines(context);
   lines.headline(`Monitoring evaluation "${id(options, name)}"`);
   const ended = await followOne(context, name, options, lines, signal);
@@ -53,17 +74,29 @@ async function follow(context: ClusterContext, name: string, options: MonitorOpt
   if (ended.status?.phase === 'failed' && ended.status.description !== undefined) lines.step(ended.status.description);
 
   const next = ended.status?.nextEvaluation;
-  if (next !== undefined && ended.status?.phase === 'failed') return follow(context, next, options, signal);
+  if (next !== undefined && ended.status?.phase === 'failed') return follow(context, next, options, watching, signal);
   const deployment = ended.status?.deployment;
   if (failed.length > 0) {
     // Until somebody makes room, a rollout cannot end: whoever waits for this command must not wait for that.
+    await adviseOnPlacement(context, ended);
     if (deployment !== undefined)
-      lines.step(`Follow the deployment with: ${context.program} deployment status -monitor ${deployment.slice(0, 8)}`);
+      hint(context, `Follow the deployment with: ${context.program} deployment status -monitor ${deployment.slice(0, 8)}`);
     return exitCodes.notPlaced;
   }
+  if (deployment !== undefined) watching.look = `deployment status -monitor ${deployment.slice(0, 8)}`;
   const rolledOut = deployment === undefined ? exitCodes.ok : await followDeployment(context, deployment, options, lines, signal);
   if (ended.status?.phase === 'failed') return exitCodes.failed;
   return options.stopping === true ? exitCodes.ok : rolledOut;
+}
+
+/** Says what the reasons of the scheduler leave out, with a command that shows it. */
+async function adviseOnPlacement(context: ClusterContext, { metadata, spec, status }: Stored<Evaluation>): Promise<void> {
+  const [job, nodes] = await Promise.all([
+    context.client.find(JobKind, spec.jobName, metadata.namespace),
+    listAll(context, NodeKind),
+  ]);
+  const reasons = placementAdvice(job, status?.failedPlacements ?? {}, nodes);
+  for (const line of reasonLines(reasons, context.program)) hint(context, line);
 }
 
 /** Until the evaluation has ended; undefined when the signal aborted. */

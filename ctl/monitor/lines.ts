@@ -1,5 +1,5 @@
 import type { Context } from '../command.ts';
-import { say } from '../io/streams.ts';
+import { plain, say } from '../io/streams.ts';
 import { localTime } from '../io/time.ts';
 
 /** The lines of a monitor: headlines begin with an arrow, steps are indented, both carry the time. */
@@ -13,8 +13,8 @@ export interface Lines {
 export function monitorLines(context: Pick<Context, 'io' | 'clock' | 'style'>): Lines {
   const time = (): string => localTime(context.clock.now());
   return {
-    headline: (text) => say(context, context.style.bold(`==> ${time()}: ${text}`)),
-    step: (text) => say(context, `    ${time()}: ${text}`),
-    detail: (text) => say(context, `    ${text}`),
+    headline: (text) => say(context, context.style.bold(`==> ${time()}: ${plain(text)}`)),
+    step: (text) => say(context, `    ${time()}: ${plain(text)}`),
+    detail: (text) => say(context, `    ${plain(text)}`),
   };
 }

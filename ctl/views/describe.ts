@@ -1,12 +1,13 @@
 import type { AnyObject, Event, Stored } from '../../openapi/index.ts';
 import { pairs, table } from '../io/columns.ts';
+import { plain } from '../io/streams.ts';
 import { age, localTime } from '../io/time.ts';
 import { by } from './view.ts';
 
 /** Everything about an object: what it is called, what it says, what happened to it. */
 export function describeObject(
   object: Stored<AnyObject>,
-  events: readonly Stored<Event>[],
+  { events, problems }: { readonly events: readonly Stored<Event>[]; readonly problems: readonly string[] },
   now: number,
   toYaml: (value: unknown) => string,
 ): string {
@@ -32,9 +33,13 @@ export function describeObject(
   const sections = Object.entries(rest).map(
     ([name, value]) => `${name[0]!.toUpperCase()}${name.slice(1)}:\n${indent(toYaml(value).trimEnd())}`,
   );
-  return [head, ...sections, `Events:\n${events.length === 0 ? '  <none>' : indent(eventTable(events, now, false))}`].join(
-    '\n\n',
-  );
+  const trouble = problems.length === 0 ? [] : [`Problems:\n${indent(problems.map(plain).join('\n'))}`];
+  return [
+    head,
+    ...sections,
+    ...trouble,
+    `Events:\n${events.length === 0 ? '  <none>' : indent(eventTable(events, now, false))}`,
+  ].join('\n\n');
 }
 
 const indent = (text: string): string =>

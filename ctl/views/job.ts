@@ -116,13 +116,19 @@ function waitingEvaluations(evaluations: readonly Stored<Evaluation>[], view: Vi
   );
 }
 
-/** Why some of the job is not placed, as the blocked evaluation's predecessor found it. */
-function placementFailure(job: Stored<Job>, evaluations: readonly Stored<Evaluation>[], view: View): string | undefined {
+/** The evaluation that found that some of the job cannot be placed, while a blocked one waits for capacity. */
+export function unplaced(job: Stored<Job>, evaluations: readonly Stored<Evaluation>[]): Stored<Evaluation> | undefined {
   const blocked = evaluations.find(({ status }) => status?.phase === 'blocked');
   if (blocked === undefined || job.spec.stop === true) return undefined;
-  const cause =
+  return (
     evaluations.find(({ status }) => status?.blockedEvaluation === blocked.metadata.name) ??
-    (Object.keys(blocked.status?.failedPlacements ?? {}).length > 0 ? blocked : undefined);
+    (Object.keys(blocked.status?.failedPlacements ?? {}).length > 0 ? blocked : undefined)
+  );
+}
+
+/** Why some of the job is not placed, as the blocked evaluation's predecessor found it. */
+function placementFailure(job: Stored<Job>, evaluations: readonly Stored<Evaluation>[], view: View): string | undefined {
+  const cause = unplaced(job, evaluations);
   const failed = Object.entries(cause?.status?.failedPlacements ?? {}).sort(by(([group]) => group));
   if (failed.length === 0) return undefined;
   const lines = failed.map(([group, metric]) => [`Task Group "${group}":`, ...placementReasons(metric)].join('\n'));

@@ -1,4 +1,5 @@
 import { width } from '../io/columns.ts';
+import { plain } from '../io/streams.ts';
 
 /** A table as the server draws it for people. */
 export interface ServerTable {
@@ -9,6 +10,7 @@ export interface ServerTable {
     readonly object?: {
       readonly metadata?: {
         readonly name?: string;
+        readonly resourceVersion?: string;
         readonly namespace?: string;
         readonly labels?: Readonly<Record<string, string>>;
       };
@@ -53,7 +55,9 @@ export function tableRows({ columnDefinitions = [], rows }: ServerTable, options
 }
 
 const cellText = (cell: unknown): string =>
-  cell === null || cell === undefined || cell === '' ? '<none>' : typeof cell === 'object' ? JSON.stringify(cell) : String(cell);
+  cell === null || cell === undefined || cell === ''
+    ? '<none>'
+    : plain(typeof cell === 'object' ? JSON.stringify(cell) : String(cell));
 
 const labelText = (labels: Readonly<Record<string, string>> = {}): string => {
   const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);

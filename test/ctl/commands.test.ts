@@ -206,6 +206,11 @@ t.test('version, help and what is not understood', async (t) => {
     stdout: '',
     stderr: /Unknown command: orchctl stauts\nDid you mean "orchctl status"\?/,
   });
+  t.match(await orchctl('-x'), { code: 127, stdout: '', stderr: /^Unknown flag: -x\n/ });
+  t.match(await orchctl('cordon'), { code: 127, stderr: /Here it is: orchctl node eligibility -disable <node>/ });
+  t.match(await orchctl('volume', 'list'), { code: 127, stderr: /not built yet/ });
+  t.match(await orchctl('get'), { code: 1, stderr: /There are:\n\nNAME[^]*jobs +jo / });
+  t.match(await ok('api-resources', '--namespaced=false', '-o', 'name'), /^node\.orch\.dev$/m);
   t.match(await orchctl('job', 'rnu'), { code: 1, stderr: /Did you mean "orchctl job run"\?/ });
   t.match(await orchctl('job', 'run'), { code: 1, stderr: /^This command takes one argument: <path>\n/ });
   t.match(await orchctl('job', 'run', '-dettach', 'x'), { code: 1, stderr: /not defined: -dettach\nDid you mean -detach\?/ });
@@ -426,7 +431,13 @@ t.test('apply and delete', async (t) => {
     await ok('apply', '-f', 'folder', '-detach'),
     'job.orch.dev/folder-a unchanged\nnodepool.orch.dev/gpu unchanged\nnamespace/team unchanged\n',
   );
+  t.match(await ok('apply', '-f', 'folder', '--dry-run=server'), /^job\.orch\.dev\/folder-a unchanged \(server dry run\)\n/);
   file('folder/a.nomad', jobFile('folder-a', 2));
+  t.equal(await ok('apply', '-f', 'folder/*.nomad', '-dry-run'), 'job.orch.dev/folder-a configured (server dry run)\n');
+  t.equal(await ok('apply', '-f', 'folder/a.nomad', '--dry-run=client'), 'job.orch.dev/folder-a configured (dry run)\n');
+  t.equal((await client.get(JobKind, 'folder-a', 'default')).spec.groups![0]!.count, 1, 'a dry run changes nothing');
+  t.match(await orchctl('apply', 'folder/a.nomad'), { code: 1, stderr: 'Name files with -f: orchctl apply -f folder/a.nomad\n' });
+  t.match(await orchctl('apply', '-f', 'none.yaml'), { code: 1, stderr: 'Cannot read none.yaml: there is no such file\n' });
   t.match(await ok('apply', '-f', 'folder/a.nomad', '-detach'), /configured/);
   const piped = await start(['apply', '-detach', '-f', '-'], jobFile('piped')).done;
   t.match(piped, { code: 0, stdout: 'job.orch.dev/piped created\n' });
@@ -435,6 +446,20 @@ t.test('apply and delete', async (t) => {
     await orchctl('apply', '-f', 'folder', '-detach'),
     { code: 1, stdout: '', stderr: /no kind "Nothing"/ },
     'nothing is sent when something cannot be read',
+  );
+  file('folder/c.yaml', 'apiVersion: orch.dev/v1\nkind: Nothing: x\n');
+  t.match(await orchctl('apply', '-f', 'folder/c.yaml'), {
+    code: 1,
+    stderr: /^folder\/c\.yaml cannot be used:\nfolder\/c\.yaml:2/,
+  });
+  file('folder/c.yaml', 'apiVersion: orch.dev/v1\nkind: NodePool\nmetadata: {name: kept}\nspec: {}\n');
+  t.equal(
+    await ok('apply', '-prune', '-all', '-f', 'folder/c.yaml', '-dry-run'),
+    'nodepool.orch.dev/kept created (server dry run)\n' +
+      ['job.orch.dev/folder-a', 'job.orch.dev/piped', 'nodepool.orch.dev/gpu']
+        .map((one) => `${one} pruned (server dry run)\n`)
+        .join(''),
+    'only what apply made, and of kinds that are in the files',
   );
   t.equal(await ok('delete', 'nodepool', 'gpu'), 'nodepool.orch.dev "gpu" deleted\n');
   t.match(await orchctl('delete', 'nodepool', 'gpu'), { code: 1, stderr: /not found/ });

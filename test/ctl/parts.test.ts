@@ -8,12 +8,14 @@ import { flag } from '../../ctl/command.ts';
 import { resolveConnection } from '../../ctl/connection.ts';
 import { explain } from '../../ctl/errors.ts';
 import { bytes, significant } from '../../ctl/io/amounts.ts';
-import { pairs, sparseTable, table } from '../../ctl/io/columns.ts';
+import { cut, pairs, sparseTable, table } from '../../ctl/io/columns.ts';
+import { plain, printable } from '../../ctl/io/streams.ts';
 import { age, localTime, roughly } from '../../ctl/io/time.ts';
 import { parseTargets } from '../../ctl/kinds.ts';
 import { jsonpath } from '../../ctl/views/jsonpath.ts';
 import { planText, wouldChangeAllocations } from '../../ctl/views/plan.ts';
 import { plainStyle } from '../../ctl/io/style.ts';
+import { matchesLabels } from '../../ctl/selector.ts';
 import { alignRows, tableRows, type ServerTable } from '../../ctl/views/server-table.ts';
 
 process.env.TZ = 'UTC';
@@ -27,12 +29,16 @@ const flags = {
   watch: flag.boolean('', { short: 'w' }),
   allNamespaces: flag.boolean('', { short: 'A' }),
   var: flag.list('<name=value>', ''),
+  dryRun: flag.string('<mode>', '', { implied: 'server' }),
 };
 
 t.test('arguments as people write them', (t) => {
   const cases: [string, string[], object, string[]][] = [
     ['one dash', ['-check-index', '7', 'a'], { checkIndex: 7 }, ['a']],
     ['two dashes and an equals sign', ['--check-index=7', 'a'], { checkIndex: 7 }, ['a']],
+    ['a value that can be left out', ['-dry-run', 'a'], { dryRun: 'server' }, ['a']],
+    ['and given', ['--dry-run=client', 'a'], { dryRun: 'client' }, ['a']],
+    ['a negative number', ['a', '-1'], {}, ['a', '-1']],
     ['a switch', ['-detach', 'a'], { detach: true }, ['a']],
     ['a switch with a value', ['-detach=false', 'a'], { detach: false }, ['a']],
     ['a switch that is on by default', ['-diff=false', 'a'], { diff: false }, ['a']],
@@ -240,5 +246,48 @@ t.test('failures in words', (t) => {
   const invalid = new ApiError('Invalid', 'Job "x" is invalid', { causes: [{ reason: 'FieldValueInvalid', field: 'spec.groups[0].count', message: 'must be >= 0' }, { reason: 'FieldValueInvalid', field: 'spec.priority', message: 'must be <= 100' }] }); // prettier-ignore
   t.equal(explain(invalid, 'orchctl'), '2 problems:\n  * spec.groups[0].count: must be >= 0\n  * spec.priority: must be <= 100');
   t.equal(explain(new Error('a', { cause: new Error('b') }), 'orchctl'), 'a: b');
+  t.end();
+});
+
+t.test('connections that fail', (t) => {
+  const failed = (server: string, message: string): Error =>
+    Object.assign(new Error('cannot reach', { cause: new Error(message) }), { name: 'ConnectionError', server });
+  const refused = explain(failed('http://a:1', 'connect ECONNREFUSED 127.0.0.1:1'), 'orchctl');
+  t.match(refused, /^Cannot reach the API server at http:\/\/a:1: nothing listens there\.\nStart one/);
+  t.equal(
+    explain(
+      failed('https://a:1', 'write EPROTO 80:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:'),
+      'orchctl',
+    ),
+    'https://a:1 does not speak https. Try http://a:1',
+  );
+  t.match(explain(failed('http://a:1', 'Parse Error: Expected HTTP/'), 'orchctl'), /speaks TLS, try https:\/\/a:1$/);
+  t.match(explain(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }), 'orchctl'), /^The API server went away/);
+  t.end();
+});
+
+t.test('nothing from the cluster acts on the terminal', (t) => {
+  t.equal(plain('a\x1b[2Jb\x07\r\n\tc\x9b1m'), 'a\\x1b[2Jb\\x07\\x0d\n\tc\\x9b1m');
+  t.equal(printable('\x1b[31mred\x1b[0m\x1b]0;title\x07'), '\x1b[31mred\x1b[0m\\x1b]0;title\\x07');
+  t.equal(table([['Name'], ['\x1b[8mhidden']]), 'Name\n\\x1b[8mhidden');
+  t.equal(cut('\x1b[32mabcdef\x1b[0m', 4), '\x1b[32mabc…\x1b[0m');
+  t.equal(cut('abc', 4), 'abc');
+  t.end();
+});
+
+t.test('selectors of labels', (t) => {
+  const labels = { app: 'web', 'orch.dev/job': 'x' };
+  for (const [selector, expected] of [
+    ['app=web', true],
+    ['app==api', false],
+    ['app!=api,orch.dev/job=x', true],
+    ['app in (api, web)', true],
+    ['app notin (api,web)', false],
+    ['tier', false],
+    ['!tier,app', true],
+    ['', true],
+  ] as const)
+    t.equal(matchesLabels(selector, labels), expected, selector);
+  t.throws(() => matchesLabels('a b', labels), { message: /is no selector/ });
   t.end();
 });

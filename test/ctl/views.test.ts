@@ -25,6 +25,7 @@ import { jobBasics, jobStatus, type JobState } from '../../ctl/views/job.ts';
 import { deploymentTable, jobTable, nodeTable } from '../../ctl/views/lists.ts';
 import { nodeStatus, type NodeStats } from '../../ctl/views/node.ts';
 import { view } from '../../ctl/views/view.ts';
+import { allocationTroubles, placementAdvice, reasonLines } from '../../ctl/views/why.ts';
 
 process.env.TZ = 'UTC';
 
@@ -497,5 +498,26 @@ t.test('nodes', (t) => {
     blur(nodeStatus({ ...state, stats: detailed }, view(instant('14:53')), { short: false, stats: true })),
     blur(golden('72-node-status-stats')),
   );
+  t.end();
+});
+
+t.test('why something failed or has no place', (t) => {
+  const failed = (name: string, type: string, message: string) =>
+    ({
+      metadata: { name, creationTimestamp: '2026-01-01T00:00:00Z' },
+      spec: { name: 'j.g[0]', group: 'g' },
+      status: { phase: 'failed', tasks: [{ name: 't', state: 'dead', failed: true, events: [{ type: 'Started', message: 'Task started by client' }, { type, message }, { type: 'Not Restarting', message: 'Policy allows no restarts' }] }] },
+    }) as unknown as Stored<Allocation>; // prettier-ignore
+  const exited = (name: string) => failed(name, 'Terminated', 'Exit Code: 1');
+  t.same(reasonLines(allocationTroubles([exited('aaaaaaaa-1'), exited('bbbbbbbb-1'), failed('cccccccc-1', 'Driver Failure', 'no file')]), 'orchctl'), [
+    '2 allocations, the last of them "aaaaaaaa", group "g", task "t": Terminated: Exit Code: 1 (Policy allows no restarts). See: orchctl alloc logs -stderr aaaaaaaa t',
+    'Allocation "cccccccc", group "g", task "t": Driver Failure: no file (Policy allows no restarts). See: orchctl alloc status cccccccc',
+  ]); // prettier-ignore
+  const job = { spec: { groups: [{ name: 'g', tasks: [{ name: 't', driver: 'docker' }] }] } } as Pick<Job, 'spec'>;
+  const node = { metadata: { name: 'n' }, spec: { name: 'n1' }, status: { phase: 'ready', drivers: { raw_exec: { healthy: true } } } } as unknown as Stored<Node>; // prettier-ignore
+  t.same(reasonLines(placementAdvice(job, { g: { nodesEvaluated: 1, constraintFiltered: { 'missing drivers': 1 } } }, [node]), 'orchctl'), [
+    'No node offers driver "docker", which task "t" of group "g" needs (n1 has raw_exec). See: orchctl node status',
+  ]); // prettier-ignore
+  t.match(placementAdvice(job, { g: { nodesEvaluated: 0 } }, [])[0]?.text, 'No node has joined the cluster yet');
   t.end();
 });

@@ -26,11 +26,11 @@ export function normalise(text: string, { dirs = [], host }: Surroundings = {}):
     .replace(/(-check-index |[Jj]ob modify index:? )[1-9]\d*/g, '$1<index>');
 }
 
-/** Errors of job files: the excerpts below each are ours alone. */
+/** Errors of job files: the excerpts below each are ours alone, and so are the hints of any command. */
 export function withoutExcerpts(text: string): string {
   return text
     .split('\n')
-    .filter((line) => !/^ {2} *\d* \| /.test(line) && !/^ {2} +\|/.test(line))
+    .filter((line) => !/^ {2} *\d* \| /.test(line) && !/^ {2} +\|/.test(line) && !line.startsWith('Hint: '))
     .join('\n');
 }
 

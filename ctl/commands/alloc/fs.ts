@@ -5,7 +5,7 @@ import { say } from '../../io/streams.ts';
 import { fileTable, type FileInfo } from '../../views/files.ts';
 import { submitting } from '../../submit.ts';
 import { verbose } from '../options.ts';
-import { printStream } from './logs.ts';
+import { printStream } from '../../logs.ts';
 import { pickAllocation } from './pick.ts';
 
 export const allocFs = defineClusterCommand({

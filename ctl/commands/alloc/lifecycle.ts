@@ -1,5 +1,12 @@
 import { uuid } from '../../../base/index.ts';
-import { AllocationKind, EvaluationKind, JobKind, type Evaluation } from '../../../openapi/index.ts';
+import {
+  AllocationKind,
+  EvaluationKind,
+  JobKind,
+  type Allocation,
+  type Evaluation,
+  type Stored,
+} from '../../../openapi/index.ts';
 import { tellAgent } from '../../agent-api.ts';
 import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
@@ -7,6 +14,7 @@ import { say } from '../../io/streams.ts';
 import { findAllocation, namespaceOf } from '../../lookup.ts';
 import { monitorEvaluation } from '../../monitor/evaluation.ts';
 import { submitting } from '../../submit.ts';
+import { clientStatus } from '../../views/lists.ts';
 import { detach, verbose } from '../options.ts';
 import { pickTask } from './pick.ts';
 
@@ -70,10 +78,25 @@ export const allocRestart = defineClusterCommand({
   async run({ args: [id, named], flags }, context) {
     const allocation = await findAllocation(context, id!);
     const task = named ?? flags.task;
+    mustRun(allocation, task, 'Failed to restart allocation');
     const body = task === undefined ? {} : { task: pickTask(allocation, task) };
     await submitting(context, 'Failed to restart allocation', () => tellAgent(context, allocation, 'restart', body));
   },
 });
+
+/** What has ended hears no signal. */
+function mustRun(allocation: Stored<Allocation>, named: string | undefined, what: string): void {
+  const tasks = (allocation.status?.tasks ?? []).filter(({ name }) => named === undefined || name === named);
+  if (named !== undefined) pickTask(allocation, named);
+  if (tasks.some(({ state }) => state === 'running')) return;
+  const id = allocation.metadata.name.slice(0, 8);
+  const status = clientStatus(allocation);
+  throw new CommandError(
+    named === undefined
+      ? `${what}: Task not running: no task of allocation "${id}" runs (${status})`
+      : `${what}: Task not running: task "${named}" of allocation "${id}" is ${tasks[0]?.state ?? 'pending'} (allocation ${status})`,
+  );
+}
 
 export const allocSignal = defineClusterCommand({
   name: 'alloc signal',
@@ -93,6 +116,7 @@ export const allocSignal = defineClusterCommand({
     if (!/^(SIG)?[A-Z0-9+]+$/.test(signal)) throw new CommandError(`"${flags.s}" is not the name of a signal`);
     const allocation = await findAllocation(context, id!);
     const task = named ?? flags.task;
+    mustRun(allocation, task, 'Error signalling allocation');
     await submitting(context, 'Error signalling allocation', () =>
       tellAgent(context, allocation, 'signal', {
         signal: signal.startsWith('SIG') ? signal : `SIG${signal}`,

@@ -3,7 +3,7 @@ import type { AnyObject, Kind, Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { CommandError, Interrupted } from '../../errors.ts';
 import { complain, say } from '../../io/streams.ts';
-import { readManifests } from '../../jobfile/index.ts';
+import { readManifests } from '../../jobfile/manifests.ts';
 import { findKind, findObject, kindOfObject, parseTargets, resourceName } from '../../kinds.ts';
 import { listAll } from '../../lookup.ts';
 import { waitFor } from '../../watch.ts';

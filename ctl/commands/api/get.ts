@@ -2,7 +2,8 @@ import { collectionPath, objectPath, type AnyObject, type Kind, type Stored } fr
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { CommandError, Interrupted } from '../../errors.ts';
 import { say } from '../../io/streams.ts';
-import { findKind, findObject, parseTargets, resourceName } from '../../kinds.ts';
+import { findKind, findObject, parseTargets, resourceName, servedKinds } from '../../kinds.ts';
+import { kindTable } from '../../views/kinds.ts';
 import { alignRows, tableRows, type ServerTable, type TableOptions } from '../../views/server-table.ts';
 import { watchAll } from '../../watch.ts';
 import { allNamespaces } from '../options.ts';
@@ -22,7 +23,7 @@ export const get = defineClusterCommand({
     { text: 'What changes from now on', command: 'get allocations -w' },
     { text: 'One field', command: "get nodes -o jsonpath='{.items[*].spec.name}'" },
   ],
-  args: { min: 1, rule: 'This command takes a kind: <kind> [<name>…]' },
+  args: { min: 0, rule: 'This command takes a kind: <kind> [<name>…]' },
   completes: 'kind',
   flags: {
     output: flag.string('<format>', 'json, yaml, wide, name or jsonpath=<template>.', { short: 'o' }),
@@ -35,6 +36,10 @@ export const get = defineClusterCommand({
     allNamespaces,
   },
   async run({ args, flags }, context) {
+    if (args.length === 0)
+      throw new CommandError(
+        `Say which kind of objects, such as "${context.program} get jobs". There are:\n\n${kindTable(await servedKinds(context))}`,
+      );
     const targets = parseTargets(args).flatMap(({ kind, ...rest }) =>
       kind === 'all' ? ['jobs', 'deployments', 'allocations'].map((word) => ({ kind: word, ...rest })) : [{ kind, ...rest }],
     );
@@ -98,7 +103,7 @@ const tableOptions = (shown: Shown, kind: Kind, query: Query, prefix?: string): 
 async function printTables(context: ClusterContext, selected: readonly Selected[], query: Query, shown: Shown): Promise<void> {
   const parts: string[] = [];
   for (const one of selected) {
-    const table = await fetchTable(context, one, query);
+    const table = inOrder(one.kind, await fetchTable(context, one, query));
     if (table.rows.length === 0) continue;
     const prefix = selected.length > 1 ? resourceName(one.kind) : undefined;
     parts.push(alignRows(tableRows(table, tableOptions(shown, one.kind, query, prefix))));
@@ -107,6 +112,13 @@ async function printTables(context: ClusterContext, selected: readonly Selected[
   const where = query.namespace === undefined ? '' : ` in namespace "${query.namespace}"`;
   const kinds = selected.map(({ kind }) => kind.plural).join(', ');
   context.io.stderr.write(`No ${kinds} found${selected.some(({ kind }) => kind.namespaced) ? where : ''}\n`);
+}
+
+/** Events in the order in which they were last seen, which is that of their versions; the rest as the server has it. */
+function inOrder(kind: Kind, table: ServerTable): ServerTable {
+  if (kind.kind !== 'Event') return table;
+  const version = (row: ServerTable['rows'][number]): number => Number(row.object?.metadata?.resourceVersion ?? 0);
+  return { ...table, rows: [...table.rows].sort((a, b) => version(a) - version(b)) };
 }
 
 async function fetchTable(context: ClusterContext, { kind, names }: Selected, query: Query): Promise<ServerTable> {

@@ -3,7 +3,8 @@ import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '..
 import { CommandError } from '../../errors.ts';
 import { goJson } from '../../io/go-json.ts';
 import { say } from '../../io/streams.ts';
-import { jobHcl, storedNomadJson } from '../../jobfile/index.ts';
+import { jobHcl } from '../../jobfile/index.ts';
+import { storedNomadJson } from '../../nomad/job.ts';
 import { findJob, namespaceOf } from '../../lookup.ts';
 import { jobVersionName } from '../../submit.ts';
 

@@ -21,6 +21,7 @@ export const jobScale = defineClusterCommand({
   async run({ args, flags }, context) {
     const [id, ...rest] = args;
     const text = rest.at(-1)!;
+    if (/^-\d+$/.test(text)) throw new CommandError(`The count must not be negative: ${text}`);
     if (!/^\d+$/.test(text))
       throw new CommandError(`Failed to convert count string to int: ${JSON.stringify(text)} is not a whole number`);
     const job = await findJob(context, id!);

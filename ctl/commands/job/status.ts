@@ -9,12 +9,13 @@ import {
   type Stored,
 } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
-import { say } from '../../io/streams.ts';
+import { hint, say } from '../../io/streams.ts';
 import { sayJson } from '../../io/json.ts';
 import { findJob, listAll, namespaceOf } from '../../lookup.ts';
-import { jobBasics, jobStatus as jobStatusView } from '../../views/job.ts';
+import { jobBasics, jobStatus as jobStatusView, unplaced } from '../../views/job.ts';
 import { jobTable, nodeName } from '../../views/lists.ts';
 import { newestFirst, view } from '../../views/view.ts';
+import { allocationTroubles, placementAdvice, reasonLines } from '../../views/why.ts';
 import { allNamespaces, json, verbose } from '../options.ts';
 
 export const jobStatus = defineClusterCommand({
@@ -89,6 +90,14 @@ export async function showJob(context: ClusterContext, job: Stored<Job>, flags: 
       { evaluations: verbose || flags.evals === true },
     ),
   );
+  const failed = unplaced(job, own(allEvaluations))?.status?.failedPlacements ?? {};
+  const reasons = [
+    ...placementAdvice(job, failed, Object.keys(failed).length === 0 || verbose ? nodes : await listAll(context, NodeKind)),
+    ...allocationTroubles(
+      own(allAllocations).filter(({ spec }) => spec.jobVersion === job.status?.version && spec.desired === 'run'),
+    ),
+  ];
+  if (job.spec.stop !== true) for (const line of reasonLines(reasons, context.program)) hint(context, line);
 }
 
 /** The newest deployment of a job. */

@@ -1,10 +1,12 @@
-import { JobKind } from '../../../openapi/index.ts';
-import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
+import { JobKind, type Job, type Stored } from '../../../openapi/index.ts';
+import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
+import { Interrupted } from '../../errors.ts';
 import { confirm } from '../../io/ask.ts';
-import { say } from '../../io/streams.ts';
+import { hint, say } from '../../io/streams.ts';
 import { findJob, jobName, namespaceOf } from '../../lookup.ts';
 import { jobId } from '../../views/lists.ts';
 import { changeJob, followSubmission, submitting } from '../../submit.ts';
+import { waitFor } from '../../watch.ts';
 import { detach, verbose, yes } from '../options.ts';
 
 export const jobStop = defineClusterCommand({
@@ -33,10 +35,35 @@ export const jobStop = defineClusterCommand({
     );
     // Removing waits, on the server, until nothing of the job runs any more.
     if (flags.purge) await context.client.delete(JobKind, job.metadata.name, namespaceOf(job), { preconditions: { uid: job.metadata.uid } }); // prettier-ignore
-    if (flags.purge && !flags.detach && job.spec.stop === true) {
-      say(context, submission.evaluation);
-      return 0;
-    }
-    return followSubmission(context, submission, { ...flags, stopping: true }, submission.evaluation);
+    const wasStopped = flags.purge && !flags.detach && job.spec.stop === true;
+    if (wasStopped) say(context, submission.evaluation);
+    const code = wasStopped
+      ? 0
+      : await followSubmission(context, submission, { ...flags, stopping: true }, submission.evaluation);
+    if (flags.detach) return code;
+    if (flags.purge) return (await untilGone(context, job)) || code;
+    if (code === 0)
+      hint(context, `Job ${JSON.stringify(jobId(job))} is stopped and kept; "${context.program} job start ${jobId(job)}" runs it again, "job stop -purge" removes it`); // prettier-ignore
+    return code;
   },
 });
+
+/** A purged job goes once its allocations have ended: until then it would still be listed. */
+function untilGone(context: ClusterContext, { metadata }: Stored<Job>): Promise<number> {
+  const { client, clock } = context;
+  const namespace = metadata.namespace;
+  return context.interruptible(async (signal) => {
+    const existing = await client.find(JobKind, metadata.name, namespace);
+    if (existing?.metadata.uid !== metadata.uid) return 0;
+    const slow = clock.after(3000, () =>
+      hint(context, 'Waiting until its allocations have ended; Ctrl-C ends the waiting, not the removal'),
+    );
+    try {
+      await waitFor(client, JobKind, metadata.name, namespace, { clock, signal }, (now) => now?.metadata.uid !== metadata.uid);
+    } finally {
+      slow.cancel();
+    }
+    if (signal.aborted) throw new Interrupted('\nStopped waiting; the job is removed once its allocations have ended.');
+    return 0;
+  });
+}

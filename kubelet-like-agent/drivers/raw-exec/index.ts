@@ -173,7 +173,12 @@ async function findCommand(command: string, task: TaskStart, env: Readonly<Recor
       throw new DriverError(`${candidate} is not executable`, { recoverable: false, cause });
     }
   }
-  throw new DriverError(`command "${command}" was not found in the task's folders${isAbsolute(command) ? '' : ' or PATH'}`, { recoverable: false }); // prettier-ignore
+  throw new DriverError(
+    isAbsolute(command)
+      ? `there is no file ${command} on this node to run as the command`
+      : `command "${command}" was found neither in the task's folders nor in PATH`,
+    { recoverable: false },
+  );
 }
 
 /** Shells drop variables whose names they could not write; env(1) takes them. */

@@ -1,0 +1,55 @@
+/** What those who come from kubectl or Nomad type, and what it is called here; or that there is nothing like it yet. */
+type Words = (program: string) => string;
+
+const instead =
+  (...lines: string[]): Words =>
+  (program) =>
+    `Here it is: ${lines.map((line) => `${program} ${line}`).join('  or  ')}`;
+
+const notBuilt =
+  (what: string, meanwhile?: string): Words =>
+  (program) =>
+    `${what} is not built yet.${meanwhile === undefined ? '' : ` Meanwhile: ${program} ${meanwhile}`}`;
+
+const names: Readonly<Record<string, Words>> = {
+  // kubectl
+  attach: instead('logs -f <allocation>', 'alloc exec <allocation> <command>'),
+  auth: notBuilt('Access control', 'version'),
+  autoscale: notBuilt('Scaling by itself', 'job scale <job> <count>'),
+  certificate: notBuilt('A certificate authority'),
+  'cluster-info': instead('server members', 'status'),
+  cordon: instead('node eligibility -disable <node>'),
+  cp: notBuilt('Copying files', 'alloc fs <allocation> <path>'),
+  debug: instead('alloc exec <allocation> /bin/sh', 'describe alloc <allocation>'),
+  drain: instead('node drain -enable <node>'),
+  expose: instead('service list'),
+  kustomize: instead('apply -f <folder>'),
+  'port-forward': notBuilt('Forwarding of ports', 'alloc status <allocation>   # shows its addresses'),
+  proxy: notBuilt('A proxy', 'operator api <path>'),
+  scaledown: instead('job scale <job> <count>'),
+  set: instead('edit job <name>', 'patch job <name> -p <patch>'),
+  taint: instead('node eligibility -disable <node>', 'node meta apply <key=value>'),
+  uncordon: instead('node eligibility -enable <node>'),
+  // Nomad
+  acl: notBuilt('Access control'),
+  'alloc-logs': instead('alloc logs <allocation>'),
+  config: notBuilt('Checking of configuration files'),
+  executor: instead('node-agent'),
+  keygen: notBuilt('Encryption of gossip (there is none to encrypt)'),
+  license: () => 'There is nothing to license.',
+  plugin: notBuilt('Storage plugins'),
+  quota: notBuilt('Quotas'),
+  recommendation: notBuilt('Recommendations'),
+  scaling: notBuilt('Scaling policies', 'job scale <job> <count>'),
+  sentinel: notBuilt('Policies in Sentinel'),
+  setup: instead('agent -dev'),
+  'server force-leave': () => 'Servers leave by themselves: what is gone disappears from "server members" within seconds.',
+  'server join': () => 'Servers join through the store that they share; there is nothing to tell them.',
+  tls: notBuilt('TLS'),
+  ui: notBuilt('The web page'),
+  var: notBuilt('Variables'),
+  volume: notBuilt('Storage volumes', 'node status -verbose   # shows host volumes'),
+};
+
+/** What to say about a command that there is under another name, or not at all. */
+export const elsewhereCalled = (words: string): Words | undefined => (Object.hasOwn(names, words) ? names[words] : undefined);
