@@ -71,7 +71,6 @@ export function hint(
   );
 }
 
- 
 const control = /(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /**
@@ -81,7 +80,6 @@ const control = /(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 export const printable = (text: string): string =>
   text.replace(control, (character, color: string | undefined) => color ?? visible(character));
 
- 
 const anyControl = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /** A text from the cluster with nothing in it that acts on a terminal, not even colours. */

@@ -21,7 +21,8 @@ export async function readSource(context: Context, path: string, prefix = 'Error
   try {
     return await read(context, path);
   } catch (error) {
-    if (error instanceof Unreadable) throw new CommandError(`${prefix}${error.message}`, exitCodes.failed, { cause: error.cause });
+    if (error instanceof Unreadable)
+      throw new CommandError(`${prefix}${error.message}`, exitCodes.failed, { cause: error.cause });
     throw error;
   }
 }
