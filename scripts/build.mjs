@@ -2,9 +2,10 @@
 // (the client package) and, with --tests, build/test and build/bench.
 // Packages stay outside the bundle; they are loaded only by the commands that need them.
 import { build } from 'esbuild';
-import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pack } from './pack.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const pkg = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -14,11 +15,8 @@ const tests = process.argv.includes('--tests');
 const bundled = new Set(['picocolors', 'fast-deep-equal']);
 const external = Object.keys({ ...pkg.dependencies, ...pkg.devDependencies }).filter((name) => !bundled.has(name));
 
-// The program is CommonJS: there a package is required where its module is first imported, while a bundle of ES modules would
-// load every package at start.
 const requireInEsm =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
-const urlInCjs = "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;";
 
 /** JSON as a string that is parsed when it is first needed: much cheaper to skip over than an object literal. */
 const jsonAsText = {
@@ -50,16 +48,34 @@ const walk = (dir, ends) =>
     return entry.isDirectory() ? walk(path, ends) : path.endsWith(ends) ? [path] : [];
   });
 
-const jobs = [
-  build({
+/** What every command loads, and what those load that talk to a cluster (here, to none). */
+const starts = [['version'], ['-help'], ['job', 'plan', '-help'], ['job', 'status', '-address=http://127.0.0.1:1']];
+
+/** The program, in place of what was there only when it is whole: commands that run at the moment go on with the old one. */
+async function program() {
+  const built = await build({
     ...common,
     entryPoints: ['bin/orchctl.ts'],
-    outfile: 'dist/orchctl.cjs',
-    format: 'cjs',
-    minify: true, // what V8 must read at every start is most of a command's cold start
-    define: { ...common.define, 'import.meta.url': '__importMetaUrl' },
-    banner: { js: `#!/usr/bin/env node\n${urlInCjs}` },
-  }),
+    outdir: 'dist',
+    format: 'esm',
+    splitting: true,
+    sourcemap: 'inline',
+    write: false,
+    define: { ...common.define, 'import.meta': 'importMeta' },
+  });
+  const { text, map } = await pack(built, { entry: 'orchctl.js', file: join(root, 'dist/orchctl.cjs'), starts });
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  const put = (name, content, mode) => {
+    const path = join(root, 'dist', name);
+    writeFileSync(`${path}.new`, content, { mode });
+    renameSync(`${path}.new`, path);
+  };
+  put('orchctl.cjs.map', map, 0o644);
+  put('orchctl.cjs', text, 0o755);
+}
+
+const jobs = [
+  program(),
   // What controllers of users import as orch/client.
   build({ ...common, entryPoints: ['client/package.ts'], outfile: 'dist/client.mjs', format: 'esm' }),
 ];
@@ -81,4 +97,3 @@ if (tests) {
   );
 }
 await Promise.all(jobs);
-chmodSync(join(root, 'dist/orchctl.cjs'), 0o755);

@@ -92,7 +92,8 @@ export class Client {
     this.#servers = options.servers.map((server) => new URL(server));
     this.#shared = shared ?? {
       http: new HttpAgent({ keepAlive: true }),
-      https: new HttpsAgent({ keepAlive: true }),
+      // TLS takes longer to load than most commands take.
+      https: this.#servers.some(({ protocol }) => protocol === 'https:') ? new HttpsAgent({ keepAlive: true }) : undefined,
       reachability: new Reachability(options.log),
     };
   }
@@ -242,7 +243,7 @@ export class Client {
   /** Closes idle connections. */
   close(): void {
     this.#shared.http.destroy();
-    this.#shared.https.destroy();
+    this.#shared.https?.destroy();
   }
 
   #unreachable(error: ConnectionError): ConnectionError {
@@ -329,7 +330,7 @@ export class Client {
 /** What a client and those made from it have in common. */
 interface Shared {
   readonly http: HttpAgent;
-  readonly https: HttpsAgent;
+  readonly https: HttpsAgent | undefined;
   readonly reachability: Reachability;
 }
 

@@ -28,11 +28,16 @@ export function processIO(): IO {
       throw error;
     });
   return {
-    stdin: process.stdin,
+    // What is made when it is first asked for takes a while, and most commands read nothing.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     interactive: process.stdout.isTTY === true,
-    canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    get canAsk() {
+      return process.stdin.isTTY === true && process.stderr.isTTY === true;
+    },
     columns: () => process.stdout.columns || 80,
     rows: () => process.stdout.rows || undefined,
     cwd: process.cwd(),
