@@ -65,7 +65,6 @@ export function mediaTypeOf(request: IncomingMessage): MediaType {
     case 'application/strategic-merge-patch+json':
       return 'strategic-merge-patch';
     case 'application/apply-patch+yaml':
-    case 'application/apply-patch+cbor':
       return 'apply-patch';
     case 'application/vnd.kubernetes.protobuf':
       return 'protobuf';
@@ -89,6 +88,21 @@ export async function readValue(request: IncomingMessage, limit = MAX_BODY, scan
   const value = readProtobuf(bytes);
   if (value === undefined) throw unsupported(request, `this kind is not read as protobuf; ${ACCEPTED}`);
   return { value, problems: [] };
+}
+
+/** The body of an apply: YAML by its media type, and JSON in fact, as most clients send it. */
+export async function readApplied(request: IncomingMessage, scan: boolean): Promise<Body> {
+  const bytes = await readBody(request, MAX_BODY);
+  return isJson(bytes) ? parseJson(bytes, scan) : await parseYaml(bytes);
+}
+
+function isJson(bytes: Buffer): boolean {
+  try {
+    JSON.parse(bytes.toString('utf8'));
+    return true;
+  } catch {
+    return bytes.length > MAX_YAML;
+  }
 }
 
 export function parseJson(bytes: Buffer, scan = true): Body {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { badRequest } from '../registry/errors.ts';
 import type { Fence } from '../registry/commit.ts';
 import type { ApiKind, KindRegistry } from '../registry/kinds.ts';
+import type { Manager } from '../registry/ownership.ts';
 import type { FieldValidation } from '../registry/strategy.ts';
 
 /** What a path names. */
@@ -84,6 +85,7 @@ export interface WriteParams {
   readonly dryRun: boolean;
   readonly fieldValidation: FieldValidation;
   readonly fence?: Fence;
+  readonly manager: Manager;
 }
 
 /** The parameters that all writes share. */
@@ -94,10 +96,21 @@ export function writeParams(request: IncomingMessage, query: URLSearchParams): W
   if (fieldValidation !== 'Strict' && fieldValidation !== 'Warn' && fieldValidation !== 'Ignore') {
     throw badRequest(`fieldValidation must be Strict, Warn or Ignore, not ${JSON.stringify(fieldValidation)}`);
   }
-  const manager = query.get('fieldManager') ?? '';
-  if (manager.length > 128) throw badRequest('fieldManager may have 128 characters');
   const fence = fenceOf(request);
-  return { dryRun: dryRun.length > 0, fieldValidation, ...(fence && { fence }) };
+  return { dryRun: dryRun.length > 0, fieldValidation, ...(fence && { fence }), manager: managerOf(request, query) };
+}
+
+const MAX_MANAGER = 128;
+
+/** Who writes: what `fieldManager` says, else the program that the User-Agent names. */
+function managerOf({ headers }: IncomingMessage, query: URLSearchParams): Manager {
+  const named = query.get('fieldManager') ?? '';
+  if (named.length > MAX_MANAGER || /[^\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]/u.test(named)) {
+    throw badRequest(`fieldManager may have ${MAX_MANAGER} printable characters`);
+  }
+  if (named !== '') return { name: named, explicit: true };
+  const agent = (headers['user-agent'] ?? '').split('/')[0]!.slice(0, MAX_MANAGER);
+  return { name: agent === '' ? 'unknown' : agent, explicit: false };
 }
 
 /** `Orch-Fence: <namespace>/<name>/<uid>` of the Lease that the writer leads by. */

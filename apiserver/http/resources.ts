@@ -12,8 +12,8 @@ import {
   type Written,
 } from '../registry/registry.ts';
 import type { Revision } from '../storage/store.ts';
-import { mediaTypeOf, parseJson, readBody, readValue, unsupported, MAX_BODY, type Body } from './body.ts';
-import { booleanParam, numberParam, writeParams, type ResourceRef } from './request.ts';
+import { mediaTypeOf, parseJson, readApplied, readBody, readValue, unsupported, MAX_BODY, type Body } from './body.ts';
+import { booleanParam, numberParam, writeParams, type ResourceRef, type WriteParams } from './request.ts';
 import {
   bookmarkLine,
   errorLine,
@@ -212,12 +212,30 @@ export class Resources {
     const { kind, namespace, name, subresource } = ref;
     const { request, query } = exchange;
     const params = writeParams(request, query);
+    if (mediaTypeOf(request) === 'apply-patch') return await this.#apply(exchange, ref, params);
+    if (query.has('force')) throw optionsInvalid('PatchOptions', 'force', 'may not be specified for non-apply patch');
     const { patch, problems } = await readPatch(request, ref, params.fieldValidation !== 'Ignore');
     if (isScale(ref)) {
       const written = await this.#registry.scale(kind, namespace, name!, patch, params);
       return this.#answer(exchange, scaleKind, { ...written, version: scaleVersion(kind, written.version) });
     }
     const written = await this.#registry.patch(kind, namespace, name!, patch, { ...params, problems, ...sub(subresource) });
+    this.#answer(exchange, kind, written);
+  }
+
+  async #apply(exchange: Exchange, ref: ResourceRef, params: WriteParams): Promise<void> {
+    const { kind, namespace, name, subresource } = ref;
+    const { request, query } = exchange;
+    if (isScale(ref)) throw unsupported(request, `a scale is not applied; ${PATCHES}`);
+    if (!params.manager.explicit) throw optionsInvalid('PatchOptions', 'fieldManager', 'is required for apply patch');
+    const { value, problems } = await readApplied(request, params.fieldValidation !== 'Ignore');
+    const force = booleanParam(query, 'force');
+    const written = await this.#registry.apply(kind, namespace, name!, value, {
+      ...params,
+      problems,
+      force,
+      ...sub(subresource),
+    });
     this.#answer(exchange, kind, written);
   }
 
@@ -271,13 +289,22 @@ function listOptions(query: URLSearchParams, namespace: string | undefined): Lis
   };
 }
 
+const PATCHES =
+  'accepted media types are application/merge-patch+json, application/json-patch+json and application/apply-patch+yaml';
+
+const optionsInvalid = (what: string, field: string, why: string): ApiError =>
+  new ApiError('Invalid', `${what}.meta.k8s.io "" is invalid: ${field}: ${why}`, {
+    group: 'meta.k8s.io',
+    kind: what,
+    causes: [{ reason: 'FieldValueInvalid', message: why, field }],
+  });
+
 async function readPatch(
   request: IncomingMessage,
   { kind }: ResourceRef,
   scan: boolean,
 ): Promise<{ patch: Patch; problems: readonly string[] }> {
   const type = mediaTypeOf(request);
-  const accepted = 'accepted media types are application/merge-patch+json and application/json-patch+json';
   switch (type) {
     case 'merge-patch':
     case 'json-patch':
@@ -287,12 +314,10 @@ async function readPatch(
       if (kind.group === '' || kind.group === 'coordination.k8s.io') break;
       throw unsupported(
         request,
-        `${kind.plural} have no strategic merge patch, use a merge patch (kubectl patch --type=merge); ${accepted}`,
+        `${kind.plural} have no strategic merge patch, use a merge patch (kubectl patch --type=merge); ${PATCHES}`,
       );
-    case 'apply-patch':
-      throw unsupported(request, `server-side apply is not there yet; ${accepted}`);
     default:
-      throw unsupported(request, accepted);
+      throw unsupported(request, PATCHES);
   }
   const { value, problems }: Body = parseJson(await readBody(request, MAX_BODY), scan);
   return { patch: { type: type === 'json-patch' ? 'json' : 'merge', patch: value }, problems };

@@ -104,7 +104,14 @@ function toIntent(registry: Registry, operation: unknown, options: WriteOptions)
       judgeUnknown(kind, unknownFields(taken.unknown), fieldValidation);
       if (taken.metadata.name === undefined || taken.metadata.name === '')
         throw badRequest('create needs metadata.name; batches make no names');
-      return registry.createIntent(kind, namespaceOf(kind, taken.metadata.namespace), taken.metadata.name, taken, true);
+      return registry.createIntent(
+        kind,
+        namespaceOf(kind, taken.metadata.namespace),
+        taken.metadata.name,
+        taken,
+        true,
+        options.manager,
+      );
     }
     case 'patch': {
       const { kind, namespace, name, preconditions } = target(registry, operation);
@@ -121,7 +128,7 @@ function toIntent(registry: Registry, operation: unknown, options: WriteOptions)
         name,
         { type: 'merge', patch: body },
         subresource,
-        { fieldValidation },
+        { fieldValidation, ...(options.manager && { manager: options.manager }) },
         { warnings: [] },
       );
       return guarded(intent, preconditions);

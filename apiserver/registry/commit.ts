@@ -516,5 +516,9 @@ function own(object: ApiObject): ApiObject {
 /** The answer to a dry run. */
 function preview(key: string, object: ApiObject, base: Version | undefined): Version {
   const metadata = { ...(base !== undefined && { resourceVersion: String(base.revision) }), ...object.metadata };
-  return unstored(key, { ...object, metadata }, base?.revision ?? 0);
+  const status = object['status'];
+  const before = valueAt(base?.object, ['status', 'modifyIndex']);
+  // The revision of a write that is not made does not exist; the last one that does is nearest to the truth.
+  const settled = valueAt(status, ['modifyIndex']) === 0 && before !== undefined ? { status: { ...(status as object), modifyIndex: before } } : {}; // prettier-ignore
+  return unstored(key, { ...object, metadata, ...settled }, base?.revision ?? 0);
 }

@@ -54,6 +54,8 @@ export interface ClientMetadata {
   annotations?: Record<string, string>;
   finalizers?: string[];
   ownerReferences?: OwnerReference[];
+  /** As it came; `ownership.ts` reads it. */
+  managedFields?: unknown[];
 }
 
 export interface OwnerReference {
@@ -66,14 +68,7 @@ export interface OwnerReference {
 }
 
 const TEXTS = ['name', 'generateName', 'namespace', 'uid', 'resourceVersion'] as const;
-const SERVER_OWNED = new Set([
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'generation',
-  'managedFields',
-  'selfLink',
-]);
+const SERVER_OWNED = new Set(['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'selfLink']);
 
 /** Reads the metadata of a body; problems of form become causes, fields that do not exist go to `unknown`. */
 export function readMetadata(value: unknown, unknown: string[], causes: StatusCause[]): ClientMetadata {
@@ -95,6 +90,9 @@ export function readMetadata(value: unknown, unknown: string[], causes: StatusCa
     } else if (key === 'finalizers') {
       if (Array.isArray(item) && item.every((f): f is string => typeof f === 'string')) out.finalizers = item;
       else causes.push(wrongType(field, item, 'array of strings'));
+    } else if (key === 'managedFields') {
+      if (Array.isArray(item)) out.managedFields = item;
+      else causes.push(wrongType(field, item, 'array'));
     } else if (key === 'ownerReferences') {
       if (Array.isArray(item))
         out.ownerReferences = item.flatMap((owner: unknown, i) => readOwner(owner, `${field}[${i}]`, unknown, causes)); // prettier-ignore

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ApiError, type Clock } from '../../base/index.ts';
+import { ApiError, type Clock, type Instant } from '../../base/index.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
 import { admissionOf } from '../admission/chain.ts';
 import { CompactedError, FutureRevisionError, prefixRange, type Revision, type Store } from '../storage/store.ts';
@@ -9,7 +9,8 @@ import { Committer, type Applied, type Fence, type Intent, type Outcome } from '
 import { alreadyExists, badRequest, closedKind, expired, forbidden, notFound } from './errors.ts';
 import { objectKey, type ApiKind, type KindRegistry } from './kinds.ts';
 import { StoreLeases } from './leases.ts';
-import { isObject, valueAt } from './object.ts';
+import { isObject, valueAt, type ApiObject } from './object.ts';
+import { applyTo, applyToNothing, readApply, withOwners, type ApplyRequest, type Manager } from './ownership.ts';
 import { jsonPatch, mergePatch, readJsonPatch } from './patch.ts';
 import { fits, select, takesAll, type Selection } from './selectors.ts';
 import { lowerBound } from './objects.ts';
@@ -34,6 +35,14 @@ export interface WriteOptions {
   readonly fence?: Fence;
   /** Problems of the body that its reader found, such as repeated keys; judged like unknown fields. */
   readonly problems?: readonly string[];
+  /** Who writes, for `metadata.managedFields`. */
+  readonly manager?: Manager;
+}
+
+export interface ApplyOptions extends WriteOptions {
+  readonly manager: Manager;
+  /** Take over fields that others own, where they differ. */
+  readonly force: boolean;
 }
 
 export interface Written {
@@ -139,7 +148,14 @@ export class Registry {
       );
     }
     for (let attempt = 1; ; attempt++) {
-      const intent = this.createIntent(kind, namespace, generated ? generateName! + randomSuffix() : name, taken, false);
+      const intent = this.createIntent(
+        kind,
+        namespace,
+        generated ? generateName! + randomSuffix() : name,
+        taken,
+        false,
+        options.manager,
+      );
       try {
         const applied = await this.#one(intent, options);
         return { ...applied, warnings: [...warnings, ...this.#cautions(kind, applied.version)] };
@@ -155,6 +171,7 @@ export class Registry {
     name: string,
     taken: ReturnType<typeof intake>,
     keepStatus: boolean,
+    manager?: Manager,
   ): Intent {
     return {
       kind,
@@ -165,8 +182,9 @@ export class Registry {
         if (current !== undefined) throw alreadyExists(kind, name);
         if (this.kinds.isClosed(kind)) throw closedKind(kind);
         const causes = [...taken.causes];
-        const object = prepareCreate(kind, { ...taken, causes }, { chain: this.admission, namespace, name, now, keepStatus });
-        return { type: 'put', object: kind === this.#namespaceKind ? { ...object, status: { phase: 'Active' } } : object };
+        const made = prepareCreate(kind, { ...taken, causes }, { chain: this.admission, namespace, name, now, keepStatus });
+        const object = withOwners({ kind, old: undefined, next: made, said: taken, manager, now });
+        return { type: 'put', object: this.#begun(kind, object) };
       },
     };
   }
@@ -185,11 +203,13 @@ export class Registry {
       options.fieldValidation ?? 'Warn',
     );
     const applied = await this.#one(
-      this.#changeIntent(kind, namespace, name, (current) =>
-        subresource === 'status'
-          ? prepareStatus(kind, taken, current.object)
-          : prepareUpdate(kind, { ...taken, causes: [...taken.causes] }, current.object, this.admission),
-      ),
+      this.#changeIntent(kind, namespace, name, ({ object: old }, now) => {
+        const next =
+          subresource === 'status'
+            ? prepareStatus(kind, taken, old)
+            : prepareUpdate(kind, { ...taken, causes: [...taken.causes] }, old, this.admission);
+        return withOwners({ kind, old, next, said: taken, manager: managerOf(options, subresource), now });
+      }),
       options,
     );
     return { ...applied, warnings: [...warnings, ...(subresource === undefined ? this.#cautions(kind, applied.version) : [])] };
@@ -218,14 +238,58 @@ export class Registry {
     found: { warnings: readonly string[] },
   ): Intent {
     const apply = patchFunction(patch);
-    return this.#changeIntent(kind, namespace, name, (current) => {
-      const taken = intake(kind, apply(current.object));
+    return this.#changeIntent(kind, namespace, name, ({ object: old }, now) => {
+      const taken = intake(kind, apply(old));
       const problems = [...unknownFields(taken.unknown), ...(options.problems ?? [])];
       found.warnings = judgeUnknown(kind, problems, options.fieldValidation ?? 'Warn');
-      return subresource === 'status'
-        ? prepareStatus(kind, taken, current.object)
-        : prepareUpdate(kind, taken, current.object, this.admission);
+      const next = subresource === 'status' ? prepareStatus(kind, taken, old) : prepareUpdate(kind, taken, old, this.admission);
+      return withOwners({ kind, old, next, said: taken, manager: managerOf(options, subresource), now });
     });
+  }
+
+  /** Server-side apply: makes the object be as its manager says, where it says something; creates it when there is none. */
+  async apply(
+    kind: ApiKind,
+    namespace: string | undefined,
+    name: string,
+    value: unknown,
+    { subresource, ...options }: ApplyOptions & { subresource?: 'status' },
+  ): Promise<Written> {
+    const { body, taken } = readApply(kind, value);
+    if (taken.metadata.name !== undefined && taken.metadata.name !== name) {
+      throw badRequest(`the name of the object (${taken.metadata.name}) does not match the name on the URL (${name})`);
+    }
+    const problems = [...unknownFields(taken.unknown), ...(options.problems ?? [])];
+    const warnings = judgeUnknown(kind, problems, options.fieldValidation ?? 'Warn');
+    const manager = { ...options.manager, ...(subresource && { subresource }) };
+    const request: ApplyRequest = { kind, namespace, name, body, taken, manager, force: options.force, chain: this.admission };
+    const change = this.#changeIntent(kind, namespace, name, ({ object }, now) => applyTo(request, object, now));
+    const create: Intent = {
+      kind,
+      namespace,
+      name,
+      creates: true,
+      plan: (current, now) => {
+        if (current !== undefined) throw alreadyExists(kind, name);
+        if (this.kinds.isClosed(kind)) throw closedKind(kind);
+        return { type: 'put', object: this.#begun(kind, applyToNothing(request, now)) };
+      },
+    };
+    let creating = subresource === undefined && this.caches.of(kind).latest(objectKey(kind, namespace, name)) === undefined;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const applied = await this.#one(creating ? create : change, options);
+        return {
+          ...applied,
+          warnings: [...warnings, ...(subresource === undefined ? this.#cautions(kind, applied.version) : [])],
+        };
+      } catch (error) {
+        // It came or went since it was looked at.
+        const other = creating ? 'AlreadyExists' : 'NotFound';
+        if (attempt === 8 || subresource !== undefined || !(error instanceof ApiError && error.reason === other)) throw error;
+        creating = !creating;
+      }
+    }
   }
 
   /** Changes the number that an object is scaled by: `change` is a patch of its Scale, or a whole one. */
@@ -237,9 +301,10 @@ export class Registry {
     options: WriteOptions = {},
   ): Promise<Written> {
     const apply = change.type === 'replace' ? () => change.scale : patchFunction(change);
-    const intent = this.#changeIntent(kind, namespace, name, ({ object }) => {
-      const taken = intake(kind, withScale(kind, object, apply(scaleOf(kind, object))));
-      return prepareUpdate(kind, taken, object, this.admission);
+    const intent = this.#changeIntent(kind, namespace, name, ({ object: old }, now) => {
+      const taken = intake(kind, withScale(kind, old, apply(scaleOf(kind, old))));
+      const next = prepareUpdate(kind, taken, old, this.admission);
+      return withOwners({ kind, old, next, said: taken, manager: managerOf(options, 'scale'), now });
     });
     return { ...(await this.#one(intent, options)), warnings: [] };
   }
@@ -403,7 +468,7 @@ export class Registry {
     kind: ApiKind,
     namespace: string | undefined,
     name: string,
-    change: (current: Version) => ReturnType<typeof prepareUpdate>,
+    change: (current: Version, now: Instant) => ReturnType<typeof prepareUpdate>,
   ): Intent {
     return {
       kind,
@@ -411,12 +476,17 @@ export class Registry {
       name,
       creates: false,
       ...(kind.resource === 'nodes.orch.dev' && { alsoDelete: [endpointKey(name)] }),
-      plan: (current) => {
+      plan: (current, now) => {
         if (current === undefined) throw notFound(kind, name);
-        const object = change(current);
+        const object = change(current, now);
         return mayGo(object) ? { type: 'delete' } : { type: 'put', object };
       },
     };
+  }
+
+  /** A new object as it begins its life. */
+  #begun(kind: ApiKind, object: ApiObject): ApiObject {
+    return kind === this.#namespaceKind ? { ...object, status: { phase: 'Active' } } : object;
   }
 
   async #one(intent: Intent, { dryRun, fence }: { dryRun?: boolean; fence?: Fence }): Promise<Applied> {
@@ -433,6 +503,9 @@ export class Registry {
     return this.kinds.need('v1', 'Namespace');
   }
 }
+
+const managerOf = ({ manager }: WriteOptions, subresource: Manager['subresource']): Manager | undefined =>
+  manager === undefined || subresource === undefined ? manager : { ...manager, subresource };
 
 /** The function that a patch is. */
 export function patchFunction(patch: Patch): (target: unknown) => unknown {

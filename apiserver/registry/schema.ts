@@ -29,6 +29,8 @@ export interface Findings {
 
 export interface KindSchema {
   readonly source: JsonSchema;
+  /** A schema of this kind, or of one of its parts, with its references followed. */
+  readonly resolve: (schema: JsonSchema) => JsonSchema;
   /**
    * The object without fields that the schema lacks, without nulls that mean "absent", and with defaults filled in. Metadata is
    * left alone. What need not change is shared with the argument, which is not touched.
@@ -70,6 +72,7 @@ export class SchemaSet {
     const compileParts = (): Generator<void, void, undefined> => this.#compileParts(body);
     return {
       source,
+      resolve: (schema) => this.#resolve(schema),
       clean: (object, findings) => {
         clean ??= this.#object(body, true);
         return clean(object, [], findings) as JsonObject;

@@ -152,7 +152,7 @@ t.test('patches', async (t) => {
   t.match(await send('PATCH', at, { metadata: { resourceVersion: '1' } }, merge), { status: 409 });
   t.match(await send('PATCH', at, 'nonsense', merge), { status: 400 });
   t.match(await send('PATCH', at, '"text"', merge), { status: 400 });
-  t.match(await send('PATCH', at, {}, { 'content-type': 'application/apply-patch+yaml' }), { status: 415, json: { reason: 'UnsupportedMediaType' } }); // prettier-ignore
+  t.match(await send('PATCH', at, {}, { 'content-type': 'application/apply-patch+cbor' }), { status: 415, json: { reason: 'UnsupportedMediaType' } }); // prettier-ignore
   t.match(await send('PATCH', at, {}, { 'content-type': 'application/strategic-merge-patch+json' }), { status: 415 });
   const ns = await send('PATCH', '/api/v1/namespaces/default', { metadata: { labels: { x: 'y' } } }, { 'content-type': 'application/strategic-merge-patch+json' }); // prettier-ignore
   t.match(ns, { status: 200, json: { metadata: { labels: { x: 'y' } } } }, 'kinds that kubectl knows by heart');

@@ -125,6 +125,101 @@ t.test('scale', async (t) => {
   t.match((await send('GET', '/apis/orch.dev/v1')).json.resources, { length: Number });
 });
 
+t.test('server-side apply', async (t) => {
+  const { send } = server;
+  const at = `${JOBS}/ssa`;
+  const yaml = { 'content-type': 'application/apply-patch+yaml' };
+  const apply = (manager: string, body: unknown, more = '') => send('PATCH', `${at}?fieldManager=${manager}${more}`, body, yaml);
+  const wanted = (spec: object = {}, labels?: Record<string, string>) => ({
+    apiVersion: 'orch.dev/v1',
+    kind: 'Job',
+    metadata: { name: 'ssa', ...(labels && { labels }) },
+    spec: { groups: [group('web', 2)], ...spec },
+  });
+  t.match(await apply('', wanted()), { status: 422, json: { message: /fieldManager/ } });
+  t.match(await apply('a', wanted(), '&dryRun=All'), { status: 201 });
+  t.equal((await send('GET', at)).status, 404, 'it was a dry run');
+  const made = await apply('a', wanted({ priority: 60, update: { maxParallel: 2 } }, { app: 'x' }));
+  t.equal(made.status, 201, made.text);
+  t.match(made.json, { metadata: { generation: 1, managedFields: [{ manager: 'a', operation: 'Apply', apiVersion: 'orch.dev/v1', fieldsV1: { 'f:metadata': { 'f:labels': { 'f:app': {} } }, 'f:spec': { 'f:priority': {} } } }] }, spec: { priority: 60 } }); // prettier-ignore
+  t.notOk('f:type' in made.json.metadata.managedFields[0].fieldsV1['f:spec'], 'defaults are nobody’s');
+  const same = await apply('a', wanted({ priority: 60, update: { maxParallel: 2 } }, { app: 'x' }));
+  t.equal(same.json.metadata.resourceVersion, made.json.metadata.resourceVersion, 'the same again is no write');
+
+  const clash = await apply('b', { apiVersion: 'orch.dev/v1', kind: 'Job', spec: { priority: 70, groups: [group('web', 5)] } });
+  t.match(clash, {
+    status: 409,
+    json: { reason: 'Conflict', message: /^Apply failed with 2 conflicts: conflicts with "a":\n- / },
+  });
+  t.match(clash.json.details.causes, [
+    { reason: 'FieldManagerConflict', field: '.spec.groups[name="web"].count' },
+    { reason: 'FieldManagerConflict', message: 'conflict with "a"', field: '.spec.priority' },
+  ]);
+  const forced = await apply('b', { apiVersion: 'orch.dev/v1', kind: 'Job', spec: { priority: 70 } }, '&force=true');
+  t.match(forced.json, { metadata: { generation: 2, labels: { app: 'x' } }, spec: { priority: 70, update: { maxParallel: 2 } } });
+  t.match(await apply('a', wanted({ update: { maxParallel: 3 } })), { status: 200, json: { spec: { priority: 70, update: { maxParallel: 3 }, groups: [{ update: { maxParallel: 3 } }] } } }); // prettier-ignore
+  const now = (await send('GET', at)).json;
+  t.notOk(now.metadata.labels, 'what is applied no more is gone');
+  t.same(now.metadata.finalizers, ['orch.dev/job'], 'what the server added stays');
+
+  const patched = await send('PATCH', `${at}?fieldManager=c`, { spec: { priority: 80 } }, merge);
+  t.match(patched.json.metadata.managedFields.map((e: { manager: string; operation: string }) => `${e.manager} ${e.operation}`), ['a Apply', 'c Update']); // prettier-ignore
+  await send('PATCH', `${at}/status?fieldManager=s`, { status: { description: 'x' } }, merge);
+  t.match((await send('GET', at)).json.metadata.managedFields.at(-1), { manager: 's', subresource: 'status', fieldsV1: { 'f:status': { 'f:description': {} } } }); // prettier-ignore
+  t.match(await send('PATCH', `${at}/status?fieldManager=t`, { apiVersion: 'orch.dev/v1', kind: 'Job', status: { description: 'y' } }, yaml), { status: 409 }); // prettier-ignore
+  t.match(await send('PATCH', `${at}/status?fieldManager=t&force=true`, { apiVersion: 'orch.dev/v1', kind: 'Job', status: { description: 'y' } }, yaml), { json: { status: { description: 'y' } } }); // prettier-ignore
+
+  t.match(
+    await apply(
+      'a',
+      'apiVersion: orch.dev/v1\nkind: Job\nspec: {groups: [{name: web, tasks: [{name: server, driver: raw_exec, config: {command: /bin/true}}]}]}\n',
+      '&dryRun=All',
+    ),
+    { status: 200 },
+    'YAML',
+  );
+  for (const [why, body, code] of [
+    ['managedFields', { ...wanted(), metadata: { managedFields: [] } }, 400],
+    ['another name', { ...wanted(), metadata: { name: 'other' } }, 400],
+    ['another kind', { ...wanted(), kind: 'Node' }, 400],
+    ['no object', [], 400],
+    ['an old version', { ...wanted(), metadata: { resourceVersion: '1' } }, 409],
+    ['two items of one key', wanted({ groups: [group('web'), group('web')] }), 422],
+    ['an invalid field', wanted({ datacenters: 5 }), 422],
+  ] as const)
+    t.equal((await apply('a', body)).status, code, why);
+  t.match(await apply('a', wanted({ cuont: 1 }), '&fieldValidation=Strict'), { status: 400, json: { message: /spec.cuont/ } });
+  t.match(await send('PATCH', `${at}?force=true`, {}, merge), { status: 422 });
+  t.match(await send('PATCH', `${at}/scale?fieldManager=a`, {}, yaml), { status: 415 });
+  t.match(await send('PATCH', '/apis/orch.dev/v1/namespaces/none/jobs/x?fieldManager=a', wanted(), yaml), { status: 400 });
+  t.match(await send('PATCH', '/apis/orch.dev/v1/namespaces/none/jobs/ssa?fieldManager=a', wanted(), yaml), { status: 404 });
+
+  // As kubectl goes over from its older way of applying.
+  const fields = [{ op: 'replace', path: '/metadata/managedFields', value: [{}] }];
+  const cleared = await send('PATCH', at, fields, { 'content-type': 'application/json-patch+json' });
+  t.equal(cleared.json.metadata.managedFields, undefined);
+  t.match(await apply('kubectl', wanted({ priority: 90 })), { status: 409, json: { message: /before-first-apply/ } });
+  const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(wanted({ priority: 80 })) };
+  await send('PATCH', at, { metadata: { annotations } }, merge);
+  t.match(await apply('kubectl', wanted({ priority: 90 })), { status: 200, json: { spec: { priority: 90 } } }, 'it was his own');
+
+  // Who names no manager costs nothing, until somebody keeps count.
+  await send('POST', JOBS, job('plain'));
+  t.equal((await send('GET', `${JOBS}/plain`)).json.metadata.managedFields, undefined);
+  await send('PATCH', `${JOBS}/plain`, { spec: { priority: 60 } }, { ...merge, 'user-agent': 'prog/1.0' });
+  t.equal((await send('GET', `${JOBS}/plain`)).json.metadata.managedFields, undefined);
+  await send('PATCH', `${JOBS}/plain?fieldManager=m`, { metadata: { labels: { a: 'b' } } }, merge);
+  await send('PATCH', `${JOBS}/plain`, { spec: { priority: 61 } }, { ...merge, 'user-agent': 'prog/1.0' });
+  t.match((await send('GET', `${JOBS}/plain`)).json.metadata.managedFields, [{ manager: 'm', fieldsV1: { 'f:metadata': { 'f:labels': { 'f:a': {} } } } }, { manager: 'prog', fieldsV1: { 'f:spec': { 'f:priority': {} } } }]); // prettier-ignore
+  t.equal((await send('PATCH', `${JOBS}/plain?fieldManager=${'x'.repeat(129)}`, {}, merge)).status, 400);
+
+  // Many at once: each keeps its field.
+  const names = Array.from({ length: 20 }, (_, i) => `w${i}`);
+  const answers = await Promise.all(names.map((name) => send('PATCH', `${JOBS}/many?fieldManager=${name}`, { apiVersion: 'orch.dev/v1', kind: 'Job', metadata: { labels: { [name]: 'x' } }, spec: { groups: [group('web')] } }, yaml))); // prettier-ignore
+  t.same(answers.map(({ status }) => status).sort(), [...names.slice(1).map(() => 200), 201]);
+  t.same(Object.keys((await send('GET', `${JOBS}/many`)).json.metadata.labels as object).sort(), [...names].sort());
+});
+
 t.test('services are what registered under one name', async (t) => {
   const registration = (
     name: string,
