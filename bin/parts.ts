@@ -127,7 +127,7 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
       ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
       ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),
       gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },
-      drivers: { rawExec: { enabled: node.rawExec }, docker: node.docker },
+      drivers: { rawExec: { enabled: node.rawExec }, docker: node.docker, exec: node.exec },
     },
   });
   return {

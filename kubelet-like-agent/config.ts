@@ -27,6 +27,8 @@ export interface AgentConfig {
     readonly rawExec: { readonly enabled: boolean };
     /** The `config` block of `plugin "docker"`, as it was written. */
     readonly docker: Readonly<Record<string, unknown>>;
+    /** That of `plugin "exec"`, which java tasks follow as well. */
+    readonly exec?: Readonly<Record<string, unknown>>;
   };
   /** MHz, when the machine does not say it right. */
   readonly cpuTotalCompute?: number;

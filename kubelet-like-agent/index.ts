@@ -27,7 +27,7 @@ import type { Client } from '../client/index.ts';
 import { Agent } from './agent.ts';
 import { startCheck } from './checks/index.ts';
 import type { AgentConfig } from './config.ts';
-import { createDrivers, readDockerPlugin, type Driver } from './drivers/index.ts';
+import { createDrivers, readDockerPlugin, readWallPlugin, type Driver } from './drivers/index.ts';
 
 export { agentDefaults, type AgentConfig } from './config.ts';
 
@@ -61,9 +61,10 @@ export interface RunningAgent {
  */
 export async function startAgent(options: StartAgentOptions): Promise<RunningAgent> {
   const { client, config, clock = systemClock, log, random = Math.random } = options;
-  const { rawExec, docker } = config.drivers;
+  const { rawExec, docker, exec = {} } = config.drivers;
   const drivers =
-    options.drivers ?? createDrivers({ docker: readDockerPlugin(docker), rawExec, clock, log: log.child('driver') });
+    options.drivers ??
+    createDrivers({ docker: readDockerPlugin(docker), exec: readWallPlugin(exec), rawExec, clock, log: log.child('driver') });
   const agent = await Agent.open({ client, config, clock, log, drivers, startCheck, random });
   return {
     nodeId: agent.nodeId,

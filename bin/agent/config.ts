@@ -52,6 +52,7 @@ export interface ClientOptions {
   readonly gcMaxAllocs: number;
   readonly rawExec: boolean;
   readonly docker: Readonly<Record<string, unknown>>;
+  readonly exec: Readonly<Record<string, unknown>>;
 }
 
 export const defaults = {

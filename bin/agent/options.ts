@@ -105,8 +105,8 @@ export function agentOptions(
       problems.push(`ports.${name} must be a port from 1 to 65535, not ${port}`);
   }
   for (const name of Object.keys(c.plugin ?? {})) {
-    if (!['docker', 'raw_exec'].includes(name))
-      problems.push(`plugin "${name}": there is no such driver; there are docker and raw_exec`);
+    if (!['docker', 'exec', 'raw_exec'].includes(name))
+      problems.push(`plugin "${name}": there is no such driver; there are docker, exec and raw_exec`);
   }
   for (const [name, volume] of Object.entries(c.client?.host_volume ?? {})) {
     if (volume.path === undefined) problems.push(`client.host_volume "${name}": path is missing`);
@@ -174,6 +174,7 @@ export function agentOptions(
           gcMaxAllocs: c.client?.gc_max_allocs ?? defaults.gcMaxAllocs,
           rawExec: rawExec === true || rawExec === 'true' || rawExec === '1',
           docker: c.plugin?.['docker']?.config ?? {},
+          exec: c.plugin?.['exec']?.config ?? {},
         }
       : undefined,
   };

@@ -22,14 +22,18 @@ export function unsupported(group: TaskGroup, task: Task, driver: string): strin
     [services.some((s) => s.connect !== undefined), 'connect is not supported'],
     [services.some((s) => (s.checks ?? []).some((c) => c.expose)), 'check.expose needs connect, which is not supported'],
     [(group.volumes ?? []).some((v) => v.type !== 'host' && v.type !== undefined), 'only volumes of type host are supported'],
-    [driver !== 'docker' && some(task.volumeMounts), `volume_mount is not supported by driver ${driver}`],
+    [!ownsFiles(driver) && some(task.volumeMounts), `volume_mount is not supported by driver ${driver}`],
     [
-      driver !== 'docker' && (group.networks ?? []).some((n) => n.mode !== undefined && n.mode !== '' && n.mode !== 'host'),
+      driver !== 'docker' &&
+        (group.networks ?? []).some(({ mode = '' }) => !['', 'host', ...(ownsFiles(driver) ? ['none'] : [])].includes(mode)),
       `network mode "${group.networks?.[0]?.mode ?? ''}" is not supported by driver ${driver}`,
     ],
     [(group.networks ?? []).some((n) => n.mode?.startsWith('cni/') === true), 'CNI networks are not supported'],
   ];
   return problems.flatMap(([applies, text]) => (applies ? [text] : []));
 }
+
+/** Drivers whose tasks have a file system of their own, in which things can be mounted. */
+const ownsFiles = (driver: string): boolean => ['docker', 'exec', 'java'].includes(driver);
 
 const some = (list: readonly unknown[] | undefined): boolean => list !== undefined && list.length > 0;

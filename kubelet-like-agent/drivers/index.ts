@@ -5,23 +5,31 @@
 import type { Clock, Logger } from '../../base/index.ts';
 import { dockerDriver, type DockerOptions } from './docker/index.ts';
 import type { Driver } from './driver.ts';
+import { execDriver } from './exec/index.ts';
+import { javaDriver } from './java/index.ts';
+import { defaultWallPolicy, type WallPolicy } from './process/policy.ts';
 import { rawExecDriver } from './raw-exec/index.ts';
 
 export * from './driver.ts';
 export type { DockerOptions } from './docker/index.ts';
+export { readWallPlugin } from './process/policy.ts';
 export { readDockerPlugin } from './docker/plugin.ts';
 
 export interface DriverOptions {
   readonly docker?: DockerOptions;
   readonly rawExec?: { readonly enabled: boolean };
+  readonly exec?: Partial<WallPolicy>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** All drivers that are built in; what a machine lacks or an operator has not enabled says so in its fingerprint. */
-export function createDrivers({ docker, rawExec, clock, log }: DriverOptions): Driver[] {
+export function createDrivers({ docker, rawExec, exec, clock, log }: DriverOptions): Driver[] {
+  const policy = { ...defaultWallPolicy, ...exec };
   return [
     dockerDriver({ ...docker, clock, log: log.child('docker') }),
+    execDriver({ policy, clock, log: log.child('exec') }),
+    javaDriver({ policy, clock, log: log.child('java') }),
     rawExecDriver({ enabled: rawExec?.enabled ?? false, clock, log: log.child('raw_exec') }),
   ];
 }

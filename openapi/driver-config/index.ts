@@ -3,15 +3,19 @@
  * and to the agent, which reads it. Drivers that are not listed (an operator's own) are asked on their node only.
  */
 import { dockerFields } from './docker.ts';
+import { execFields, javaFields } from './exec.ts';
 import { configProblems, type ConfigProblem, type DriverConfig, type Fields } from './fields.ts';
 import { rawExecFields } from './raw-exec.ts';
 
 export * from './docker.ts';
+export * from './exec.ts';
 export * from './fields.ts';
 export * from './raw-exec.ts';
 
 const tables = new Map<string, Fields>([
   ['docker', dockerFields],
+  ['exec', execFields],
+  ['java', javaFields],
   ['raw_exec', rawExecFields],
 ]);
 

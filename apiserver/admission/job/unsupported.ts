@@ -20,7 +20,12 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
   ],
   [
     'networks',
-    (group) => hasNetwork(group, ({ mode = '' }) => !['', 'host'].includes(mode)) && !isDocker(group),
+    (group) => hasNetwork(group, ({ mode = '' }) => mode === 'none') && !runs(group, 'docker', 'exec', 'java'),
+    'tasks of such drivers cannot be kept from the network',
+  ],
+  [
+    'networks',
+    (group) => hasNetwork(group, ({ mode = '' }) => !['', 'host', 'none'].includes(mode)) && !runs(group, 'docker'),
     'only docker tasks get a network of their own yet',
   ],
   [
@@ -30,8 +35,13 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
   ],
   [
     'networks',
-    (group) => hasNetwork(group, ({ dns, hostname }) => dns !== undefined || isSet(hostname)) && !isDocker(group),
-    'dns settings and hostnames are applied to docker tasks only',
+    (group) => hasNetwork(group, ({ dns }) => dns !== undefined) && !runs(group, 'docker'),
+    'dns settings are applied to docker tasks only',
+  ],
+  [
+    'networks',
+    (group) => hasNetwork(group, ({ hostname }) => isSet(hostname)) && !runs(group, 'docker', 'exec', 'java'),
+    'hostnames are given to docker, exec and java tasks only',
   ],
   ['volumes', (group) => group.volumes?.some(({ type }) => type === 'csi') === true, 'CSI volumes cannot be attached yet'],
   [
@@ -121,5 +131,6 @@ export function unsupportedFeatures(spec: JobSpec): StatusCause[] {
 
 const hasAny = (list: readonly unknown[] | undefined): boolean => (list?.length ?? 0) > 0;
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== '';
-const isDocker = (group: TaskGroup): boolean => (group.tasks ?? []).every(({ driver }) => driver === 'docker');
+const runs = (group: TaskGroup, ...drivers: string[]): boolean =>
+  (group.tasks ?? []).every(({ driver = '' }) => drivers.includes(driver));
 const hasNetwork = (group: TaskGroup, holds: (network: Network) => boolean): boolean => group.networks?.some(holds) === true;

@@ -2,7 +2,7 @@ import type Docker from 'dockerode';
 import { describeError, durationOr, type Clock, type Duration, type Logger } from '../../../base/index.ts';
 import type { DriverInfo } from '../../../openapi/index.ts';
 import { DriverError, type Driver, type Json, type TaskStart } from '../driver.ts';
-import { coreMHz } from '../raw-exec/processes.ts';
+import { coreMHz } from '../process/processes.ts';
 import { defaultPolicy, readConfig, validateConfig, type DockerConfig, type DockerPolicy } from './config.ts';
 import { containerName, containerOptions, labels } from './container.ts';
 import { Engine, EngineUnreachable, statusOf } from './engine.ts';

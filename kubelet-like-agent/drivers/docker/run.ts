@@ -1,7 +1,7 @@
 import type Docker from 'dockerode';
 import { describeError, sleep, type Clock, type Duration, type Logger } from '../../../base/index.ts';
 import { DriverError, type ExitResult, type Json, type TaskHandle, type TaskStart, type TaskStats } from '../driver.ts';
-import { coreMHz } from '../raw-exec/processes.ts';
+import { coreMHz } from '../process/processes.ts';
 import { signalName, signalOfExitCode } from '../signals.ts';
 import { FramedOutput } from './frames.ts';
 import { LogCollector } from './collect.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -386,8 +386,11 @@ function describeTask(
 
 async function makeDirs(task: TaskStart): Promise<void> {
   if (existsSync(task.logs.dir)) return;
-  for (const dir of [task.logs.dir, join(task.dirs.alloc, 'data'), task.dirs.local, task.dirs.secrets])
+  await mkdir(task.logs.dir, { recursive: true });
+  for (const dir of [join(task.dirs.alloc, 'data'), task.dirs.local, task.dirs.secrets, join(task.dirs.task, 'tmp')]) {
     await mkdir(dir, { recursive: true });
+    await chmod(dir, 0o777); // as the agent does: tasks have users of their own
+  }
 }
 
 /** Runs `start` in a process that is killed -9 right after; gives the state that it had told. */

@@ -32,7 +32,15 @@ import { signalOfExitCode } from '../signals.ts';
  * pid (which /proc/self knows without another process), joins the cgroup (for which the kernel may take 20 ms) and leaves
  * nothing of the shell behind.
  */
-const SUPERVISE = `
+const LEAVE = `
+unset OLDPWD SHLVL _ PWD
+[ -z "\${ORCH_PWD+x}" ] || export PWD="$ORCH_PWD"
+PATH=$ORCH_PATH
+unset ORCH_PATH ORCH_PWD
+`;
+
+/** A command that tells on descriptor 4 how it went on keeps that, and cleans up behind the shell itself. */
+const supervise = (tells: boolean): string => `
 trap : HUP INT QUIT TERM USR1 USR2
 run=$1
 shift
@@ -44,11 +52,10 @@ if [ -r /proc/self/stat ]; then read -r pid rest </proc/self/stat; else pid=$(ex
 echo "$pid" >"$run/pid"
 echo "$pid" >&4
 echo 0 2>/dev/null >&5
-unset OLDPWD SHLVL _ PWD
-[ -z "\${ORCH_PWD+x}" ] || export PWD="$ORCH_PWD"
-PATH=$ORCH_PATH
-unset ORCH_PATH ORCH_PWD
-exec $setsid "$@" 2>&6 3>&- 4>&- 5>&- 6>&-
+for group in $ORCH_JOIN; do echo 0 2>/dev/null >"$group/cgroup.procs"; done
+unset ORCH_JOIN
+${tells ? '' : LEAVE}
+exec $setsid "$@" 2>&6 3>&- ${tells ? '' : '4>&-'} 5>&- 6>&-
 )
 echo "exit $?" >&2
 `;
@@ -71,6 +78,10 @@ export interface Launch {
   readonly stderr: number;
   /** cgroup.procs of the group to join. */
   readonly cgroupProcs?: string;
+  /** Folders of more groups to join, which the owner must be able to write to. */
+  readonly join?: readonly string[];
+  /** The command says `ok` on descriptor 4 once it has made what the task needs, or why it could not. */
+  readonly tells?: boolean;
 }
 
 /** Starts a command under a supervisor; resolves to the command's pid once it is about to run. */
@@ -78,7 +89,7 @@ export async function launch(options: Launch): Promise<number> {
   const { run, env, owner } = options;
   // Others may pass through the folders above, so that a task of another user reaches its own.
   mkdirSync(dirname(run), { recursive: true, mode: 0o711 });
-  mkdirSync(run, { mode: 0o700 });
+  mkdirSync(run, { recursive: true, mode: 0o700 });
   writeFileSync(join(run, 'exit'), BLANK, { flag: 'wx', mode: 0o600 });
   if (owner !== undefined) {
     chownSync(run, owner.uid, owner.gid);
@@ -86,9 +97,16 @@ export async function launch(options: Launch): Promise<number> {
   }
   const procs = openSync(options.cgroupProcs ?? '/dev/null', 'w');
   try {
-    const child = spawn('/bin/sh', ['-c', SUPERVISE, options.title, run, ...options.command], {
+    const script = supervise(options.tells === true);
+    const child = spawn('/bin/sh', ['-c', script, options.title, run, ...options.command], {
       cwd: options.cwd,
-      env: { ...options.env, PATH, ORCH_PATH: env['PATH'] ?? '', ...(env['PWD'] === undefined ? {} : { ORCH_PWD: env['PWD'] }) },
+      env: {
+        ...options.env,
+        PATH,
+        ORCH_JOIN: (options.join ?? []).join(' '),
+        ORCH_PATH: env['PATH'] ?? '',
+        ...(env['PWD'] === undefined ? {} : { ORCH_PWD: env['PWD'] }),
+      },
       detached: true,
       stdio: ['ignore', options.stdout, options.stderr, 'ignore', 'pipe', procs],
       ...owner,
@@ -97,10 +115,18 @@ export async function launch(options: Launch): Promise<number> {
     const told = child.stdio[4] as Socket;
     return await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
-      told.once('data', (pid: Buffer) => resolve(Number(pid)));
+      let text = '';
+      told.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        const [pid, said] = text.split('\n');
+        if (options.tells !== true || said === 'ok') resolve(Number(pid));
+      });
       told.once('error', reject);
       // A command that ends at once has told its pid before.
-      told.once('close', () => reject(new Error('the supervisor of the task could not start')));
+      told.once('close', () => {
+        const why = text.split('\n').slice(1).join(' ').trim();
+        reject(new Error(why === '' ? 'the supervisor of the task could not start' : why));
+      });
     }).finally(() => told.destroy());
   } finally {
     closeSync(procs);

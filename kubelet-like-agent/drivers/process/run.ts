@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { platform } from 'node:os';
-
+import type { Readable } from 'node:stream';
 import { sleep, type Clock, type Duration, type Logger } from '../../../base/index.ts';
 import { Rotator } from '../../logs/index.ts';
 import { DriverError, type ExitResult, type Json, type TaskHandle, type TaskStart, type TaskStats } from '../driver.ts';
-import { signalName, signalNumber } from '../signals.ts';
+import { signalName, signalNumber, signalOfExitCode } from '../signals.ts';
 import type { Cgroup } from './cgroup.ts';
-import { coreMHz, cpuSeconds, processTree, readProcess } from './processes.ts';
+import { enter, type Walls } from './isolate.ts';
+import { groupUsage, joinGroups, removeGroups } from './limits.ts';
+import { childrenOf, coreMHz, cpuSeconds, processTree, readProcess } from './processes.ts';
 import { readExit, removeRun, watchSupervisor } from './supervisor.ts';
 
 /** What finds a run again. */
@@ -17,12 +19,16 @@ export interface RunState {
   readonly started: string;
   readonly startedAt: number;
   readonly cgroup?: string;
+  /** Folders of the groups that limit it, see limits.ts. */
+  readonly groups?: readonly string[];
 }
 
 export interface RunContext {
   readonly task: TaskStart;
   readonly env: Readonly<Record<string, string>>;
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Absent: the task runs on the machine itself. */
+  readonly walls?: Walls;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -31,7 +37,7 @@ const DEFAULT_SIGNAL = 'SIGINT';
 /** What a script may print; the rest is thrown away. */
 const OUTPUT_LIMIT = 1 << 20;
 
-/** One run of a raw_exec task. Started and recovered runs are the same: both hold on to the supervisor's FIFO. */
+/** One run of a task that is a process of this machine. Started and recovered runs are the same: both hold on to the supervisor's FIFO. */
 export class Run implements TaskHandle {
   readonly #state: RunState;
   readonly #context: RunContext;
@@ -67,7 +73,8 @@ export class Run implements TaskHandle {
   }
 
   get state(): Json {
-    return { ...this.#state };
+    const { groups, ...state } = this.#state;
+    return { ...state, ...(groups !== undefined && { groups: [...groups] }) };
   }
 
   get startedAt(): number {
@@ -78,11 +85,16 @@ export class Run implements TaskHandle {
     this.#ended = true;
     this.#letGo();
     const written = readExit(this.#state.run);
-    const oomKilled = (this.#cgroup?.usage()?.oomKills ?? 0) > 0;
+    const oomKilled = (this.#cgroup?.usage()?.oomKills ?? 0) > 0 || groupUsage(this.#groups).oomKills > 0;
     // Nothing of the task outlives it, be it a child it left behind or itself when its supervisor was killed.
     await this.#killAll();
     await Promise.all(this.#rotators.map((rotator) => rotator.close()));
-    if (written !== undefined) return { ...written, oomKilled };
+    removeGroups(this.#groups);
+    if (written !== undefined) {
+      // The first process of a namespace is spared signals that it does not handle, so it is usually a parent that tells of one.
+      const signal = this.#context.walls === undefined ? written.signal : written.signal || signalOfExitCode(written.exitCode);
+      return { ...written, signal, oomKilled };
+    }
     const error = 'the supervisor of the task was killed; how the task ended is not known';
     return { exitCode: 137, signal: 9, oomKilled, error, at: this.#context.clock.now() };
   }
@@ -90,7 +102,7 @@ export class Run implements TaskHandle {
   async kill(signal: string | undefined, timeout: Duration): Promise<void> {
     const name = signalName(signal ?? this.#context.task.killSignal ?? DEFAULT_SIGNAL);
     if (!this.#ended) {
-      this.#send(this.#state.pid, name);
+      this.#send(this.#main, name);
       const over = new AbortController();
       await Promise.race([this.exited.then(() => over.abort()), sleep(this.#context.clock, timeout, over.signal)]);
       if (!over.signal.aborted) await this.#killAll();
@@ -100,8 +112,18 @@ export class Run implements TaskHandle {
 
   async signal(signal: string): Promise<void> {
     const name = signalName(signal);
-    if (this.#ended || !this.#send(this.#state.pid, name))
-      throw new DriverError('the task is not running', { recoverable: false });
+    if (this.#ended || !this.#send(this.#main, name)) throw new DriverError('the task is not running', { recoverable: false });
+  }
+
+  /** The groups that limit the run, but for the one that all of its processes are found by. */
+  get #groups(): readonly string[] {
+    return (this.#state.groups ?? []).filter((group) => group !== this.#state.cgroup);
+  }
+
+  /** The task itself: within walls that is the only child of the process that holds them up. */
+  get #main(): number {
+    const { pid } = this.#state;
+    return this.#context.walls === undefined ? pid : (childrenOf(pid)[0] ?? pid);
   }
 
   /** To the task, or with a negative pid to its process group. False when it is gone. */
@@ -133,13 +155,11 @@ export class Run implements TaskHandle {
     command: readonly string[],
     options: { timeout: Duration; signal?: AbortSignal },
   ): Promise<{ exitCode: number; output: string }> {
-    const [file, ...args] = command;
     if (this.#ended) return Promise.reject(new DriverError('the task is not running', { recoverable: false }));
-    if (file === undefined) return Promise.reject(new DriverError('no command given', { recoverable: false }));
-    const { task, env, owner, clock } = this.#context;
+    if (command.length === 0) return Promise.reject(new DriverError('no command given', { recoverable: false }));
+    const { clock } = this.#context;
     return new Promise((resolve, reject) => {
-      const child = spawn(file, args, { cwd: task.dirs.task, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...owner });
-      if (child.pid !== undefined) this.#cgroup?.add(child.pid);
+      const child = this.#spawnInside(command);
       const chunks: Buffer[] = [];
       let size = 0;
       const collect = (chunk: Buffer): void => {
@@ -163,7 +183,7 @@ export class Run implements TaskHandle {
       };
       child.once('error', (cause) => {
         settle();
-        reject(new DriverError(`${file} could not be run in the task`, { recoverable: false, cause }));
+        reject(new DriverError(`${command[0]} could not be run in the task`, { recoverable: false, cause }));
       });
       // Not 'close': a grandchild that keeps the pipe open must not hold up the answer.
       child.once('exit', (code, signal) => {
@@ -182,6 +202,19 @@ export class Run implements TaskHandle {
     });
   }
 
+  /** A process beside the task: as the same user, behind the same walls, counted among what is its own. */
+  #spawnInside(command: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+    const { task, env, owner, walls } = this.#context;
+    const [file, ...args] = walls === undefined ? command : enter(walls, this.#main, command);
+    const user = walls === undefined ? owner : undefined;
+    const child = spawn(file!, args, { cwd: task.dirs.task, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...user });
+    if (child.pid !== undefined) {
+      this.#cgroup?.add(child.pid);
+      joinGroups(this.#groups, child.pid);
+    }
+    return child;
+  }
+
   stats(): Promise<TaskStats | undefined> {
     if (this.#ended) return Promise.resolve(undefined);
     const now = this.#context.clock.now();
@@ -189,7 +222,8 @@ export class Run implements TaskHandle {
     const pids = this.#cgroup?.pids() ?? [];
     const processes = pids.length > 0 ? pids.flatMap((pid) => readProcess(pid) ?? []) : processTree(this.#state.pid);
     const used = group?.cpuSeconds ?? processes.reduce((sum, p) => sum + cpuSeconds(p), 0);
-    const memoryBytes = group?.memoryBytes ?? processes.reduce((sum, p) => sum + p.residentBytes, 0);
+    const memoryBytes =
+      group?.memoryBytes ?? groupUsage(this.#groups).memoryBytes ?? processes.reduce((sum, p) => sum + p.residentBytes, 0);
     const elapsed = (now - this.#sample.at) / 1000;
     const share = elapsed > 0 ? Math.max(0, used - this.#sample.cpuSeconds) / elapsed : 0;
     this.#sample = { at: now, cpuSeconds: used };
@@ -200,6 +234,7 @@ export class Run implements TaskHandle {
     if (!this.#ended) await this.kill('SIGKILL', 0);
     await this.exited;
     this.#cgroup?.remove();
+    removeGroups(this.#groups);
     removeRun(this.#state.run);
   }
 
