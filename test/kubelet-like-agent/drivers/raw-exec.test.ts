@@ -62,7 +62,7 @@ if (!isPlayingAgent) {
     const handle = await world.start(task);
     await handle.exited;
     t.equal(await world.log(task, 'stdout'), `${task.dirs.task}\na b\n`);
-    await t.rejects(world.start({ ...task, config: { command: 'no-such-command' } }), /"no-such-command" was not found/);
+    await t.rejects(world.start({ ...task, config: { command: 'no-such-command' } }), /"no-such-command" was found neither/);
   });
 
   t.test('an exit code above 128 is no signal', async (t) => {
