@@ -83,9 +83,9 @@ function readDispatch(body: unknown): Dispatch {
   if (meta !== undefined && !(isObject(meta) && Object.values(meta).every((value) => typeof value === 'string')))
     throw badRequest('meta must be texts by key');
   return {
-    ...(payload !== undefined && { payload: payload as string }),
+    ...(payload !== undefined && { payload: payload }),
     ...(meta !== undefined && { meta: meta as Record<string, string> }),
-    ...(idempotencyToken !== undefined && { idempotencyToken: idempotencyToken as string }),
+    ...(idempotencyToken !== undefined && { idempotencyToken: idempotencyToken }),
   };
 }
 
