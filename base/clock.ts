@@ -86,7 +86,15 @@ export class ManualClock implements Clock {
 export const toTimestamp = (at: Instant): string => new Date(at).toISOString();
 
 /** RFC 3339 in UTC with whole seconds, as metadata carries it. */
-export const toTimestampSeconds = (at: Instant): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
+export function toTimestampSeconds(at: Instant): string {
+  const second = Math.floor(at / 1000);
+  // Many are asked for within a second, and making the text is slow.
+  if (second !== lastSecond.second) {
+    lastSecond = { second, text: new Date(second * 1000).toISOString().replace(/\.\d+Z$/, 'Z') };
+  }
+  return lastSecond.text;
+}
+let lastSecond = { second: NaN, text: '' };
 
 /** The instant of an RFC 3339 text; undefined for absent or unreadable ones. */
 export function parseTimestamp(text: string | null | undefined): Instant | undefined {

@@ -5,4 +5,3 @@
 export * from './driver-config/index.ts';
 export * from './kind.ts';
 export * from './kinds.ts';
-export * from './launch/child.ts';

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../../base/index.ts';
 import { badRequest } from '../registry/errors.ts';
 import { readProtobuf } from './protobuf.ts';
-import { placeOf, scanJson } from './scan-json.ts';
+import { placeOf, repeatsKeys, scanJson } from './scan-json.ts';
 
 export const MAX_BODY = 3 << 20;
 export const MAX_BATCH = 16 << 20;
@@ -116,7 +116,7 @@ export function parseJson(bytes: Buffer, scan = true): Body {
     const at = error === undefined ? '' : ` at line ${placeOf(text, error.offset).line}, column ${placeOf(text, error.offset).column}: ${error.message}`; // prettier-ignore
     throw new ApiError('BadRequest', `the body is not valid JSON${at}`, {}, { cause });
   }
-  const repeated = scan && bytes.length <= MAX_SCAN ? scanJson(text).duplicates : [];
+  const repeated = scan && bytes.length <= MAX_SCAN && repeatsKeys(text, value) ? scanJson(text).duplicates : [];
   return { value, problems: repeated.map((path) => `duplicate field ${JSON.stringify(path)}`) };
 }
 

@@ -59,7 +59,12 @@ export function verbOf(method: string, query: URLSearchParams, ref: ResourceRef)
 export interface ResourcesOptions {
   readonly registry: Registry;
   readonly clock: Clock;
+  /** Told when a watch was closed because its reader did not keep up. */
+  readonly onSlowWatch?: (kind: ResourceRef['kind']) => void;
 }
+
+/** Each open watch costs a socket and some memory. Who comes later may try another server. */
+const MAX_WATCHES = 20_000;
 
 /** How long a watch lasts that does not say so itself: 30 to 60 minutes, so that not all come back at once. */
 const watchSeconds = (): number => 1800 + Math.random() * 1800;
@@ -70,9 +75,12 @@ export class Resources {
   readonly #clock: Clock;
   readonly #watches = new Map<WatchStream, () => Revision | undefined>();
 
-  constructor({ registry, clock }: ResourcesOptions) {
+  readonly #onSlowWatch: ResourcesOptions['onSlowWatch'];
+
+  constructor({ registry, clock, onSlowWatch }: ResourcesOptions) {
     this.#registry = registry;
     this.#clock = clock;
+    this.#onSlowWatch = onSlowWatch;
   }
 
   get watching(): number {
@@ -128,6 +136,8 @@ export class Resources {
   }
 
   async #watch({ request, response, query }: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
+    if (this.#watches.size >= MAX_WATCHES)
+      throw new ApiError('TooManyRequests', `this server has ${MAX_WATCHES} watches, please try another one`, { retryAfterSeconds: 5 }); // prettier-ignore
     const as = negotiate(request.headers.accept, query.get('includeObject'));
     const cache = this.#registry.caches.of(kind);
     const selection = select(kind, namespace, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
@@ -157,6 +167,7 @@ export class Resources {
         this.#watches.delete(stream);
         end();
       },
+      onSlow: () => this.#onSlowWatch?.(kind),
     });
     let initial: readonly Buffer[];
     try {

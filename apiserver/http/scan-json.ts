@@ -98,6 +98,42 @@ export function scanJson(text: string): Scan {
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const SCALAR = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])/y;
 
+/**
+ * Whether a JSON text repeats a key somewhere: then it has more keys than its value. Much cheaper than to look where, and nearly always
+ * all there is to know.
+ */
+export function repeatsKeys(text: string, value: unknown): boolean {
+  let keys = 0;
+  for (let pos = 0; pos < text.length; pos++) {
+    const unit = text.charCodeAt(pos);
+    if (unit === COLON) keys++;
+    if (unit !== QUOTE) continue;
+    do pos = text.indexOf('"', pos + 1);
+    while (isEscaped(text, pos));
+  }
+  const stack: unknown[] = [value];
+  while (stack.length > 0) {
+    const item = stack.pop();
+    if (typeof item !== 'object' || item === null) continue;
+    if (Array.isArray(item)) for (const part of item as unknown[]) stack.push(part);
+    else
+      for (const part of Object.values(item)) {
+        keys--;
+        stack.push(part);
+      }
+  }
+  return keys !== 0;
+}
+const COLON = 58;
+const QUOTE = 34;
+
+/** Whether an odd number of backslashes stands before it. */
+function isEscaped(text: string, at: number): boolean {
+  let from = at;
+  while (text[from - 1] === '\\') from--;
+  return (at - from) % 2 === 1;
+}
+
 export function placeOf(text: string, offset: number): Place {
   const before = text.slice(0, offset);
   return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };

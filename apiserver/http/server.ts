@@ -9,7 +9,6 @@ import { StoreFullError, StoreUnavailableError } from '../storage/store.ts';
 import { handleBatch } from './batches.ts';
 import { aggregated, aggregatedType, apiGroup, apiGroupList, apiResourceList, apiVersions, versionInfo } from './discovery.ts';
 import { MAX_REVIEW, readValue } from './body.ts';
-import { Launches } from './launches.ts';
 import { negotiate, renderList, renderObject } from './representation.ts';
 import { answerReview, reviews } from './reviews.ts';
 import { getService, listServices, serviceKind } from './services.ts';
@@ -55,17 +54,14 @@ const NO_RESOURCE: RequestLabels = { verb: '', group: '', version: '', resource:
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { registry, metrics, clock, log } = options;
   const { kinds } = registry;
-  const resources = new Resources({ registry, clock });
+  const resources = new Resources({ registry, clock, onSlowWatch: (kind) => metrics.terminated(kind) });
   const proxy = new AgentProxy(registry, log);
-  const launches = new Launches(registry, clock);
   const openApi = new OpenApi(kinds);
   const running = new WeakMap<IncomingMessage, Running>();
   let closing = false;
   let inflight = 0;
 
-  const onResource = async (exchange: Running): Promise<void> => {
-    const ref = resolve(kinds, segmentsOf(exchange.path));
-    if (ref === undefined) throw pathNotFound();
+  const onResource = async (exchange: Running, ref: ResourceRef): Promise<void> => {
     const { request, query } = exchange;
     const method = request.method ?? '';
     const verb = verbOf(method, query, ref);
@@ -74,14 +70,13 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       exchange.long = ref.subresource !== 'endpoint';
       return await proxy.handle(exchange, ref);
     }
-    if (launches.serves(ref)) return await launches.handle(exchange, ref);
     if (verb === undefined) throw methodNotAllowed();
     exchange.long = verb === 'watch';
     if (ref.kind.deprecation !== undefined) addWarnings(exchange.response, [ref.kind.deprecation]);
     await resources.handle(exchange, ref, verb);
   };
 
-  const route = routes(running, { registry, metrics, openApi, clock, onResource }) as unknown as Router;
+  const route = routes(running, { registry, metrics, openApi, clock }) as unknown as Router;
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? '/';
@@ -97,7 +92,6 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       labels: { ...NO_RESOURCE, verb: method },
     };
     const started = performance.now();
-    running.set(request, exchange);
     inflight++;
     metrics.begin(exchange.mutating);
     let counted = true;
@@ -106,6 +100,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       counted = false;
       inflight--;
       metrics.end(exchange.mutating);
+      if (exchange.long && !response.closed) response.on('close', metrics.longRunning(exchange.labels));
     };
     response.on('close', () => {
       uncount();
@@ -122,10 +117,13 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
         throw new ApiError('ServiceUnavailable', 'the server is shutting down', { retryAfterSeconds: 1 });
       }
       checkBrowser(request);
-      if (inflight > MAX_INFLIGHT)
+      if (inflight > MAX_INFLIGHT) {
+        metrics.refused(exchange.mutating);
         throw new ApiError('TooManyRequests', 'too many requests, please try again later', { retryAfterSeconds: 1 });
-      if (isResourcePath(exchange.path) && resolve(kinds, segmentsOf(exchange.path)) !== undefined) {
-        onResource(exchange).catch(fail);
+      }
+      const ref = isResourcePath(exchange.path) ? resolve(kinds, segmentsOf(exchange.path)) : undefined;
+      if (ref !== undefined) {
+        onResource(exchange, ref).catch(fail);
         if (exchange.long) uncount();
         return;
       }
@@ -133,6 +131,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       fail(error);
       return;
     }
+    running.set(request, exchange);
     route(request, response, (error?: unknown) => fail(error ?? pathNotFound()));
     // Whether it is a stream is known as soon as it was routed.
     if (exchange.long) uncount();
@@ -196,13 +195,11 @@ function routes(
     metrics,
     openApi,
     clock,
-    onResource,
   }: {
     registry: Registry;
     metrics: Metrics;
     openApi: OpenApi;
     clock: Clock;
-    onResource: (exchange: Running) => Promise<void>;
   },
 ): express.Express {
   const { kinds } = registry;
@@ -289,11 +286,6 @@ function routes(
     const exchange = running.get(request)!;
     exchange.labels = { ...NO_RESOURCE, verb: 'BATCH', group: 'orch.dev', version: 'v1', resource: 'batches', scope: 'cluster' };
     await handleBatch(exchange, registry);
-  });
-  app.use(async (request) => {
-    const exchange = running.get(request)!;
-    if (!isResourcePath(exchange.path)) throw pathNotFound();
-    await onResource(exchange);
   });
   return app;
 }

@@ -42,9 +42,7 @@ function storedFields({ status = {}, spec }: Job): NomadJob {
   return {
     ConsulToken: '',
     VaultToken: '',
-    ParentID: spec.parentID ?? '',
-    Dispatched: spec.dispatched ?? false,
-    Payload: spec.payload ?? null,
+    ParentID: '',
     ConsulNamespace: '',
     VaultNamespace: '',
     NomadTokenID: '',

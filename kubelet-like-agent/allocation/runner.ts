@@ -547,11 +547,7 @@ export class AllocationRunner {
         };
       },
       killSignal: () => definition().killSignal || undefined,
-      prepare: async () => {
-        await this.dirs.buildTask(name, host.mounts);
-        const { file } = definition().dispatchPayload ?? {};
-        if (file !== undefined && file !== '') await this.dirs.writePayload(name, file, this.#job.payload ?? '');
-      },
+      prepare: () => this.dirs.buildTask(name, host.mounts),
       taskStart: () =>
         taskStart({
           allocation: this.#allocation,

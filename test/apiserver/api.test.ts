@@ -705,7 +705,7 @@ t.test('watch: who cannot keep up is sent away', async (t) => {
   socket.write(`GET ${POOLS}?watch=true&resourceVersion=0&fieldSelector=metadata.name%3Dbig HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   await new Promise((resolve) => socket.once('data', resolve));
   socket.pause();
-  const ended = until(async () => ((await own.send('GET', '/metrics')).text.includes('apiserver_registered_watchers{group="orch.dev",resource="nodepools"} 0') ? true : undefined)); // prettier-ignore
+  const ended = until(async () => ((await own.send('GET', '/metrics')).text.includes('apiserver_registered_watchers{group="orch.dev",version="v1",resource="nodepools"} 0') ? true : undefined)); // prettier-ignore
   let n = 0;
   await client.create(NodePoolKind, { metadata: { name: 'big' } });
   const filler = 'x'.repeat(1 << 20);
@@ -746,7 +746,7 @@ t.test('watch: a slow reader of a long initial list is not sent away', async (t)
   stalled.write(`GET ${POOLS}?watch=true HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   await new Promise((resolve) => stalled.once('data', resolve));
   stalled.pause();
-  const watchers = 'apiserver_registered_watchers{group="orch.dev",resource="nodepools"}';
+  const watchers = 'apiserver_registered_watchers{group="orch.dev",version="v1",resource="nodepools"}';
   await until(async () => {
     own.clock.advance(1_000);
     return (await own.send('GET', '/metrics')).text.includes(`${watchers} 1\n`) ? true : undefined;
@@ -1080,7 +1080,7 @@ t.test('discovery, documents and health', async (t) => {
     /\[\+\]store ok\n.*\[\+\]watch-cache\/jobs.orch.dev ok\n.*readyz check passed/s,
   );
   const metrics = (await send('GET', '/metrics')).text;
-  for (const name of ['apiserver_request_total', 'apiserver_request_duration_seconds_bucket', 'apiserver_current_inflight_requests', 'apiserver_watch_events_total', 'apiserver_storage_objects']) t.match(metrics, name); // prettier-ignore
+  for (const name of ['apiserver_request_total', 'apiserver_request_duration_seconds_bucket', 'apiserver_current_inflight_requests', 'apiserver_watch_events_total', 'apiserver_storage_objects{resource="jobs.orch.dev"}', 'apiserver_longrunning_requests', 'process_start_time_seconds']) t.match(metrics, name); // prettier-ignore
 });
 
 t.test('readyz says what is wrong, and history is compacted', async (t) => {

@@ -59,7 +59,6 @@ t.test('job', async (t) => {
     allocations: [],
     evaluations: [],
     deployments: [],
-    children: [],
     ...part,
   });
   const registered = { observedGeneration: 1, version: 0 };
