@@ -8,6 +8,7 @@
  * | scheduler | Allocation, Deployment, Evaluation.status | Evaluation, Node |
  * | deployment | Deployment.status, Evaluation, Job.spec (revert) | Allocation.status, Job |
  * | node | Node.status, Evaluation, Allocation.spec.desiredTransition | Lease, Node.spec.drain |
+ * | periodic | Job (children), Job.status.periodic | Job, the time |
  * | gc | deletes | owners that are gone, deadlines |
  *
  * Each part elects its own leader, so parts may run in one process or each in several. All of them share the process's caches.
@@ -19,6 +20,7 @@ import { deploymentController } from './deployment/index.ts';
 import { defaultGcConfig, gcControllers, type GcConfig } from './gc/index.ts';
 import { jobController } from './job/index.ts';
 import { defaultHeartbeatConfig, drainController, heartbeatController, type HeartbeatConfig } from './node/index.ts';
+import { defaultPeriodicConfig, periodicController, type PeriodicConfig } from './periodic/index.ts';
 import { schedulerPart, type SchedulerConfig } from './scheduler/index.ts';
 import { Manager, noMetrics, partOf, type ControllerMetrics, type Part } from './runtime/index.ts';
 
@@ -27,6 +29,7 @@ export { controllerNames, type ControllerName };
 export interface ControllersConfig {
   readonly gc?: Partial<GcConfig>;
   readonly node?: Partial<HeartbeatConfig>;
+  readonly periodic?: Partial<PeriodicConfig>;
   readonly scheduler?: Partial<SchedulerConfig>;
   /** How long a leader's Lease outlives its last renewal: how long nobody leads after one died. Default 15 s. */
   readonly leaseTtl?: Duration;
@@ -74,6 +77,8 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
         heartbeatController(clock.now, { ...defaultHeartbeatConfig, ...config.node }),
         drainController,
       ]);
+    case 'periodic':
+      return partOf('controller-periodic', [periodicController({ ...defaultPeriodicConfig, ...config.periodic })]);
     case 'gc':
       return partOf('controller-gc', gcControllers({ ...defaultGcConfig, ...config.gc }));
   }
@@ -81,5 +86,6 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
 
 export type { GcConfig } from './gc/index.ts';
 export type { HeartbeatConfig } from './node/index.ts';
+export type { PeriodicConfig } from './periodic/index.ts';
 export type { SchedulerConfig } from './scheduler/index.ts';
 export { noMetrics, type ControllerMetrics, type ReconcileResult } from './runtime/index.ts';

@@ -5,3 +5,4 @@
 export * from './driver-config/index.ts';
 export * from './kind.ts';
 export * from './kinds.ts';
+export * from './launch/child.ts';

@@ -339,6 +339,15 @@ export interface components {
        */
       time?: string;
     };
+    /** @description Of a periodic or parameterized job: the jobs launched from it. */
+    'dev.orch.v1.ChildrenSummary': {
+      /** @description Of which nothing was placed yet. */
+      pending?: number;
+      /** @description That run. */
+      running?: number;
+      /** @description That have ended and are not removed yet. */
+      dead?: number;
+    };
     /** @description One observation in the usual Kubernetes form. */
     'dev.orch.v1.Condition': {
       /** @description The claim, in CamelCase. */
@@ -1229,6 +1238,17 @@ export interface components {
       spreads?: components['schemas']['dev.orch.v1.Spread'][];
       periodic?: components['schemas']['dev.orch.v1.PeriodicConfig'];
       parameterized?: components['schemas']['dev.orch.v1.ParameterizedJobConfig'];
+      /** @description The ID of the job that this one was launched from. */
+      parentID?: string;
+      /** @description Whether it was launched by a dispatch. */
+      dispatched?: boolean;
+      /**
+       * Format: byte
+       * @description What the dispatch sent along, in base64.
+       */
+      payload?: string;
+      /** @description The token of the dispatch. The same token makes no second job. */
+      dispatchIdempotencyToken?: string;
       reschedule?: components['schemas']['dev.orch.v1.ReschedulePolicy'];
       migrate?: components['schemas']['dev.orch.v1.MigrateStrategy'];
       /** @description Key-value pairs that tasks see as NOMAD_META_ variables; groups and tasks may override them. */
@@ -1264,6 +1284,8 @@ export interface components {
        * @description When the observed version was submitted.
        */
       submittedAt?: string;
+      periodic?: components['schemas']['dev.orch.v1.PeriodicLaunches'];
+      children?: components['schemas']['dev.orch.v1.ChildrenSummary'];
       /** @description Name of the newest Deployment of this job. */
       latestDeployment?: string;
       /** @description How many allocations of each group are in which state. */
@@ -1662,6 +1684,28 @@ export interface components {
       prohibitOverlap?: boolean;
       /** @description The time zone of the expressions. UTC when absent. */
       timeZone?: string;
+      /** @description How many finished children are kept; older ones are deleted. Absent: they go when they are dead for some hours. */
+      historyLimit?: number;
+    };
+    /** @description Of a periodic job. Written by the periodic controller. */
+    'dev.orch.v1.PeriodicLaunches': {
+      /**
+       * Format: date-time
+       * @description The instant that was launched or passed over last. Later ones are still to come.
+       */
+      lastLaunch?: string;
+      /** @description metadata.name of the job that was launched last. */
+      lastChild?: string;
+      /**
+       * Format: date-time
+       * @description The instant that was passed over last because a child still ran.
+       */
+      lastSkipped?: string;
+      /**
+       * Format: date-time
+       * @description When it is due next; absent while it is stopped or disabled.
+       */
+      nextLaunch?: string;
     };
     /** @description A port of the allocation. */
     'dev.orch.v1.Port': {

@@ -19,6 +19,10 @@ const PROXIED: Record<string, readonly { readonly name: string; readonly verbs: 
     { name: 'checks', verbs: ['get'] },
     { name: 'exec', verbs: ['create', 'get'] },
   ],
+  'jobs.orch.dev': [
+    { name: 'dispatch', verbs: ['create'] },
+    { name: 'launch', verbs: ['create'] },
+  ],
   'nodes.orch.dev': [
     { name: 'stats', verbs: ['get'] },
     { name: 'endpoint', verbs: ['update'] },

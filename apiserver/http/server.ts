@@ -9,6 +9,7 @@ import { StoreFullError, StoreUnavailableError } from '../storage/store.ts';
 import { handleBatch } from './batches.ts';
 import { aggregated, aggregatedType, apiGroup, apiGroupList, apiResourceList, apiVersions, versionInfo } from './discovery.ts';
 import { MAX_REVIEW, readValue } from './body.ts';
+import { Launches } from './launches.ts';
 import { negotiate, renderList, renderObject } from './representation.ts';
 import { answerReview, reviews } from './reviews.ts';
 import { getService, listServices, serviceKind } from './services.ts';
@@ -56,6 +57,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { kinds } = registry;
   const resources = new Resources({ registry, clock, onSlowWatch: (kind) => metrics.terminated(kind) });
   const proxy = new AgentProxy(registry, log);
+  const launches = new Launches(registry, clock);
   const openApi = new OpenApi(kinds);
   const running = new WeakMap<IncomingMessage, Running>();
   let closing = false;
@@ -70,6 +72,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       exchange.long = ref.subresource !== 'endpoint';
       return await proxy.handle(exchange, ref);
     }
+    if (launches.serves(ref)) return await launches.handle(exchange, ref);
     if (verb === undefined) throw methodNotAllowed();
     exchange.long = verb === 'watch';
     if (ref.kind.deprecation !== undefined) addWarnings(exchange.response, [ref.kind.deprecation]);

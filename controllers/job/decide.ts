@@ -118,7 +118,8 @@ function register({ job, evaluations }: Observed, version: number): Change[] {
   if (evaluations.some((e) => e.metadata.name === name)) return [];
   // A template has nothing to place; its children are registered in its stead.
   if (isTemplate(job.spec)) return [];
-  const trigger = isStopped(job) || isDeleted(job) ? 'job-deregister' : 'job-register';
+  const launch = job.spec.parentID !== undefined && job.spec.dispatched !== true ? 'periodic-job' : 'job-register';
+  const trigger = isStopped(job) || isDeleted(job) ? 'job-deregister' : launch;
   return [
     {
       type: 'createEvaluation',

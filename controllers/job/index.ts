@@ -12,7 +12,7 @@
  */
 import { objectKey } from '../../client/index.ts';
 import { AllocationKind, DeploymentKind, EvaluationKind, JobKind, JobVersionKind } from '../../openapi/index.ts';
-import { allocationsByJob, deploymentsByJob, evaluationsByJob, versionsByJob } from '../objects/index.ts';
+import { allocationsByJob, deploymentsByJob, evaluationsByJob, jobsByOwner, versionsByJob } from '../objects/index.ts';
 import { defineController, settled, watch } from '../runtime/index.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
@@ -32,10 +32,11 @@ export const jobController = defineController({
     watch(EvaluationKind, (evaluation) => [objectKey(evaluation.spec.jobName, evaluation.metadata.namespace)], {
       delay: SUMMARY_DELAY,
     }),
+    watch(JobKind, ({ metadata }) => (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Job').map(({ name }) => objectKey(name, metadata.namespace)), { delay: SUMMARY_DELAY }), // prettier-ignore
     watch(DeploymentKind, (deployment) => [objectKey(deployment.spec.jobName, deployment.metadata.namespace)]),
   ],
   writes: [JobKind, JobVersionKind, EvaluationKind],
-  indexes: [versionsByJob, allocationsByJob, evaluationsByJob, deploymentsByJob],
+  indexes: [jobsByOwner, versionsByJob, allocationsByJob, evaluationsByJob, deploymentsByJob],
 
   async reconcile(key, context) {
     const observed = observe(key, context.read);

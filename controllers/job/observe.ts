@@ -7,7 +7,7 @@ import {
   type JobVersion,
   type Stored,
 } from '../../openapi/index.ts';
-import { allocationsByJob, deploymentsByJob, evaluationsByJob, versionsByJob } from '../objects/index.ts';
+import { allocationsByJob, deploymentsByJob, evaluationsByJob, jobsByOwner, versionsByJob } from '../objects/index.ts';
 import type { Reader } from '../runtime/index.ts';
 
 /** A job and everything that belongs to it, not to an earlier job of its name. */
@@ -19,6 +19,8 @@ export interface Observed {
   /** Without dry runs. */
   readonly evaluations: readonly Stored<Evaluation>[];
   readonly deployments: readonly Stored<Deployment>[];
+  /** Launched from it. */
+  readonly children: readonly Stored<Job>[];
 }
 
 export function observe(key: string, read: Reader): Observed | undefined {
@@ -31,5 +33,6 @@ export function observe(key: string, read: Reader): Observed | undefined {
     allocations: read.by(allocationsByJob, uid),
     evaluations: read.by(evaluationsByJob, key).filter((e) => e.spec.dryRun === undefined && (e.spec.jobUID ?? uid) === uid),
     deployments: read.by(deploymentsByJob, uid),
+    children: read.by(jobsByOwner, uid),
   };
 }

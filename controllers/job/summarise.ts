@@ -1,5 +1,5 @@
 import type { Instant } from '../../base/index.ts';
-import type { Evaluation, GroupSummary, JobStatus, Stored } from '../../openapi/index.ts';
+import type { ChildrenSummary, Evaluation, GroupSummary, JobStatus, Stored } from '../../openapi/index.ts';
 import {
   adviseOnFailure,
   clientPhase,
@@ -22,7 +22,7 @@ export function summarise(observed: Observed, version: number, asking: boolean, 
   const phase = phaseOf(observed, asking);
   const queued = queuedByGroup(observed);
   const latest = [...deployments].sort(byAge).at(-1);
-  const { latestDeployment: _, description: __, ...kept } = job.status ?? {};
+  const { latestDeployment: _, description: __, children: ___, ...kept } = job.status ?? {};
   return {
     ...kept,
     observedGeneration: job.metadata.generation,
@@ -30,6 +30,7 @@ export function summarise(observed: Observed, version: number, asking: boolean, 
     version,
     ...(latest !== undefined && { latestDeployment: latest.metadata.name }),
     groups: groupsOf(observed, queued),
+    ...(isTemplate(job.spec) && { children: childrenOf(observed) }),
     conditions: withConditions(job.status?.conditions, observations(observed, phase, queued), now),
   };
 }
@@ -46,6 +47,12 @@ function phaseOf({ job, allocations, evaluations }: Observed, asking: boolean): 
   const open = asking || evaluations.some((e) => !isFinished(e));
   if (open) return allocations.length === 0 ? 'pending' : 'running';
   return 'dead';
+}
+
+function childrenOf({ children }: Observed): Required<ChildrenSummary> {
+  const counts = { pending: 0, running: 0, dead: 0 };
+  for (const child of children) counts[child.status?.phase ?? 'pending']++;
+  return counts;
 }
 
 type Counts = Required<Omit<GroupSummary, 'name' | 'desired' | 'queued'>>;
@@ -93,13 +100,7 @@ function lastWorked({ evaluations }: Pick<Observed, 'evaluations'>): Stored<Eval
 }
 
 function observations(observed: Observed, phase: Phase, queued: Readonly<Record<string, number>>): Observation[] {
-  const { job } = observed;
-  const seen = [placement(observed, queued), ending(observed, phase)];
-  if (isTemplate(job.spec)) {
-    const message = 'Periodic and parameterized jobs are kept, but nothing launches them yet.';
-    seen.push({ type: 'Launchable', status: 'False', reason: 'NotImplemented', message });
-  }
-  return seen;
+  return [placement(observed, queued), ending(observed, phase)];
 }
 
 /** Whether anything waits for a place, why, and what shows more. */

@@ -5,7 +5,6 @@ import {
   type Allocation,
   type EvaluationSpec,
   type Job,
-  type JobSpec,
   type OwnerReference,
   type Stored,
 } from '../../openapi/index.ts';
@@ -61,13 +60,15 @@ export const ownedBy = (job: Stored<Job>): OwnerReference => ({
   controller: true,
 });
 
-/** A template that others are launched from: it has no allocations of its own. */
-export const isTemplate = (spec: JobSpec): boolean =>
-  (spec.periodic !== undefined && spec.periodic.enabled !== false) || spec.parameterized !== undefined;
-
 export const isSystem = (type: string | undefined): boolean => type === 'system' || type === 'sysbatch';
 export const isBatch = (type: string | undefined): boolean => type === 'batch' || type === 'sysbatch';
 
+/** Jobs by the uid of the job that they were launched from. */
+export const jobsByOwner = defineIndex(JobKind, 'owner-job', ({ metadata }) =>
+  (metadata.ownerReferences ?? []).filter(({ kind }) => kind === JobKind.kind).map(({ uid }) => uid),
+);
 export const jobsByUid = defineIndex(JobKind, 'uid', (job) => [job.metadata.uid]);
 export const versionsByJob = defineIndex(JobVersionKind, 'jobUID', (version) => [version.spec.jobUID]);
 export const deploymentsByJob = defineIndex(DeploymentKind, 'jobUID', (deployment) => [deployment.spec.jobUID]);
+
+export { isTemplate } from '../../openapi/index.ts';

@@ -16,6 +16,7 @@ import { evalList, evalStatus } from './eval/commands.ts';
 import { fmt } from './fmt.ts';
 import { logs } from './logs.ts';
 import { jobDeployments } from './job/deployments.ts';
+import { jobDispatch, jobPeriodicForce } from './job/dispatch.ts';
 import { jobEval } from './job/eval.ts';
 import { jobHistory } from './job/history.ts';
 import { jobInit } from './job/init.ts';
@@ -70,10 +71,12 @@ export const commands: readonly Command[] = [
   fmt,
   get,
   jobDeployments,
+  jobDispatch,
   jobEval,
   jobHistory,
   jobInit,
   jobInspect,
+  jobPeriodicForce,
   jobPlan,
   jobPromote,
   jobRevert,

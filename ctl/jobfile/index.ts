@@ -123,12 +123,7 @@ export async function versionDiff(before: Stored<JobVersion>, after: Stored<JobV
 /** When a periodic job runs next. */
 export async function nextLaunch(job: Job, after: number): Promise<number | undefined> {
   const { periodic } = job.spec;
-  const patterns = [...(periodic?.crons ?? []), ...(periodic?.cron === undefined ? [] : [periodic.cron])];
-  if (periodic?.enabled === false || patterns.length === 0) return undefined;
-  const { Cron } = await import('croner');
-  const next = patterns.flatMap((pattern) => {
-    const at = new Cron(pattern, { timezone: periodic?.timeZone || 'UTC' }).nextRun(new Date(after));
-    return at === null ? [] : [at.getTime()];
-  });
-  return next.length === 0 ? undefined : Math.min(...next);
+  if (periodic === undefined || periodic.enabled === false) return undefined;
+  const schedule = await import('../../openapi/launch/schedule.ts');
+  return schedule.nextLaunch(periodic, after);
 }

@@ -10,6 +10,8 @@ export interface Diagnostic {
   readonly range?: Range | undefined;
   /** Set when another diagnostic names the cause and this one merely follows from it. */
   readonly consequence?: boolean;
+  /** The message as it stands, where users know it without place and summary. */
+  readonly text?: string;
   /** What may help, shown below the line of text: where a missing brace probably belongs. */
   readonly note?: string | undefined;
 }
@@ -53,7 +55,7 @@ export class DiagnosticsError extends Error {
 
 /** One line: `job.nomad:3,10-19: Summary; Detail`. */
 export function formatDiagnosticLine(d: Diagnostic): string {
-  return escapeControls(`${formatRange(d.range)}: ${d.summary}; ${d.detail}`);
+  return escapeControls(d.text ?? `${formatRange(d.range)}: ${d.summary}; ${d.detail}`);
 }
 
 export interface FormatOptions {

@@ -8,7 +8,7 @@ import type { Range } from '../hcl/source.ts';
 import { BOOL, NUMBER, STRING, friendlyName, toPlain, typeOf, type Plain, type Type, type Value } from '../hcl/value.ts';
 import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
 import { expandBlocks, type ScopedBlock } from './expand.ts';
-import type { BlockSchema, Field } from './schema.ts';
+import { vaultBlock, type BlockSchema, type Field } from './schema.ts';
 
 /** What a block became: the fields of the Job resource by their names there. */
 export type Fields = Record<string, unknown>;
@@ -219,6 +219,7 @@ function decodeBlock({ block, scope }: ScopedBlock, schema: BlockSchema, diagnos
   const own: Fields = label !== undefined && block.labels[0] !== undefined ? { [label.name]: block.labels[0].value } : {};
   if (schema.form !== undefined) return decodeForm(block.body, schema, scope, diagnostics);
   if (schema.name === 'Task') return { ...own, ...decodeTask(block.body, schema, scope, diagnostics) };
+  if (schema.name === 'TaskGroup') return { ...own, ...decodeGroup(block.body, schema, scope, diagnostics) };
   const fields = { ...own, ...decodeBody(block.body, schema, scope, diagnostics) };
   return schema.name === 'Template' ? withTemplateDefaults(fields) : fields;
 }
@@ -406,7 +407,18 @@ function decodeForm(body: Body, schema: BlockSchema, scope: Scope, diagnostics: 
   return out;
 }
 
-// --- tasks
+// --- groups and tasks
+
+/** A group may hold a `vault` block for those of its tasks that have none. */
+function decodeGroup(body: Body, schema: BlockSchema, scope: Scope, diagnostics: Diagnostics): Fields {
+  const blocks = expandBlocks(body, scope, diagnostics);
+  const out = decodeBody(body, schema, scope, diagnostics, { blocks: { vault: [] } }, blocks);
+  const shared = blocks.filter(({ block }) => block.type === 'vault').at(-1);
+  if (shared === undefined) return out;
+  const vault = decodeBody(shared.block.body, vaultBlock, shared.scope, diagnostics);
+  const tasks = (out.tasks as Fields[] | undefined)?.map((task) => ({ vault, ...task }));
+  return tasks === undefined ? out : { ...out, tasks };
+}
 
 const SCALED: Record<string, string> = { cpu: 'vertical_cpu', mem: 'vertical_mem' };
 

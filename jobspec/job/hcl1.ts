@@ -1,6 +1,6 @@
 import type { Attribute, Block, Body, Expression } from '../hcl/ast.ts';
 import type { Diagnostics } from '../hcl/diagnostic.ts';
-import type { BlockSchema } from './schema.ts';
+import { taskBlock, vaultBlock, type BlockSchema } from './schema.ts';
 
 /**
  * Makes a body in the older grammar (HCL 1) look like one of today: `group = { … }` and `check = [{ … }, { … }]` are blocks, and values are plain: what looks
@@ -10,8 +10,7 @@ export function modernBody(body: Body, schema: BlockSchema | undefined, diagnost
   const attributes = new Map<string, Attribute>();
   const blocks: Block[] = [];
   for (const attribute of body.attributes.values()) {
-    const field = schema?.fields.find((f) => f.hcl === attribute.name);
-    const nested = field?.kind === 'block' || field?.kind === 'blocks' ? field.schema : undefined;
+    const nested = schemaOf(schema, attribute.name);
     const made = nested === undefined ? undefined : blocksOf(attribute, nested);
     if (made !== undefined) blocks.push(...made.map((b) => ({ ...b, body: modernBody(b.body, nested, diagnostics) })));
     else {
@@ -20,24 +19,27 @@ export function modernBody(body: Body, schema: BlockSchema | undefined, diagnost
     }
   }
   for (const block of body.blocks) {
-    const field = schema?.fields.find((f) => f.hcl === block.type);
-    const nested = field?.kind === 'block' || field?.kind === 'blocks' ? field.schema : undefined;
-    blocks.push({ ...block, body: modernBody(block.body, nested, diagnostics) });
+    const made = { ...block, body: modernBody(block.body, schemaOf(schema, block.type), diagnostics) };
+    const kind = schema?.fields.find((f) => f.hcl === block.type)?.kind;
+    const earlier = kind === 'map' || kind === 'free' ? blocks.findIndex((b) => b.type === block.type) : -1;
+    if (earlier === -1) blocks.push(made);
+    else blocks[earlier] = merged(blocks[earlier]!, made);
   }
-  if (schema?.name === 'NetworkResource') checkPortLabels(blocks, diagnostics);
   return { attributes, blocks, range: body.range };
 }
 
-/** Labels become names of environment variables, and that grammar tells them apart regardless of case. */
-function checkPortLabels(blocks: readonly Block[], diagnostics: Diagnostics): void {
-  const seen = new Set<string>();
-  for (const { type, labels } of blocks) {
-    const label = type === 'port' ? labels[0] : undefined;
-    if (label === undefined) continue;
-    const lower = label.value.toLowerCase();
-    if (seen.has(lower)) diagnostics.error('Port label collision', `Found a port label collision: ${lower}.`, label.range);
-    seen.add(lower);
-  }
+/** The table of a block; a task and what it shares may also stand directly in a job or a group. */
+function schemaOf(schema: BlockSchema | undefined, name: string): BlockSchema | undefined {
+  const field = schema?.fields.find((f) => f.hcl === name);
+  if (field?.kind === 'block' || field?.kind === 'blocks') return field.schema;
+  if (schema?.name === 'Job' && name === 'task') return taskBlock;
+  return (schema?.name === 'Job' || schema?.name === 'TaskGroup') && name === 'vault' ? vaultBlock : undefined;
+}
+
+/** Maps that are written in several parts are one. */
+function merged(a: Block, b: Block): Block {
+  const attributes = new Map([...a.body.attributes, ...b.body.attributes]);
+  return { ...a, body: { attributes, blocks: [...a.body.blocks, ...b.body.blocks], range: a.body.range } };
 }
 
 /** Objects given as the value of a name that is a block; with a label each key is one more block. */

@@ -11,6 +11,7 @@ import { assembleJob, type JobTokens } from '../nomad/index.ts';
 import { checkLabels, decodeBody, decodeTask, unsupportedArgument, unsupportedBlock, type Fields } from './decode.ts';
 import { expandBlocks } from './expand.ts';
 import { modernBody } from './hcl1.ts';
+import { hcl1Problem } from './hcl1-check.ts';
 import { jsonBody, shapeOf, type JsonShape } from './json-body.ts';
 import { job as jobSchema, taskBlock, vaultBlock } from './schema.ts';
 import { readLocals, readVariables, type VariableInputs } from './variables.ts';
@@ -64,13 +65,12 @@ function parseHcl1Job(source: Source): HclJob {
   if (structureBroken === true) return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
   const scope: Scope = { variables: new Map(), functions: new Map() };
   const broken = diagnostics.failed;
-  const job = body.blocks.find((b) => b.type === 'job');
-  for (const block of body.blocks) if (block !== job) unsupportedBlock(block, new Set(), ['job'], diagnostics);
-  if (job === undefined || !checkLabels(job, ['name'], diagnostics)) {
-    if (!broken) diagnostics.error('Missing job block', 'A job block is required');
-    return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
-  }
-  const decoded = decodeJob({ ...job, body: modernBody(job.body, jobSchema, diagnostics) }, scope, diagnostics);
+  const blocks = body.blocks.map((b) => ({ ...b, body: modernBody(b.body, jobSchema, diagnostics) }));
+  const problem = broken ? undefined : hcl1Problem({ ...body, blocks });
+  if (problem !== undefined) return { job: undefined, tokens: {}, diagnostics: [problem] };
+  const job = blocks.find((b) => b.type === 'job' && b.labels.length > 0);
+  if (job === undefined) return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
+  const decoded = decodeJob(job, scope, diagnostics);
   return { ...decoded, diagnostics: diagnostics.list };
 }
 
@@ -85,7 +85,9 @@ const ROOT: JsonShape = (name) => {
 const jobShape: JsonShape = (name) => {
   if (name === 'task') return { labels: 1, inner: shapeOf(taskBlock) };
   if (name === 'vault') return { labels: 0, inner: shapeOf(vaultBlock) };
-  return shapeOf(jobSchema)(name);
+  const shape = shapeOf(jobSchema)(name);
+  if (name !== 'group' || shape === undefined) return shape;
+  return { ...shape, inner: (n) => (n === 'vault' ? { labels: 0, inner: shapeOf(vaultBlock) } : shape.inner(n)) };
 };
 
 const TOP: Readonly<Record<string, readonly string[]>> = { job: ['name'], variable: ['name'], variables: [], locals: [] };

@@ -42,7 +42,9 @@ function storedFields({ status = {}, spec }: Job): NomadJob {
   return {
     ConsulToken: '',
     VaultToken: '',
-    ParentID: '',
+    ParentID: spec.parentID ?? '',
+    Dispatched: spec.dispatched ?? false,
+    Payload: spec.payload ?? null,
     ConsulNamespace: '',
     VaultNamespace: '',
     NomadTokenID: '',

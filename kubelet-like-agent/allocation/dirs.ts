@@ -7,8 +7,8 @@
  *       <task>/{local,secrets,tmp}         secrets: 0700, in memory where the agent may mount
  */
 import { execFile } from 'node:child_process';
-import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { sleep, type Clock, type Logger } from '../../base/index.ts';
 import type { TaskDirs } from '../drivers/driver.ts';
@@ -57,6 +57,23 @@ export class AllocationDirs {
       open(join(task, 'tmp')),
     ]);
     await mounts.mount(secrets, fresh);
+  }
+
+  /**
+   * Puts what a dispatch sent along (base64) into the task's local directory. What is there already is left alone: the task may
+   * have put a link in its place, which nobody with our rights should follow.
+   */
+  async writePayload(task: string, file: string, payload: string): Promise<void> {
+    const { local } = this.task(task);
+    const parts = relative(local, resolve(local, file)).split(sep);
+    if (parts[0] === '..' || parts.at(-1) === '') throw new Error(`dispatch_payload: ${file} is not below the local directory`);
+    let path = local;
+    for (const part of parts.slice(0, -1)) {
+      path = join(path, part);
+      await mkdir(path).catch(unlessExists);
+      if (!(await lstat(path)).isDirectory()) throw new Error(`dispatch_payload: ${path} is no directory`);
+    }
+    await writeFile(join(path, parts.at(-1)!), Buffer.from(payload, 'base64'), { flag: 'wx', mode: 0o644 }).catch(unlessExists);
   }
 
   /** Takes over what the previous allocation of the same group left on this node (`ephemeral_disk { sticky = true }`). */

@@ -547,7 +547,11 @@ export class AllocationRunner {
         };
       },
       killSignal: () => definition().killSignal || undefined,
-      prepare: () => this.dirs.buildTask(name, host.mounts),
+      prepare: async () => {
+        await this.dirs.buildTask(name, host.mounts);
+        const { file } = definition().dispatchPayload ?? {};
+        if (file !== undefined && file !== '') await this.dirs.writePayload(name, file, this.#job.payload ?? '');
+      },
       taskStart: () =>
         taskStart({
           allocation: this.#allocation,

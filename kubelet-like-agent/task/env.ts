@@ -75,6 +75,7 @@ function identity({ allocation, job, group, task, node, dirs }: EnvInput): Recor
     NOMAD_GROUP_NAME: group.name,
     NOMAD_JOB_ID: job.id ?? spec.jobName,
     NOMAD_JOB_NAME: job.name ?? job.id ?? spec.jobName,
+    ...(job.parentID !== undefined && { NOMAD_JOB_PARENT_ID: job.parentID }),
     NOMAD_DC: node.datacenter,
     NOMAD_REGION: job.region ?? 'global',
     NOMAD_NAMESPACE: metadata.namespace ?? 'default',

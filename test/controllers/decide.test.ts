@@ -59,6 +59,7 @@ t.test('job', async (t) => {
     allocations: [],
     evaluations: [],
     deployments: [],
+    children: [],
     ...part,
   });
   const registered = { observedGeneration: 1, version: 0 };

@@ -384,6 +384,32 @@ function plain(e: Expression): unknown {
   return toPlain(evaluate(e, scope, new Diagnostics()));
 }
 
+t.test('what the older grammar refuses, in its words', async (t) => {
+  const told = (inner: string): string => {
+    const text = `job "x" {\n${inner}\n}\n`;
+    const result = parseJob({ text, filename: 'x.hcl' }, { hcl1: true });
+    return result.diagnostics.map(formatDiagnosticLine).join('\n');
+  };
+  const group = (inner: string): string => `group "g" {\n task "t" {\n${inner}\n}\n}`;
+  const cases: readonly (readonly [text: string, message: string])[] = [
+    ['nope = 1', "error parsing 'job': 1 error occurred:\n\t* job: invalid key: nope\n"],
+    [group('nope = 1'), "error parsing 'job': 1 error occurred:\n\t* group: 'g', task: 't', invalid key: nope\n"],
+    ['group "g" {\n}\ngroup "g" {\n}', "error parsing 'job': group: group 'g' defined more than once"],
+    [group('resources {\n}\nresources {\n}'), "error parsing 'job': group: 'g', task: 't', resources -> only one 'resource' block allowed per task"],
+    [group('resources {\nnetwork {\n}\nnetwork {\n}\n}'), "error parsing 'job': group: 'g', task: 't', resources -> resource, only one 'network' resource allowed"],
+    ['group "g" {\nnetwork {\nport "a-b" {}\n}\n}', "error parsing 'job': group: network, ports -> Port label does not conform to naming requirements ^[a-zA-Z0-9_]+$"],
+    ['group "g" {\nscaling "x" {\n}\n}', "error parsing 'job': group: scaling -> task group scaling policy should not have a name"],
+    ['group "g" {\nscaling {\nmax = 1\ntype = "x"\n}\n}', 'error parsing \'job\': group: scaling -> task group scaling policy had invalid type: "x"'],
+    ['task "t" {\nscaling "disk" {\n}\n}', 'error parsing \'job\': task: \'t\', scaling[disk] -> scaling policy name must be "cpu" or "mem"'],
+    ['task "t" {\nscaling {\n}\n}', "error parsing 'job': task: 't', scaling -> task scaling policy missing name"],
+    [group('vault {\n}\nvault {\n}'), "error parsing 'job': group: 'g', task: 't', vault -> only one 'vault' block allowed per task"],
+    ['update {\n}\nupdate {\n}', "error parsing 'job': update -> only one 'update' block allowed"],
+  ]; // prettier-ignore
+  for (const [text, message] of cases) t.equal(told(text), message, text);
+  const merged = parseJob({ text: 'job "x" {\n meta {\n a = 1\n}\nmeta {\n b = 2\n}\n}\n', filename: 'x' }, { hcl1: true });
+  t.match(merged, { ok: true, job: { spec: { meta: { a: '1', b: '2' } } } }, 'maps in several parts are one');
+});
+
 t.test('formatting', async (t) => {
   const formatted = (text: string): string => {
     const result = formatHclFile({ text, filename: 'x.hcl' });

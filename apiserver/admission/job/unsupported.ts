@@ -7,8 +7,6 @@ import { collectFindings } from './findings.ts';
  * without it. Whoever builds one deletes its line.
  */
 const jobFeatures: readonly Feature<JobSpec>[] = [
-  ['periodic', (job) => job.periodic !== undefined, 'periodic jobs are not launched yet'],
-  ['parameterized', (job) => job.parameterized !== undefined, 'parameterized jobs cannot be dispatched yet'],
   ['multiregion', (job) => job.multiregion !== undefined, 'there is one region: multiregion deployments are not made'],
 ];
 
@@ -73,7 +71,6 @@ const taskFeatures: readonly Feature<Task>[] = [
   ['vault', (task) => task.vault !== undefined, 'tasks get no Vault tokens yet'],
   ['consul', (task) => task.consul !== undefined, 'tasks get no Consul tokens yet'],
   ['csiPlugin', (task) => task.csiPlugin !== undefined, 'CSI plugins cannot run yet'],
-  ['dispatchPayload', (task) => task.dispatchPayload !== undefined, 'parameterized jobs cannot be dispatched yet'],
   ['identities', (task) => hasAny(task.identities), 'tasks get no identities yet'],
   ['secrets', (task) => hasAny(task.secrets), 'secrets are not fetched yet'],
   ['schedule', (task) => task.schedule !== undefined, 'tasks do not follow a schedule yet'],

@@ -38,7 +38,8 @@ export function validateTask(task: Task, group: TaskGroup, job: JobSpec, finding
     if (task.leader === true) findings.invalid('leader', 'A leader task cannot have a lifecycle block');
   }
   if (task.dispatchPayload !== undefined) {
-    if (job.parameterized === undefined) findings.invalid('dispatchPayload', 'A dispatch payload needs a parameterized job');
+    if (job.parameterized === undefined && job.dispatched !== true)
+      findings.invalid('dispatchPayload', 'A dispatch payload needs a parameterized job');
     validatePath(task.dispatchPayload.file, 'dispatchPayload.file', findings);
   }
   task.templates?.forEach((template, i) => validateTemplate(template, findings.at('templates', i)));

@@ -4,6 +4,7 @@
  */
 import { derivedUuid, toTimestamp } from '../../../base/index.ts';
 import type { Evaluation, EvaluationPlan, EvaluationStatus, Stored } from '../../../openapi/index.ts';
+import { nextLaunch } from '../../../openapi/launch/schedule.ts';
 import { isSystem } from '../../objects/index.ts';
 import { isTerminal, type JobKey } from '../model.ts';
 import { evaluationDescription } from '../reconcile/descriptions.ts';
@@ -199,7 +200,15 @@ class Evaluating {
       desiredUpdates: Object.fromEntries(decision.groups.map(({ group, updates }) => [group, updates])),
       ...(failures.size > 0 && { failedPlacements: Object.fromEntries(failures) }),
       createdDeployment: decision.deployment.length > 0,
+      ...this.#nextLaunch(),
     };
+  }
+
+  #nextLaunch(): Pick<EvaluationPlan, 'nextPeriodicLaunch'> {
+    const periodic = this.#evaluation.spec.dryRun?.job.periodic;
+    if (periodic === undefined || periodic.enabled === false) return {};
+    const next = nextLaunch(periodic, this.#input.now);
+    return next === undefined ? {} : { nextPeriodicLaunch: toTimestamp(next) };
   }
 
   #plan(decision: Decision, { status, cancelled }: { status: EvaluationStatus; cancelled: Map<string, string> }): Plan {
