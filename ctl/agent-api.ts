@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import {
   AllocationKind,
+  JobKind,
   JobVersionKind,
   NodeKind,
   objectPath,
   type Allocation,
+  type Job,
   type JobSpec,
+  type JobVersion,
   type Node,
   type Stored,
 } from '../openapi/index.ts';
@@ -77,6 +80,22 @@ export async function nodeStats(
   } catch (error) {
     return { statsProblem: `Couldn't retrieve stats: ${explain(error, context.program)}` };
   }
+}
+
+/** The job that a version was made of, as it would be if it were the present one. */
+export function versionedJob({ metadata, spec }: Stored<JobVersion>): Stored<Job> {
+  return {
+    apiVersion: JobKind.apiVersion,
+    kind: JobKind.kind,
+    metadata: { ...metadata, name: spec.jobName, uid: spec.jobUID },
+    spec: spec.job,
+    status: {
+      version: spec.version,
+      stable: spec.stable === true,
+      ...(spec.submittedAt !== undefined && { submittedAt: spec.submittedAt }),
+      ...(spec.jobModifyIndex !== undefined && { modifyIndex: spec.jobModifyIndex }),
+    },
+  };
 }
 
 /** The job in the version that an allocation runs; undefined where that is no longer kept. */

@@ -128,6 +128,12 @@ export interface TaskStats {
   readonly cpuMHz: number;
   readonly memoryBytes: number;
   readonly memoryMaxBytes?: number;
+  /** What the kernel counts apart, where it does. */
+  readonly memoryCacheBytes?: number;
+  readonly memorySwapBytes?: number;
+  readonly memoryUsageBytes?: number;
+  readonly throttledPeriods?: number;
+  readonly throttledTimeNs?: number;
   readonly pids?: number;
 }
 

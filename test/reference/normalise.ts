@@ -92,7 +92,7 @@ export function normaliseJson(text: string, surroundings: Surroundings = {}): st
     return normalise(text, surroundings);
   }
   const varies =
-    /(Index|Time|ID|Deadline|Since|At|Port|Fingerprint)$|^(Value|HostIP|IP|Score.*|NormScore|Message|DisplayMessage)$/;
+    /(Index|Time|ID|Deadline|Since|At|Port|Fingerprint)$|^(Value|HostIP|IP|Score.*|NormScore|binpack|Message|DisplayMessage)$/;
   const walk = (v: unknown, key: string): unknown => {
     if (Array.isArray(v)) return v.map((item) => walk(item, ''));
     if (typeof v === 'object' && v !== null)

@@ -2,13 +2,13 @@ import { EvaluationKind, NodeKind, type Allocation, type Stored } from '../../..
 import { allocationStats, jobOf } from '../../agent-api.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { sayJson } from '../../io/json.ts';
+import { formatFlags, sayData, wantsData, type FormatFlags } from '../../io/output.ts';
 import { say } from '../../io/streams.ts';
 import { findAllocation, listAll, namespaceOf } from '../../lookup.ts';
 import { allocationShort, allocationStatus } from '../../views/allocation.ts';
 import { view } from '../../views/view.ts';
 import { AllocationKind } from '../../../openapi/index.ts';
-import { json, verbose } from '../options.ts';
+import { verbose } from '../options.ts';
 
 export const allocStatus = defineClusterCommand({
   name: 'alloc status',
@@ -25,11 +25,14 @@ export const allocStatus = defineClusterCommand({
     short: flag.boolean('Only the last event of each task.'),
     stats: flag.boolean('Show in detail what the tasks use.'),
     verbose,
-    json,
+    ...formatFlags,
   },
   async run({ args: [id], flags }, context) {
     if (id === undefined) {
-      if (flags.json) return sayJson(context, await listAll(context, AllocationKind));
+      if (wantsData(flags)) {
+        const { allocationList } = await import('../../nomad/fetch.ts');
+        return sayData(context, flags, await allocationList(context, await listAll(context, AllocationKind)));
+      }
       throw new CommandError(
         `This command takes one argument: <allocation>\nFor additional help try '${context.program} alloc status -h'`,
       );
@@ -38,15 +41,17 @@ export const allocStatus = defineClusterCommand({
   },
 });
 
-interface Flags {
+interface Flags extends FormatFlags {
   readonly short?: boolean;
   readonly stats?: boolean;
   readonly verbose?: boolean;
-  readonly json?: boolean;
 }
 
 export async function showAllocation(context: ClusterContext, allocation: Stored<Allocation>, flags: Flags): Promise<void> {
-  if (flags.json === true) return sayJson(context, allocation);
+  if (wantsData(flags)) {
+    const { allocationData } = await import('../../nomad/fetch.ts');
+    return sayData(context, flags, await allocationData(context, allocation));
+  }
   const how = view(context.clock.now(), flags.verbose === true, context.style);
   const job = await jobOf(context, allocation);
   if (flags.short === true) return say(context, allocationShort({ allocation, job }, how));

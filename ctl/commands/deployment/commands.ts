@@ -1,6 +1,6 @@
-import { DeploymentKind } from '../../../openapi/index.ts';
+import { DeploymentKind, type Deployment, type Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
-import { sayJson } from '../../io/json.ts';
+import { formatFlags, sayData, wantsData } from '../../io/output.ts';
 import { say } from '../../io/streams.ts';
 import { findDeployment, listAll, namespaceOf } from '../../lookup.ts';
 import { followDeployment } from '../../monitor/deployment.ts';
@@ -9,7 +9,7 @@ import { deploymentStatus as statusView } from '../../views/deployment.ts';
 import { deploymentTable } from '../../views/lists.ts';
 import { view } from '../../views/view.ts';
 import { Interrupted } from '../../errors.ts';
-import { allNamespaces, detach, json, verbose } from '../options.ts';
+import { allNamespaces, detach, verbose } from '../options.ts';
 import { wish } from './wish.ts';
 
 export const deploymentList = defineClusterCommand({
@@ -17,11 +17,11 @@ export const deploymentList = defineClusterCommand({
   summary: 'List deployments',
   usage: '[options]',
   args: { min: 0, max: 0, rule: 'This command takes no arguments' },
-  flags: { json, verbose, allNamespaces },
+  flags: { ...formatFlags, verbose, allNamespaces },
   async run({ flags }, context) {
     const all = flags.allNamespaces || context.listNamespace === undefined;
     const deployments = await listAll({ ...context, listNamespace: all ? undefined : context.listNamespace }, DeploymentKind);
-    if (flags.json) return sayJson(context, deployments);
+    if (wantsData(flags)) return sayData(context, flags, await nomadForm(deployments));
     say(context, deployments.length === 0 ? 'No deployments found' : deploymentTable(deployments, flags, all));
   },
 });
@@ -33,15 +33,15 @@ export const deploymentStatus = defineClusterCommand({
   examples: [{ text: 'Follow it to its end', command: 'deployment status -monitor 9fa81f27' }],
   args: { min: 0, max: 1, rule: 'This command takes one argument: <deployment id>' },
   completes: 'deployment',
-  flags: { json, verbose, monitor: flag.boolean('Follow it to its end.') },
+  flags: { ...formatFlags, verbose, monitor: flag.boolean('Follow it to its end.') },
   async run({ args: [id], flags }, context) {
     if (id === undefined) {
       const all = await listAll(context, DeploymentKind);
-      if (flags.json) return sayJson(context, all);
+      if (wantsData(flags)) return sayData(context, flags, await nomadForm(all));
       return say(context, all.length === 0 ? 'No deployments found' : deploymentTable(all, flags));
     }
     const deployment = await findDeployment(context, id);
-    if (flags.json) return sayJson(context, deployment);
+    if (wantsData(flags)) return sayData(context, flags, (await nomadForm([deployment]))[0]);
     if (flags.monitor)
       return context.interruptible(async (signal) => {
         const options = { namespace: namespaceOf(deployment), verbose: flags.verbose };
@@ -52,6 +52,11 @@ export const deploymentStatus = defineClusterCommand({
     say(context, statusView(deployment, view(context.clock.now(), flags.verbose, context.style)));
   },
 });
+
+export async function nomadForm(deployments: readonly Stored<Deployment>[]): Promise<Record<string, unknown>[]> {
+  const { nomadDeployment } = await import('../../nomad/deployment.ts');
+  return deployments.map(nomadDeployment);
+}
 
 export const deploymentFail = defineClusterCommand({
   name: 'deployment fail',

@@ -1,14 +1,14 @@
 import { EvaluationKind, type Evaluation, type Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, noArguments, oneArgument } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { sayJson } from '../../io/json.ts';
+import { formatFlags, sayData, wantsData } from '../../io/output.ts';
 import { say } from '../../io/streams.ts';
 import { findEvaluation, listAll, namespaceOf } from '../../lookup.ts';
 import { monitorEvaluation } from '../../monitor/evaluation.ts';
 import { evaluationStatus } from '../../views/evaluation.ts';
 import { evaluationList } from '../../views/lists.ts';
 import { view } from '../../views/view.ts';
-import { json, verbose } from '../options.ts';
+import { verbose } from '../options.ts';
 
 export const evalStatus = defineClusterCommand({
   name: 'eval status',
@@ -19,10 +19,10 @@ export const evalStatus = defineClusterCommand({
   examples: [{ text: 'Follow it to its end', command: 'eval status -monitor 2ae0e6a5' }],
   args: oneArgument('evaluation'),
   completes: 'evaluation',
-  flags: { monitor: flag.boolean('Follow it to its end.'), verbose, json },
+  flags: { monitor: flag.boolean('Follow it to its end.'), verbose, ...formatFlags },
   async run({ args: [id], flags }, context) {
     const evaluation = await findEvaluation(context, id!);
-    if (flags.json) return sayJson(context, evaluation);
+    if (wantsData(flags)) return sayData(context, flags, (await nomadForm([evaluation]))[0]);
     if (flags.monitor)
       return monitorEvaluation(context, evaluation.metadata.name, { namespace: namespaceOf(evaluation), verbose: flags.verbose });
     say(context, evaluationStatus(evaluation, view(context.clock.now(), flags.verbose, context.style)));
@@ -39,7 +39,7 @@ export const evalList = defineClusterCommand({
     job: flag.string('<job>', 'Only those of this job.'),
     status: flag.string('<status>', 'Only those in this state: pending, blocked, complete, failed or cancelled.'),
     verbose,
-    json,
+    ...formatFlags,
   },
   async run({ flags }, context) {
     const states = ['pending', 'blocked', 'complete', 'failed', 'cancelled', 'canceled'];
@@ -52,9 +52,14 @@ export const evalList = defineClusterCommand({
     );
     const wanted = flags.status?.replace('canceled', 'cancelled');
     const shown = all.filter((one) => one.spec.dryRun === undefined && (wanted === undefined || phase(one) === wanted));
-    if (flags.json) return sayJson(context, shown);
+    if (wantsData(flags)) return sayData(context, flags, await nomadForm(shown));
     say(context, shown.length === 0 ? 'No evals found' : evaluationList(shown, view(context.clock.now(), flags.verbose)));
   },
 });
+
+async function nomadForm(evaluations: readonly Stored<Evaluation>[]): Promise<Record<string, unknown>[]> {
+  const { nomadEvaluation } = await import('../../nomad/evaluation.ts');
+  return evaluations.map(nomadEvaluation);
+}
 
 const phase = ({ status }: Stored<Evaluation>): string => status?.phase ?? 'pending';

@@ -2,6 +2,7 @@ import type { Job, JobVersion, Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { goJson } from '../../io/go-json.ts';
+import { formatFlags, sayData, wantsData } from '../../io/output.ts';
 import { say } from '../../io/streams.ts';
 import { styleDiff } from '../../io/style.ts';
 import { versionDiff } from '../../jobfile/index.ts';
@@ -26,18 +27,18 @@ export const jobHistory = defineClusterCommand({
     p: flag.boolean('Show what each version changed.', { also: ['diff'] }),
     full: flag.boolean('Show each version whole.'),
     version: flag.integer('<version>', 'Show only this version.'),
-    json: flag.boolean('Print the versions as JSON.'),
+    ...formatFlags,
   },
   async run({ args: [id], flags }, context) {
-    if (flags.json && flags.p) throw new CommandError('-json and -p cannot be used together');
+    if ((flags.json || flags.t !== undefined) && flags.p) throw new CommandError('-json and -p cannot be used together');
     if (flags.full && flags.p) throw new CommandError('-full and -p cannot be used together');
     const job = await findJob(context, id!);
     const versions = await jobVersions(context, job);
     const shown = flags.version === undefined ? versions : versions.filter(({ spec }) => spec.version === flags.version);
     if (shown.length === 0 && flags.version !== undefined) throw new CommandError(`Job version ${flags.version} not found`);
-    if (flags.json) {
+    if (wantsData(flags)) {
       const jobs = await Promise.all(shown.map(async ({ spec }) => inner(await jobAtVersion(context, job, spec.version))));
-      return say(context, goJson(flags.version === undefined ? jobs : jobs[0]));
+      return sayData(context, flags, flags.version === undefined ? jobs : jobs[0]);
     }
     const parts: string[] = [];
     for (const version of shown) parts.push(versionText(version, await extra(context, job, version, versions, flags)));

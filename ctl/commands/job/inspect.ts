@@ -2,6 +2,7 @@ import { JobVersionKind, type Job, type Stored } from '../../../openapi/index.ts
 import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { goJson } from '../../io/go-json.ts';
+import { formatFlags, sayData, wantsData } from '../../io/output.ts';
 import { say } from '../../io/streams.ts';
 import { jobHcl } from '../../jobfile/index.ts';
 import { storedNomadJson } from '../../nomad/job.ts';
@@ -25,11 +26,12 @@ export const jobInspect = defineClusterCommand({
   flags: {
     version: flag.integer('<version>', 'Show this version.'),
     hcl: flag.boolean('Print a job file.'),
-    json: flag.boolean('Print JSON, as it does anyway.', { hidden: true }),
+    ...formatFlags,
   },
   async run({ args: [id], flags }, context) {
     const job = await findJob(context, id!);
     const shown = flags.version === undefined ? job : await jobAtVersion(context, job, flags.version);
+    if (flags.t !== undefined && wantsData(flags)) return sayData(context, flags, (await storedNomadJson(shown)).Job);
     say(context, flags.hcl ? await jobHcl(shown) : goJson(await storedNomadJson(shown)));
   },
 });

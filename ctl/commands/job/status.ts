@@ -10,13 +10,13 @@ import {
 } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { hint, say } from '../../io/streams.ts';
-import { sayJson } from '../../io/json.ts';
+import { formatFlags, sayData, wantsData, type FormatFlags } from '../../io/output.ts';
 import { findJob, listAll, namespaceOf } from '../../lookup.ts';
 import { jobBasics, jobStatus as jobStatusView, unplaced } from '../../views/job.ts';
 import { jobTable, nodeName } from '../../views/lists.ts';
 import { newestFirst, view } from '../../views/view.ts';
 import { allocationTroubles, placementAdvice, reasonLines } from '../../views/why.ts';
-import { allNamespaces, json, verbose } from '../options.ts';
+import { allNamespaces, verbose } from '../options.ts';
 
 export const jobStatus = defineClusterCommand({
   name: 'job status',
@@ -35,7 +35,7 @@ export const jobStatus = defineClusterCommand({
     evals: flag.boolean('Show evaluations too.'),
     allAllocs: flag.boolean('Show allocations of earlier jobs of the same name too.'),
     verbose,
-    json,
+    ...formatFlags,
     allNamespaces,
   },
   async run({ args: [id], flags }, context) {
@@ -46,24 +46,23 @@ export const jobStatus = defineClusterCommand({
 
 export async function listJobs(
   context: ClusterContext,
-  flags: { readonly allNamespaces?: boolean; readonly json?: boolean },
+  flags: FormatFlags & { readonly allNamespaces?: boolean },
 ): Promise<void> {
   const all = flags.allNamespaces === true || context.listNamespace === undefined;
   const jobs = await listAll({ ...context, listNamespace: all ? undefined : context.listNamespace }, JobKind);
-  if (flags.json === true) return sayJson(context, jobs);
+  if (wantsData(flags)) return sayData(context, flags, jobs.map((await import('../../nomad/fetch.ts')).jobStub));
   say(context, jobs.length === 0 ? 'No running jobs' : jobTable(jobs, all));
 }
 
-export interface JobStatusFlags {
+export interface JobStatusFlags extends FormatFlags {
   readonly short?: boolean;
   readonly evals?: boolean;
   readonly allAllocs?: boolean;
   readonly verbose?: boolean;
-  readonly json?: boolean;
 }
 
 export async function showJob(context: ClusterContext, job: Stored<Job>, flags: JobStatusFlags): Promise<void> {
-  if (flags.json === true) return sayJson(context, job);
+  if (wantsData(flags)) return sayData(context, flags, (await (await import('../../nomad/job.ts')).storedNomadJson(job)).Job);
   if (flags.short === true) return say(context, jobBasics(job));
   const verbose = flags.verbose === true;
   const namespace = namespaceOf(job);

@@ -3,13 +3,13 @@ import { AllocationKind, NodeKind, type Allocation, type Node, type Stored } fro
 import { nodeStats } from '../../agent-api.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { sayJson } from '../../io/json.ts';
+import { formatFlags, sayData, wantsData, type FormatFlags } from '../../io/output.ts';
 import { say } from '../../io/streams.ts';
 import { findNode, listAll } from '../../lookup.ts';
 import { nodeMatches, nodeTable } from '../../views/lists.ts';
 import { nodeStatus as nodeStatusView } from '../../views/node.ts';
 import { view } from '../../views/view.ts';
-import { json, verbose } from '../options.ts';
+import { verbose } from '../options.ts';
 
 export const nodeStatus = defineClusterCommand({
   name: 'node status',
@@ -29,7 +29,7 @@ export const nodeStatus = defineClusterCommand({
     allocs: flag.boolean('In the list: how many allocations run on each node.'),
     quiet: flag.boolean('Print only IDs.', { short: 'q' }),
     verbose,
-    json,
+    ...formatFlags,
   },
   async run({ args: [id], flags }, context) {
     if (id === undefined && !flags.self) return list(context, flags);
@@ -39,10 +39,10 @@ export const nodeStatus = defineClusterCommand({
 
 async function list(
   context: ClusterContext,
-  flags: { readonly allocs: boolean; readonly quiet: boolean; readonly verbose: boolean; readonly json: boolean },
+  flags: FormatFlags & { readonly allocs: boolean; readonly quiet: boolean; readonly verbose: boolean },
 ): Promise<void> {
   const nodes = await listAll(context, NodeKind);
-  if (flags.json) return sayJson(context, nodes);
+  if (wantsData(flags)) return sayData(context, flags, nodes.map((await import('../../nomad/node.ts')).nodeStub));
   if (nodes.length === 0) return say(context, 'No nodes registered');
   if (flags.quiet)
     return say(context, nodes.map(({ metadata }) => (flags.verbose ? metadata.name : metadata.name.slice(0, 8))).join('\n'));
@@ -64,15 +64,14 @@ export async function thisNode(context: ClusterContext): Promise<Stored<Node>> {
   throw new CommandError(`This machine (${hostname()}) runs several nodes; name one of them\n\n${nodeMatches(here)}`);
 }
 
-interface Flags {
+interface Flags extends FormatFlags {
   readonly short?: boolean;
   readonly stats?: boolean;
   readonly verbose?: boolean;
-  readonly json?: boolean;
 }
 
 export async function showNode(context: ClusterContext, node: Stored<Node>, flags: Flags): Promise<void> {
-  if (flags.json === true) return sayJson(context, node);
+  if (wantsData(flags)) return sayData(context, flags, (await import('../../nomad/node.ts')).nomadNode(node));
   const short = flags.short === true;
   const allocations = await allocationsOn(context, node);
   const measured = short ? {} : await nodeStats(context, node);

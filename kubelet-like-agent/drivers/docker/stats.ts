@@ -3,7 +3,10 @@ import type { TaskStats } from '../driver.ts';
 /** What is used of an answer of the engine. */
 export interface RawStats {
   readonly read?: string;
-  readonly cpu_stats?: { readonly cpu_usage?: { readonly total_usage?: number } };
+  readonly cpu_stats?: {
+    readonly cpu_usage?: { readonly total_usage?: number };
+    readonly throttling_data?: { readonly throttled_periods?: number; readonly throttled_time?: number };
+  };
   readonly memory_stats?: {
     readonly usage?: number;
     readonly max_usage?: number;
@@ -38,8 +41,20 @@ export function readStats(
       cpuMHz: share * coreMHz,
       memoryBytes: Math.max(0, memory.usage - cache),
       ...(memory.max_usage === undefined ? {} : { memoryMaxBytes: memory.max_usage }),
+      ...details(raw),
       ...(raw.pids_stats?.current === undefined ? {} : { pids: raw.pids_stats.current }),
     },
     sample: { at: now, nanoseconds: total },
+  };
+}
+
+/** What the first version of cgroups counts apart; the second knows no cache or swap of this kind. */
+function details({ memory_stats: memory, cpu_stats: cpu }: RawStats): Partial<TaskStats> {
+  const { cache, swap } = memory?.stats ?? {};
+  const { throttled_periods: periods, throttled_time: time } = cpu?.throttling_data ?? {};
+  return {
+    ...(cache !== undefined && { memoryCacheBytes: cache, memorySwapBytes: swap ?? 0 }),
+    ...(cache !== undefined && memory?.usage !== undefined && { memoryUsageBytes: memory.usage }),
+    ...(periods !== undefined && { throttledPeriods: periods, throttledTimeNs: time ?? 0 }),
   };
 }
