@@ -190,6 +190,11 @@ export interface components {
       };
       /**
        * Format: date-time
+       * @description Since when nothing was heard of it; written by the scheduler with the phase unknown.
+       */
+      disconnectedAt?: string;
+      /**
+       * Format: date-time
        * @description When the node last came back.
        */
       reconnectedAt?: string;

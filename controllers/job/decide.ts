@@ -2,6 +2,7 @@ import { derivedUuid, toTimestamp, type Instant } from '../../base/index.ts';
 import type { Allocation, Evaluation, Job, JobStatus, JobVersion, Stored } from '../../openapi/index.ts';
 import {
   allocationsOf,
+  clientPhase,
   isClientTerminal,
   isDeleted,
   isFinished,
@@ -34,7 +35,12 @@ export interface Plan {
 export function decide(observed: Observed, now: Instant): Plan {
   const { job } = observed;
   const version = versionOfSpec(observed, now);
-  const evaluations = [...register(observed, version.number), ...answerFailures(observed), ...answerDeletions(observed)];
+  const evaluations = [
+    ...register(observed, version.number),
+    ...answerFailures(observed),
+    ...answerDeletions(observed),
+    ...answerReturns(observed),
+  ];
   const status = summarise(observed, version.number, evaluations.length > 0, now);
   const stable = markStable(observed);
   const isStable = version.status.stable === true || stable.some((change) => change.version.spec.version === version.number);
@@ -171,6 +177,18 @@ function answerDeletions({ job, allocations, evaluations }: Observed): Change[] 
   }
   const vanished = vanishedSince(job.status, allocations);
   return vanished === 0 ? [] : ask(derivedUuid(uid, 'alloc-vanished', resourceVersion), [], `${vanished} allocations vanished`);
+}
+
+/** One Evaluation for the allocations that were replaced while they were out of sight, and are heard of again. */
+function answerReturns({ job, allocations, evaluations }: Observed): Change[] {
+  if (isStopped(job) || isDeleted(job)) return [];
+  const back = allocations.filter((a) => a.spec.nextAllocation !== undefined && !isTerminal(a) && clientPhase(a) !== 'unknown' && a.status?.reconnectedAt !== undefined); // prettier-ignore
+  if (back.length === 0) return [];
+  const pairs = back.map((a) => `${a.metadata.name}/${a.spec.nextAllocation}/${a.status!.reconnectedAt}`).sort();
+  const name = derivedUuid(job.metadata.uid, 'reconnect', ...pairs.slice(0, FAILURES_AT_ONCE));
+  if (evaluations.some((e) => e.metadata.name === name)) return [];
+  const evaluation = newEvaluation(name, jobRef(job), 'reconnect');
+  return [{ type: 'createEvaluation', evaluation, because: `${back.length} allocations are back` }];
 }
 
 /** How many of the allocations that had not ended when they were last counted are not there any more. */

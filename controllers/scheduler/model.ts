@@ -50,6 +50,11 @@ export interface AllocationRecord {
   readonly next: string | undefined;
   readonly followup: string | undefined;
   readonly tracker: readonly RescheduleEvent[] | undefined;
+  /** Since when nobody hears of it; only while its phase is unknown. */
+  readonly unknownSince: number | undefined;
+  /** What its node scored when it was placed, and since when its tasks run: decide between it and its replacement. */
+  readonly score: number | undefined;
+  readonly runningSince: number | undefined;
   readonly holding: Holding;
   readonly ports: readonly HeldPort[] | undefined;
   readonly cores: readonly number[] | undefined;

@@ -49,16 +49,6 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
   ],
   ['maxRunDuration', (group) => group.maxRunDuration !== undefined, 'max_run_duration is not watched yet'],
   [
-    'disconnect',
-    (group) => group.disconnect?.lostAfter !== undefined,
-    'a node that is disconnected counts as lost: lost_after is not acted on yet',
-  ],
-  [
-    'maxClientDisconnect',
-    (group) => group.maxClientDisconnect !== undefined,
-    'a node that is disconnected counts as lost: max_client_disconnect is not acted on yet',
-  ],
-  [
     'ephemeralDisk',
     (group) => group.ephemeralDisk?.migrate === true,
     'the data of an ephemeral disk is not moved to other nodes yet (migrate)',

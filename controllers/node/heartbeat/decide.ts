@@ -1,4 +1,4 @@
-import { derivedUuid, toTimestamp, type Instant } from '../../../base/index.ts';
+import { derivedUuid, parseTimestamp, toTimestamp, type Instant } from '../../../base/index.ts';
 import type { Allocation, Evaluation, Node, NodeStatus, Stored } from '../../../openapi/index.ts';
 import { clientPhase, isClientTerminal, jobRef, jobRefOfAllocation, newEvaluation } from '../../objects/index.ts';
 import { conditionOf, withConditions } from '../../runtime/index.ts';
@@ -19,14 +19,15 @@ export interface Plan {
 export function decide(observed: Observed, now: Instant): Plan {
   const { node, heartbeat } = observed;
   if (node === undefined) return { evaluations: replaceAll(observed, observed.name), because: 'the node is gone' };
-  const wakeAt = heartbeat.state === 'missed' && heartbeat.giveUpAt > now ? { wakeAt: heartbeat.giveUpAt } : {};
+  const next = heartbeat.state === 'heard' ? now : heartbeat.giveUpAt > now ? heartbeat.giveUpAt : downAt(observed, now);
+  const wakeAt = next > now ? { wakeAt: next } : {};
   const transition = transitionOf(observed, now);
   // The Evaluations follow when this is seen: nobody decides from the old phase then.
   if (transition !== undefined)
     return { status: { ...node.status, ...transition }, evaluations: [], because: transition.description, ...wakeAt };
-  if (phaseOf(node) === 'down') {
+  if (isSilent(phaseOf(node))) {
     const evaluations = replaceAll(observed, node.metadata.uid);
-    return { evaluations, ...notify(node, now), because: 'the node is down', ...wakeAt };
+    return { evaluations, ...notify(node, now), because: 'the node is not heard', ...wakeAt };
   }
   const notification = notify(node, now);
   const evaluations = notification === undefined ? [] : tellOf(observed, notification.state);
@@ -37,9 +38,12 @@ type Phase = NonNullable<NodeStatus['phase']>;
 
 const phaseOf = ({ status }: Stored<Node>): Phase => status?.phase ?? 'initializing';
 
+const isSilent = (phase: Phase): boolean => phase === 'down' || phase === 'disconnected';
+
 type Transition = Required<Pick<NodeStatus, 'phase' | 'description' | 'phaseChangedAt' | 'events'>>;
 
-function transitionOf({ node, heartbeat }: Observed, now: Instant): Transition | undefined {
+function transitionOf(observed: Observed, now: Instant): Transition | undefined {
+  const { node, heartbeat } = observed;
   const phase = phaseOf(node!);
   const to = (next: Phase, message: string): Transition => ({
     phase: next,
@@ -51,7 +55,16 @@ function transitionOf({ node, heartbeat }: Observed, now: Instant): Transition |
     if (phase === 'ready') return undefined;
     return to('ready', phase === 'initializing' ? 'Node registered' : 'Node reregistered by heartbeat');
   }
-  return phase !== 'down' && heartbeat.giveUpAt <= now ? to('down', 'Node heartbeat missed') : undefined;
+  if (phase === 'down' || heartbeat.giveUpAt > now) return undefined;
+  const goes = downAt(observed, now);
+  if (goes <= now) return to('down', 'Node heartbeat missed');
+  return phase === 'disconnected' ? undefined : to('disconnected', 'Node disconnected');
+}
+
+/** When a node that has fallen silent is down: once none of its allocations counts as unknown any more. */
+function downAt({ node, grace }: Observed, now: Instant): Instant {
+  const since = phaseOf(node!) === 'disconnected' ? (parseTimestamp(node!.status?.phaseChangedAt) ?? now) : now;
+  return since + grace;
 }
 
 /** One Evaluation for each job with allocations that cannot run here any more and that nobody asked about yet. */

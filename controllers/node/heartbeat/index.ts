@@ -1,7 +1,8 @@
 /**
  * A Node's agent keeps a Lease alive. This controller
  *
- * 1. says whether the node is heard: ready while there is a Lease, down when it is missed for longer than the grace;
+ * 1. says whether the node is heard: ready while there is a Lease, down when it is missed for longer than the grace, and in between
+ *    disconnected as long as a group of its allocations has `lost_after` left;
  * 2. asks the scheduler to replace what ran on a node that is down or gone: an Evaluation for each job, which lists the
  *    allocations that it was made for, so that each is answered once however late it shows up;
  * 3. tells system jobs of nodes that can take them. The condition `JobsNotified` holds the state of the node that they were told
@@ -12,7 +13,7 @@
  */
 import type { Duration, Instant } from '../../../base/index.ts';
 import { AllocationKind, EvaluationKind, JobKind, LeaseKind, NodeKind } from '../../../openapi/index.ts';
-import { allocationsByNode, evaluationsByNode } from '../../objects/index.ts';
+import { allocationsByNode, evaluationsByNode, jobsByUid } from '../../objects/index.ts';
 import { defineController, lookUp, settledOrWake, watch, type Controller, type Reader } from '../../runtime/index.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
@@ -46,7 +47,7 @@ export function heartbeatController(now: () => Instant, config: HeartbeatConfig 
       lookUp(JobKind),
     ],
     writes: [NodeKind, EvaluationKind],
-    indexes: [allocationsByNode, evaluationsByNode],
+    indexes: [allocationsByNode, evaluationsByNode, jobsByUid],
     memory: (): HeartbeatMemory => ({ startedAt: now(), missedSince: new Map() }),
 
     async reconcile(key, context) {

@@ -1,7 +1,7 @@
-import type { Instant } from '../../../base/index.ts';
+import { durationOr, type Duration, type Instant } from '../../../base/index.ts';
 import { objectKey } from '../../../client/index.ts';
 import { JobKind, LeaseKind, NodeKind, type Allocation, type Job, type Node, type Stored } from '../../../openapi/index.ts';
-import { allocationsByNode, allocationsOf, evaluationsByNode, isDeleted, isSystem } from '../../objects/index.ts';
+import { allocationsByNode, allocationsOf, evaluationsByNode, isDeleted, isSystem, isTerminal, jobsByUid } from '../../objects/index.ts';
 import type { Reader } from '../../runtime/index.ts';
 import { NODE_LEASE_NAMESPACE, type HeartbeatConfig, type HeartbeatMemory } from './index.ts';
 
@@ -17,20 +17,37 @@ export interface Observed {
   readonly allocations: readonly Stored<Allocation>[];
   /** Allocations on it that an Evaluation was made for already. */
   readonly answered: ReadonlySet<string>;
+  /** How long, since it fell silent, some of its allocations count as unknown rather than lost; 0: none does. */
+  readonly grace: Duration;
   /** System jobs that are not stopped. */
   readonly systemJobs: readonly Stored<Job>[];
 }
 
 export function observe(name: string, read: Reader, memory: HeartbeatMemory, config: HeartbeatConfig, now: Instant): Observed {
   const node = read.get(NodeKind, name);
+  const allocations = read.by(allocationsByNode, name);
   return {
     name,
     ...(node !== undefined && { node }),
     heartbeat: heartbeatOf(name, read, memory, config, now),
-    allocations: read.by(allocationsByNode, name),
+    allocations,
+    grace: graceOf(allocations, read),
     answered: new Set(read.by(evaluationsByNode, name).flatMap(allocationsOf)),
     systemJobs: read.list(JobKind).filter((job) => isSystem(job.spec.type) && job.spec.stop !== true && !isDeleted(job)),
   };
+}
+
+function graceOf(allocations: readonly Stored<Allocation>[], read: Reader): Duration {
+  let grace = 0;
+  const seen = new Set<string>();
+  for (const allocation of allocations) {
+    const { jobUID, group: name } = allocation.spec;
+    if (isTerminal(allocation) || seen.has(`${jobUID}/${name}`)) continue;
+    seen.add(`${jobUID}/${name}`);
+    const group = read.by(jobsByUid, jobUID)[0]?.spec.groups?.find((one) => one.name === name);
+    grace = Math.max(grace, durationOr(group?.disconnect?.lostAfter ?? group?.maxClientDisconnect, 0));
+  }
+  return grace;
 }
 
 function heartbeatOf(name: string, read: Reader, memory: HeartbeatMemory, config: HeartbeatConfig, now: Instant): Heartbeat {

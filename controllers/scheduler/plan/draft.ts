@@ -63,6 +63,12 @@ export class Draft {
     this.patch(allocation, patch, after, why, status);
   }
 
+  /** Nobody hears of it for the time being. */
+  disconnect(allocation: AllocationRecord, why: string): void {
+    const status = { phase: 'unknown', description: why, disconnectedAt: toTimestamp(this.#now) };
+    this.patch(allocation, {}, { phase: 'unknown', unknownSince: this.#now }, why, status);
+  }
+
   /** Makes way for an allocation of higher priority. */
   evict(allocation: AllocationRecord, by: string): void {
     const why = `Preempted by alloc ID ${by}`;

@@ -2,7 +2,7 @@
  * From an evaluation to a plan, in one synchronous step: observe, reconcile, place, and say what to write. Pure but for a trial
  * run on the cluster that is taken back before it returns, so a plan that is never committed leaves no trace.
  */
-import { derivedUuid, toTimestamp } from '../../../base/index.ts';
+import { derivedUuid, toTimestamp, type Instant } from '../../../base/index.ts';
 import type { Evaluation, EvaluationPlan, EvaluationStatus, Stored } from '../../../openapi/index.ts';
 import { nextLaunch } from '../../../openapi/launch/schedule.ts';
 import { isSystem } from '../../objects/index.ts';
@@ -74,6 +74,7 @@ class Evaluating {
       allocations: cluster.allocations.ofJob(this.#key),
       specOf: (version: number) => this.#specs.of(version),
       isNodeUp: (node: string) => fleet.stateOf(node)?.up ?? false,
+      nodeSince: (node: string) => fleet.stateOf(node)?.phaseChangedAt,
       followups,
       now,
     };
@@ -104,16 +105,25 @@ class Evaluating {
   /** Everything that frees or keeps a place, before anything takes one. */
   #vacate({ groups }: Decision): void {
     const delayed: Delayed[] = [];
-    for (const { changes } of groups) for (const change of changes) this.#vacateFor(change, delayed);
+    const silent = new Set<Instant>();
+    for (const { changes } of groups) for (const change of changes) this.#vacateFor(change, delayed, silent);
     this.#draft.delay(delayed);
+    for (const until of silent) this.#draft.followUp('max-disconnect-timeout', until, evaluationDescription.disconnected);
   }
 
-  #vacateFor(change: Change, delayed: Delayed[]): void {
+  #vacateFor(change: Change, delayed: Delayed[], silent: Set<Instant>): void {
     const draft = this.#draft;
     switch (change.type) {
       case 'stop':
       case 'lose':
         draft.stop(change.allocation, change.because, change.type === 'lose');
+        break;
+      case 'disconnect':
+        draft.disconnect(change.allocation, change.because);
+        if (change.until !== undefined) silent.add(change.until);
+        break;
+      case 'reconnect':
+        draft.patch(change.allocation, { nextAllocation: null }, { next: undefined }, change.because);
         break;
       case 'updateInPlace':
         draft.update(change.allocation, change.because);

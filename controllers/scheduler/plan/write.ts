@@ -142,7 +142,8 @@ export class Reservation {
   #observe(record: AllocationRecord): void {
     const known = this.#cluster.allocations.get(record.id);
     if (known !== undefined && known.revision > record.revision) return;
-    const phase = record.phase === 'lost' || known === undefined ? record.phase : known.phase;
+    const isOurs = record.phase === 'lost' || record.phase === 'unknown';
+    const phase = isOurs || known === undefined ? record.phase : known.phase;
     this.#cluster.allocations.observe({ ...record, phase });
   }
 }

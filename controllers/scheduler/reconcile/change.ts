@@ -8,6 +8,15 @@ export type Change =
   | { readonly type: 'stop'; readonly allocation: AllocationRecord; readonly because: string }
   /** Its node is gone: stopped, and not waited for. */
   | { readonly type: 'lose'; readonly allocation: AllocationRecord; readonly because: string }
+  /** Its node is not heard: unknown until then (undefined: until it is heard again). */
+  | {
+      readonly type: 'disconnect';
+      readonly allocation: AllocationRecord;
+      readonly until: Instant | undefined;
+      readonly because: string;
+    }
+  /** It is heard again, and is itself once more. */
+  | { readonly type: 'reconnect'; readonly allocation: AllocationRecord; readonly because: string }
   | { readonly type: 'updateInPlace'; readonly allocation: AllocationRecord; readonly because: string }
   /** A promoted canary becomes one of the rest. */
   | { readonly type: 'promote'; readonly allocation: AllocationRecord; readonly because: string }

@@ -9,6 +9,8 @@ export interface Classified {
   readonly live: readonly AllocationRecord[];
   /** Told to move by a drain or a user. */
   readonly migrating: readonly AllocationRecord[];
+  /** On a node that is not heard, and unknown until then (Infinity: as long as that lasts). */
+  readonly silent: readonly { readonly allocation: AllocationRecord; readonly until: Instant }[];
   /** On a node that is down or gone. */
   readonly lost: readonly AllocationRecord[];
   /** Failed, and due to be replaced. */
@@ -32,6 +34,8 @@ export interface ClassifyContext {
   readonly version: number;
   readonly policy: ReschedulePolicy | undefined;
   readonly isNodeUp: (node: string) => boolean;
+  /** Until when an allocation on a node that is not heard counts as unknown; undefined: it is lost. */
+  readonly unknownUntil: (allocation: AllocationRecord) => Instant | undefined;
   /** Delayed evaluations that are still to come, by name: when. */
   readonly followups: ReadonlyMap<string, Instant>;
   /** The active deployment of the job. */
@@ -45,6 +49,7 @@ export function classify(allocations: readonly AllocationRecord[], context: Clas
   const lists: List = {
     live: [],
     migrating: [],
+    silent: [],
     lost: [],
     due: [],
     later: [],
@@ -60,8 +65,11 @@ export function classify(allocations: readonly AllocationRecord[], context: Clas
 
 function place(allocation: AllocationRecord, context: ClassifyContext, lists: List): void {
   if (!isTerminal(allocation)) {
-    if (!context.isNodeUp(allocation.node)) lists.lost.push(allocation);
-    else if (allocation.migrate) lists.migrating.push(allocation);
+    if (!context.isNodeUp(allocation.node)) {
+      const until = context.unknownUntil(allocation);
+      if (until === undefined) lists.lost.push(allocation);
+      else lists.silent.push({ allocation, until });
+    } else if (allocation.migrate) lists.migrating.push(allocation);
     else lists.live.push(allocation);
     return;
   }

@@ -4,6 +4,8 @@ export const because = {
   migrating: 'alloc is being migrated',
   updating: 'alloc is being updated due to job update',
   lost: 'alloc is lost since its node is down',
+  unknown: 'alloc is unknown since its node is disconnected',
+  reconnected: 'alloc not needed since its node reconnected and another one was kept',
   rescheduled: 'alloc was rescheduled because it failed',
 } as const;
 
@@ -12,6 +14,7 @@ export const evaluationDescription = {
   blocked: 'created to place remaining allocations',
   rolling: 'created to go on with a rolling update',
   delayed: 'created for delayed rescheduling',
+  disconnected: 'created for the case that the node stays disconnected',
   superseded: 'cancelled after more recent eval was processed',
   gone: 'job is gone',
 } as const;

@@ -18,6 +18,7 @@ import {
 } from './change.ts';
 import { classify, type Classified, type ClassifyContext } from './classify.ts';
 import { because } from './descriptions.ts';
+import { disconnectPolicy, settleReturned, unknownUntil } from './disconnect.ts';
 import { Indexes } from './names.ts';
 import { updateImpact } from './update-impact.ts';
 
@@ -30,6 +31,8 @@ export interface ReconcileInput {
   /** The spec of an earlier version; undefined: not known any more. */
   readonly specOf: (version: number) => JobSpec | undefined;
   readonly isNodeUp: (node: string) => boolean;
+  /** Since when the node is as it is. */
+  readonly nodeSince: (node: string) => Instant | undefined;
   /** Whether the allocation's node still meets what the group asks for now. */
   readonly isStillFeasible: (allocation: AllocationRecord) => boolean;
   readonly followups: ReadonlyMap<string, Instant>;
@@ -101,14 +104,24 @@ function reconcileGroup(
     if (!isTerminal(allocation)) updates.stop++;
   }
   for (const allocation of trials.promoted) changes.push({ type: 'promote', allocation, because: 'its deployment was promoted' });
-  const ofGroup = mine.filter((allocation) => !trials.given.includes(allocation));
+  const present = mine.filter((allocation) => !trials.given.includes(allocation));
+
+  // Of what was replaced while it was out of sight and is back, one stays.
+  const returned = settleReturned(present, job.version, spec.disconnect?.reconcile, input.isNodeUp);
+  for (const allocation of returned.stopped) changes.push({ type: 'stop', allocation, because: because.reconnected });
+  updates.stop += returned.stopped.length;
+  for (const allocation of returned.kept) changes.push({ type: 'reconnect', allocation, because: 'its node is back' });
+  updates.ignore += returned.untold.length;
+  const ofGroup = present.filter((a) => !returned.stopped.includes(a) && !returned.untold.includes(a));
 
   // 2. Where the others stand.
+  const policy = disconnectPolicy(spec);
   const context: ClassifyContext = {
     type,
     version: job.version,
     policy: spec.reschedule,
     isNodeUp: input.isNodeUp,
+    unknownUntil: (a) => unknownUntil(a, policy, input.nodeSince(a.node), input.now),
     followups: input.followups,
     deployment,
     now: input.now,
@@ -121,6 +134,8 @@ function reconcileGroup(
   updates.ignore += sets.old.length;
   for (const allocation of [...sets.lost, ...sets.unheard]) changes.push({ type: 'lose', allocation, because: because.lost });
   updates.stop += sets.lost.length;
+  const unheard = silence(sets.silent, changes);
+  updates.ignore += unheard.length;
   // A canary that has to go is not moved: another one is made.
   for (const allocation of sets.migrating.filter((a) => canaries.has(a))) {
     changes.push({ type: 'stop', allocation, because: because.migrating });
@@ -129,10 +144,12 @@ function reconcileGroup(
   }
   const isRegular = (a: AllocationRecord): boolean => !(onTrial && trials.running.includes(a));
   const migrating = sets.migrating.filter(isRegular);
-  const lost = sets.lost.filter(isRegular);
+  const lost = [...sets.lost, ...(policy?.replace === true ? unheard : [])].filter(isRegular);
+  /** Out of sight, and nothing takes their place. */
+  const awaited = policy?.replace === true ? [] : unheard;
 
   // 3. Stop what is too many, the highest index first.
-  const surplus = new Set(findSurplus({ live: sets.live, failed, done: sets.done, migrating }, canaries, count));
+  const surplus = new Set(findSurplus({ live: [...sets.live, ...awaited], failed, done: sets.done, migrating }, canaries, count));
   for (const allocation of surplus) changes.push({ type: 'stop', allocation, because: because.notNeeded });
   updates.stop += surplus.size;
   const kept = (list: readonly AllocationRecord[]): AllocationRecord[] => list.filter((a) => !surplus.has(a));
@@ -154,7 +171,7 @@ function reconcileGroup(
     state?.promoted !== true &&
     destructive.length > 0 &&
     canaries.size < (strategy.canary ?? 0);
-  const indexes = new Indexes([...held, ...moving, ...due, ...lost].map(({ index }) => index));
+  const indexes = new Indexes([...held, ...moving, ...due, ...lost, ...awaited].map(({ index }) => index));
   if (wantsCanaries && !isFrozen) {
     const missing = (strategy.canary ?? 0) - canaries.size;
     const taken = [...canaries].map(({ index }) => index);
@@ -174,7 +191,7 @@ function reconcileGroup(
 
   // 6. Place what is missing.
   const isReady = !isFrozen && !isOnTrial;
-  const regular = held.filter((a) => !canaries.has(a));
+  const regular = [...held.filter((a) => !canaries.has(a)), ...kept(awaited)];
   const missing = computePlacements(job, count, { regular, moving, due, lost, canaries, indexes, versionAfter });
   const placed = isReady ? missing : missing.filter((one) => isPlacedAnyway(one, current));
   changes.push(...placed);
@@ -213,6 +230,14 @@ function reconcileGroup(
       ? { group: spec, desiredTotal: count, desiredCanaries: wantsCanaries ? (strategy.canary ?? 0) : 0 }
       : undefined,
   };
+}
+
+/** Marks what is out of sight; returns all of it. */
+function silence(silent: Classified['silent'], changes: Change[]): AllocationRecord[] {
+  for (const { allocation, until } of silent)
+    if (allocation.phase !== 'unknown')
+      changes.push({ type: 'disconnect', allocation, until: until === Infinity ? undefined : until, because: because.unknown });
+  return silent.map(({ allocation }) => allocation);
 }
 
 /** Canaries of this deployment, those of a deployment that was promoted, and those that nobody waits for any more. */

@@ -12,6 +12,7 @@ import type { TaskGroup } from '../../../openapi/index.ts';
 import { isTerminal, jobTypeOf, type AllocationRecord, type JobView } from '../model.ts';
 import { end, noUpdates, stopGroup, type Change, type Decision, type GroupDecision, type PlaceChange } from './change.ts';
 import { because } from './descriptions.ts';
+import { disconnectPolicy, unknownUntil } from './disconnect.ts';
 import { byGroup, type ReconcileInput } from './reconcile.ts';
 import { updateImpact } from './update-impact.ts';
 
@@ -85,7 +86,15 @@ function reconcileGroup(
       continue;
     }
     served.add(node);
-    if (!input.isNodeUp(node)) stop(current, because.lost);
+    const until = input.isNodeUp(node)
+      ? undefined
+      : unknownUntil(current, disconnectPolicy(spec), input.nodeSince(node), input.now);
+    if (until !== undefined) {
+      updates.ignore++;
+      const at = until === Infinity ? undefined : until;
+      if (current.phase !== 'unknown')
+        changes.push({ type: 'disconnect', allocation: current, until: at, because: because.unknown });
+    } else if (!input.isNodeUp(node)) stop(current, because.lost);
     else if (current.migrate) {
       if (takesNew && isWanted(node)) {
         changes.push(place(current, job, node, 'migrate', because.migrating));

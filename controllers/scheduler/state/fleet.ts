@@ -9,6 +9,8 @@ export interface NodeState {
   readonly facts: NodeFacts;
   /** Its agent is heard; where it is not, what it ran is lost. */
   readonly up: boolean;
+  /** Since when it is as it is. */
+  readonly phaseChangedAt: number | undefined;
   /** Up, eligible and not draining: may take new allocations. */
   readonly schedulable: boolean;
   /** What the machine has for allocations, without what it keeps for itself. */

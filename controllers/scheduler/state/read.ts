@@ -77,6 +77,9 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     next: spec.nextAllocation,
     followup: sharedOrNone(spec.followupEvaluation),
     tracker: spec.rescheduleTracker,
+    unknownSince: phase === 'unknown' ? parseTimestamp(status?.disconnectedAt) : undefined,
+    score: spec.metrics?.scores?.find(({ nodeName }) => nodeName === spec.nodeName)?.score,
+    runningSince: parseTimestamp(status?.tasks?.find(({ startedAt }) => startedAt !== undefined)?.startedAt),
     holding: holdingOf(cpu, memory, resources?.diskMB ?? 0),
     ports: ports.length === 0 ? undefined : ports.map(({ hostIP = '', value }) => ({ ip: shared(hostIP), value })),
     cores: cores.length === 0 ? undefined : cores,
@@ -106,7 +109,8 @@ export function readNode(node: Stored<Node>): NodeState {
   const phase = status?.phase ?? 'initializing';
   return {
     facts: readFacts(node),
-    up: phase !== 'down' && metadata.deletionTimestamp === undefined,
+    up: phase !== 'down' && phase !== 'disconnected' && metadata.deletionTimestamp === undefined,
+    phaseChangedAt: parseTimestamp(status?.phaseChangedAt),
     schedulable:
       phase === 'ready' &&
       spec.eligibility !== 'ineligible' &&

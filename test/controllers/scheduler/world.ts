@@ -33,7 +33,8 @@ export interface NodeOptions {
   readonly addresses?: readonly { readonly ip: string; readonly hostNetwork?: string }[];
   readonly volumes?: Record<string, { readOnly?: boolean }>;
   readonly eligibility?: 'eligible' | 'ineligible';
-  readonly phase?: 'ready' | 'down' | 'initializing';
+  readonly phase?: 'ready' | 'down' | 'initializing' | 'disconnected';
+  readonly phaseChangedAt?: number;
 }
 
 let revision = 1;
@@ -64,6 +65,7 @@ export function node(name: string, options: NodeOptions = {}): Stored<Node> {
     },
     status: {
       phase: options.phase ?? 'ready',
+      ...(options.phaseChangedAt !== undefined && { phaseChangedAt: toTimestamp(options.phaseChangedAt) }),
       attributes: { 'kernel.name': 'linux', 'cpu.arch': 'amd64', 'unique.hostname': name, ...options.attributes },
       resources: {
         cpuMHz: cpu,
@@ -291,6 +293,7 @@ export function summary(plan: Plan): string[] {
     ...plan.patches.map(({ after, spec, status }) => {
       const name = `${after.group}[${after.index}]`;
       if (status !== undefined && status['phase'] === 'lost') return `lose ${name}`;
+      if (status !== undefined && status['phase'] === 'unknown') return `unknown ${name}`;
       if (spec['desired'] === 'stop') return `stop ${name}`;
       if ('jobVersion' in spec) return `update ${name}`;
       if ('followupEvaluation' in spec) return `delay ${name}`;
