@@ -1,7 +1,15 @@
 import { durationOr, type Duration, type Instant } from '../../../base/index.ts';
 import { objectKey } from '../../../client/index.ts';
 import { JobKind, LeaseKind, NodeKind, type Allocation, type Job, type Node, type Stored } from '../../../openapi/index.ts';
-import { allocationsByNode, allocationsOf, evaluationsByNode, isDeleted, isSystem, isTerminal, jobsByUid } from '../../objects/index.ts';
+import {
+  allocationsByNode,
+  allocationsOf,
+  evaluationsByNode,
+  isDeleted,
+  isSystem,
+  isTerminal,
+  jobsByUid,
+} from '../../objects/index.ts';
 import type { Reader } from '../../runtime/index.ts';
 import { NODE_LEASE_NAMESPACE, type HeartbeatConfig, type HeartbeatMemory } from './index.ts';
 
