@@ -71,7 +71,7 @@ export interface WatchBatch {
 }
 
 export interface WatchOptions {
-  /** The first revision to see; absent means the next one. Throws CompactedError when it is gone. */
+  /** The first revision to see; absent means what follows the newest that this process has heard of. Throws CompactedError when it is gone. */
   readonly startRevision?: Revision;
   readonly signal?: AbortSignal;
 }

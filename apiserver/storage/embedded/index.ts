@@ -133,8 +133,8 @@ class EmbeddedStore implements Store {
     }
     const decision = this.#decide(compares, writes);
     if (decision.type === 'refused' || decision.written.length === 0) {
+      const revision = this.#revision;
       await this.#committer.barrier(); // what it was decided on must not get lost any more
-      const revision = this.#feed.revision;
       return decision.type === 'refused'
         ? { succeeded: false, revision, current: decision.current }
         : { succeeded: true, revision };

@@ -104,10 +104,14 @@ class EtcdStore implements Store {
   async start(): Promise<void> {
     this.#feed.skipTo(await this.#newest());
     this.#tail = this.#tailLoop();
-    await this.#mark().catch((error: unknown) => {
+    try {
+      const lane = this.#lanes.take(); // the first write need not wait for it
+      [lane.revision] = await Promise.all([this.#touch(lane.key), this.#mark()]);
+      this.#lanes.giveBack(lane);
+    } catch (error) {
       if (!(error instanceof StoreFullError)) throw error;
       this.#log.error('etcd takes no writes', { error: describeError(error) }); // there is still much to read
-    });
+    }
   }
 
   async range(range: KeyRange, options: RangeOptions = {}): Promise<RangeResult> {
@@ -156,6 +160,8 @@ class EtcdStore implements Store {
     let uncertain: unknown; // an attempt whose answer was lost may have been applied, or still be
     for (let attempt = 0; ; attempt++) {
       let answer: ITxnResponse;
+      // A lane must be there before it is used: to find it gone then means that nothing is known, not that nothing has happened.
+      if (lane.revision === 0) lane.revision = await this.#touch(lane.key);
       try {
         answer = await this.#connection.kv.txn(this.#transaction(compares, writes, lane, token, attempt > 0));
         this.#connection.answered();
@@ -179,7 +185,7 @@ class EtcdStore implements Store {
       const moved = found.pop();
       const movedAt = Number(moved?.mod_revision ?? 0);
       const wasThere = movedAt === lane.revision;
-      lane.revision = attempt > 0 ? revision : movedAt; // a repeated attempt moves the lane when it is refused: nothing sent before can apply
+      lane.revision = attempt > 0 && wasThere ? revision : movedAt; // a repeated attempt moves the lane when it is refused: nothing sent before can apply
       if (moved?.value.equals(token) === true) {
         this.#lanes.giveBack(lane);
         return { succeeded: true, revision: movedAt }; // an attempt before this one
@@ -340,11 +346,13 @@ class EtcdStore implements Store {
 
   #transaction(compares: readonly Compare[], writes: readonly Write[], lane: Lane, token: Buffer, again: boolean) {
     const laneKey = this.#codec.key(lane.key);
+    const unmoved = this.#compare({ key: lane.key, modRevision: lane.revision });
+    // Only where no attempt before it has moved the lane: that one's token must stay.
     const moveLane: IRequestOp = {
-      request_put: { key: laneKey, value: again ? Buffer.concat([token, Buffer.from('-')]) : token },
+      request_txn: { compare: [unmoved], success: [{ request_put: { key: laneKey, value: refusal(token) } }], failure: [] },
     };
     return {
-      compare: [...compares, { key: lane.key, modRevision: lane.revision }].map((compare) => this.#compare(compare)),
+      compare: [...compares.map((compare) => this.#compare(compare)), unmoved],
       success: [...writes.map((write) => this.#write(write)), { request_put: { key: laneKey, value: token } }],
       failure: [...this.#reads(compares), { request_range: { key: laneKey } }, ...(again ? [moveLane] : [])],
     };
@@ -417,8 +425,13 @@ class EtcdStore implements Store {
   }
 
   /** Writes our mark; a watch that brings it has brought everything before. */
-  async #mark(): Promise<Revision> {
-    const request = { key: this.#codec.key(MARK), value: Buffer.alloc(0) };
+  #mark(): Promise<Revision> {
+    return this.#touch(MARK);
+  }
+
+  /** Writes a key of our own, once or more often. */
+  async #touch(key: string): Promise<Revision> {
+    const request = { key: this.#codec.key(key), value: Buffer.alloc(0) };
     try {
       const answer = await this.#connection.repeat('put', () => this.#connection.kv.put(request));
       this.#full = false;

@@ -8,7 +8,7 @@ import type { Revision } from '../store.ts';
  */
 export interface Lane {
   readonly key: string;
-  /** The revision that wrote it last; 0 before the first use. */
+  /** The revision that wrote it last; 0 while it does not exist. */
   revision: Revision;
 }
 
