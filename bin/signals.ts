@@ -17,5 +17,12 @@ export function untilSignal(options: { reload?: () => void; giveUp?: AbortSignal
     process.on('SIGINT', end('SIGINT'));
     process.on('SIGTERM', end('SIGTERM'));
     process.on('SIGHUP', () => options.reload?.());
+    // A reader of the output that goes away ends most commands at once. What runs here is stopped in order, without a word.
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.removeAllListeners('error');
+      stream.on('error', () => {
+        if (!caught) end('SIGTERM')();
+      });
+    }
   });
 }

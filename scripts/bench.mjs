@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { bold, installPackages, must, root } from './lib.mjs';
 
-installPackages();
-must(process.execPath, ['scripts/build.mjs', '--tests']);
+await installPackages();
+await must(process.execPath, ['scripts/build.mjs', '--tests']);
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--json');

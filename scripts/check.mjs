@@ -2,7 +2,7 @@
 // (--no-tests leaves those out, for who runs all tests anyway).
 import { capture, dim, green, installPackages, red } from './lib.mjs';
 
-installPackages();
+await installPackages();
 const bin = (name) => `node_modules/.bin/${name}`;
 const first = [
   ['format', bin('prettier'), ['--check', '--log-level=warn', '.']],

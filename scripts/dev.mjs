@@ -3,31 +3,46 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildProgram, dim, installPackages, root } from './lib.mjs';
+import { buildProgram, capture, dim, installPackages, red, root } from './lib.mjs';
 
-installPackages();
+await installPackages();
+const program = await buildProgram();
 const data = mkdtempSync(join(tmpdir(), 'orch-dev-'));
-const program = buildProgram();
-let child;
-let again = false;
+let agent;
+let stale = false;
+let building = false;
 let ending = false;
 
 function start() {
-  child = spawn(
+  stale = false;
+  agent = spawn(
     process.execPath,
     ['--enable-source-maps', program, 'agent', '-dev', `-data-dir=${data}`, ...process.argv.slice(2)],
-    { cwd: root, stdio: 'inherit' },
+    { cwd: root, stdio: 'inherit', detached: true }, // Ctrl-C reaches this script, which ends the agent once
   );
-  child.on('exit', () => {
-    if (again) {
-      again = false;
-      buildProgram();
-      start();
-    } else {
+  agent.on('exit', (code) => {
+    agent = undefined;
+    if (stale && !ending) void rebuild();
+    else {
       rmSync(data, { recursive: true, force: true });
-      process.exit(0);
+      process.exit(ending ? 0 : (code ?? 1));
     }
   });
+}
+
+/** Builds and starts; where that fails, the next change is another try. */
+async function rebuild() {
+  building = true;
+  let built;
+  do {
+    console.log(dim('A source changed: building and restarting …'));
+    stale = false;
+    built = await capture(process.execPath, ['scripts/build.mjs']);
+  } while (stale && !ending);
+  building = false;
+  if (ending) return;
+  if (built.code === 0) start();
+  else console.log(`${built.output}\n${red('It does not build.')} Waiting for the next change …`);
 }
 
 let timer;
@@ -35,17 +50,21 @@ for (const dir of ['base', 'openapi', 'client', 'jobspec', 'apiserver', 'control
   watch(join(root, dir), { recursive: true }, () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      if (ending) return;
-      console.log(dim('A source changed: building and restarting …'));
-      again = true;
-      child.kill('SIGINT');
+      if (ending || stale) return;
+      stale = true;
+      if (agent !== undefined) agent.kill('SIGINT');
+      else if (!building) void rebuild();
     }, 200);
   });
 }
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
     ending = true;
-    child.kill(signal);
+    if (agent !== undefined) agent.kill(signal);
+    else {
+      rmSync(data, { recursive: true, force: true });
+      process.exit(0);
+    }
   });
 }
 start();

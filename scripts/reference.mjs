@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 import { join } from 'node:path';
 import { must, root } from './lib.mjs';
 
-must(process.execPath, ['scripts/build.mjs']);
+await must(process.execPath, ['scripts/build.mjs']);
 await build({
   absWorkingDir: root,
   entryPoints: ['test/reference/main.ts'],

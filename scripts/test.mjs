@@ -8,8 +8,8 @@ import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { bold, capture, dim, green, has, installPackages, must, red, root } from './lib.mjs';
 
-installPackages();
-must(process.execPath, ['scripts/build.mjs', '--tests']);
+await installPackages();
+await must(process.execPath, ['scripts/build.mjs', '--tests']);
 
 const walk = (dir) =>
   readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
