@@ -152,6 +152,7 @@ export class Invariants {
     for (const { before, after } of changes) {
       if (before === undefined || after === undefined || isSystem(after)) continue;
       if (!isLive(before) || before.status?.phase !== 'running' || after.spec.desired !== 'stop') continue;
+      if (after.status?.phase === 'lost') continue;
       if (before.spec.canary === true || before.spec.desiredTransition?.migrate === true) continue;
       const successor = made.find(
         (a) => a.spec.previousAllocation === after.metadata.name && a.spec.jobVersion !== after.spec.jobVersion,
@@ -164,6 +165,11 @@ export class Invariants {
       known.made.add(successor.metadata.name);
       destroyed.set(`${jobUID} ${group}`, known);
     }
+    const joined = new Set(
+      changes
+        .filter(({ before, after }) => before?.spec.deployment !== after?.spec.deployment)
+        .map(({ after }) => after?.metadata.name),
+    );
     for (const { job, group, deployment, count, made: now } of destroyed.values()) {
       const update = this.#group(job, deployment, group)?.update;
       if (update?.maxParallel === undefined || update.maxParallel === 0) continue;
@@ -175,6 +181,8 @@ export class Invariants {
           spec.desired === 'run' &&
           !isEnded(status?.phase) &&
           status?.deploymentHealth?.healthy !== true &&
+          // What was updated in place runs on, whatever its new version is thought of.
+          !joined.has(metadata.name) &&
           !now.has(metadata.name) &&
           !made.some((a) => a.metadata.name === metadata.name),
       ).length;

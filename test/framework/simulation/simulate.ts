@@ -320,7 +320,10 @@ class SimCluster {
     }
     for (const { spec, status } of this.#all<Node>('nodes')) {
       if (status?.phase !== 'ready') found.push(`node ${spec.name} is ${status?.phase}`);
-      const stuck = allocations.some((a) => waiting(a.spec.jobUID));
+      // Without a deadline it waits for replacements, which a rollout that failed or waits for room does not make.
+      const held =
+        spec.drain?.deadline === undefined && this.#all<Deployment>('deployments').some((d) => d.status?.phase === 'failed');
+      const stuck = held || allocations.some((a) => waiting(a.spec.jobUID));
       if (spec.drain !== undefined && !stuck) found.push(`node ${spec.name} is still draining`);
     }
     for (const node of this.#nodes) {
