@@ -26,6 +26,7 @@ import { startHttp } from './http/server.ts';
 import { Caches } from './registry/caches.ts';
 import { CustomKinds } from './registry/custom-kinds.ts';
 import { builtinKinds, type KindRegistry } from './registry/kinds.ts';
+import { Namespaces } from './registry/namespaces.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './storage/store.ts';
 
@@ -65,6 +66,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const custom = new CustomKinds({ registry, clock, log });
     await custom.start();
     registry.definitionsServed = (revision) => custom.settled(revision);
+    const namespaces = new Namespaces({ registry, clock, log });
+    namespaces.start();
     const http = await startHttp({ registry, listen, metrics, clock, log });
     const compaction =
       compactionIntervalMs > 0 ? compactionLoop(store, compactionIntervalMs, clock, log, stop.signal) : Promise.resolve();
@@ -75,6 +78,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       async close() {
         stop.abort();
         await http.close();
+        await namespaces.close();
         await custom.close();
         await caches.close();
         await compaction;

@@ -17,7 +17,8 @@ import type { Clock, Duration, Logger } from '../base/index.ts';
 import { Informers, type Client } from '../client/index.ts';
 import { controllerNames, type ControllerName } from './names.ts';
 import { deploymentController } from './deployment/index.ts';
-import { defaultGcConfig, gcControllers, type GcConfig } from './gc/index.ts';
+import { defaultGcConfig, type GcConfig } from './gc/index.ts';
+import { gcPart } from './gc/part.ts';
 import { jobController } from './job/index.ts';
 import { defaultHeartbeatConfig, drainController, heartbeatController, type HeartbeatConfig } from './node/index.ts';
 import { defaultPeriodicConfig, periodicController, type PeriodicConfig } from './periodic/index.ts';
@@ -80,7 +81,7 @@ function partFor(name: ControllerName, config: ControllersConfig, clock: Clock):
     case 'periodic':
       return partOf('controller-periodic', [periodicController({ ...defaultPeriodicConfig, ...config.periodic })]);
     case 'gc':
-      return partOf('controller-gc', gcControllers({ ...defaultGcConfig, ...config.gc }));
+      return gcPart({ ...defaultGcConfig, ...config.gc });
   }
 }
 

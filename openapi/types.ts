@@ -1465,6 +1465,8 @@ export interface components {
        * @enum {string}
        */
       phase?: 'Active' | 'Terminating';
+      /** @description Of a namespace that is being deleted: whether not even the control plane may create anything in it any more. */
+      closed?: boolean;
     };
     /** @description The network of an allocation. */
     'dev.orch.v1.Network': {

@@ -95,7 +95,18 @@ const event: Admission = {
   default: ({ object }) => annotate(object, TTL_ANNOTATION, EVENT_TTL),
 };
 
-const namespace: Admission = { names: 'label' };
+/** On a namespace that is being deleted, until it is empty. */
+export const NAMESPACE_FINALIZER = 'orch.dev/namespace';
+
+const namespace: Admission = {
+  names: 'label',
+  validate: ({ object, old }) => {
+    const [before, after] = [old, object].map((o) => o?.metadata.finalizers?.includes(NAMESPACE_FINALIZER) === true);
+    return before && !after
+      ? [forbiddenField('metadata.finalizers', `${NAMESPACE_FINALIZER} is taken off by the server, when the namespace is empty`)]
+      : [];
+  },
+};
 
 export const builtinAdmission: AdmissionChain = new Map<string, Admission>([
   ['orch.dev/v1/Job', job],

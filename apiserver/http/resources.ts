@@ -344,11 +344,10 @@ async function deleteOptions({ request, query }: Exchange): Promise<DeleteOption
   if (dryRun !== undefined && dryRun !== null && !(Array.isArray(dryRun) && dryRun.every((item) => item === 'All'))) {
     throw badRequest('dryRun must be ["All"]');
   }
-  const policy = body['propagationPolicy'] ?? query.get('propagationPolicy') ?? 'Background';
-  if (policy !== 'Background' || body['orphanDependents'] === true) {
-    throw badRequest(
-      `propagationPolicy ${JSON.stringify(policy)} is not supported; dependents are deleted in the background (Background)`,
-    );
+  const orphans = body['orphanDependents'] ?? (query.has('orphanDependents') ? booleanParam(query, 'orphanDependents') : null);
+  const policy = body['propagationPolicy'] ?? query.get('propagationPolicy') ?? (orphans === true ? 'Orphan' : 'Background');
+  if (policy !== 'Background' && policy !== 'Foreground' && policy !== 'Orphan') {
+    throw badRequest(`propagationPolicy must be Background, Foreground or Orphan, not ${JSON.stringify(policy)}`);
   }
   const preconditions = body['preconditions'] ?? {};
   if (!isObject(preconditions)) throw badRequest('preconditions must be an object');
@@ -359,6 +358,7 @@ async function deleteOptions({ request, query }: Exchange): Promise<DeleteOption
   }
   return {
     dryRun: params.dryRun || (Array.isArray(dryRun) && dryRun.length > 0),
+    propagation: policy,
     ...(params.fence && { fence: params.fence }),
     preconditions: {
       ...(typeof uid === 'string' && { uid }),

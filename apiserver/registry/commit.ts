@@ -242,7 +242,7 @@ export class Committer {
     for (const [i, unit] of units.entries()) {
       // A large batch must not hold up everybody else.
       if (i > 0 && i % 250 === 0) await new Promise(setImmediate);
-      const item = await this.#prepare(unit, states, plans.get(unit), onError, strangers);
+      const item = await this.#prepare(unit, states, plans.get(unit), onError, strangers, fence !== undefined);
       plans.set(unit, item);
       prepared.push(item);
       if (item.scope !== undefined) compares.set(...item.scope);
@@ -337,6 +337,7 @@ export class Committer {
     before: Prepared | undefined,
     onError: CommitOptions['onError'],
     strangers: boolean,
+    fenced: boolean,
   ): Promise<Prepared> {
     for (;;) {
       const state = this.#state(states, unit.key, unit.kind);
@@ -352,7 +353,7 @@ export class Committer {
       for (const { at, intent } of unit.intents) {
         try {
           if (intent.creates) {
-            checkNamespace(this.#namespaces, intent.namespace, scope?.version);
+            checkNamespace(this.#namespaces, intent.namespace, scope?.version, fenced);
             // A watcher would see one object change into another.
             if (state.version !== undefined && current === undefined) throw conflict(unit.kind, intent.name, 'it is deleted in the same transaction'); // prettier-ignore
           }
@@ -467,7 +468,8 @@ function group(intents: readonly Intent[]): Unit[] {
   return [...units.values()];
 }
 
-function checkNamespace(kind: ApiKind, name: string | undefined, namespace: Version | undefined): void {
+/** The control plane (whose writes are fenced) may create in a namespace that is being deleted until it is empty: jobs end by evaluations. */
+function checkNamespace(kind: ApiKind, name: string | undefined, namespace: Version | undefined, fenced: boolean): void {
   if (name === undefined) return;
   if (namespace === undefined) {
     throw new ApiError('NotFound', `namespaces ${JSON.stringify(name)} not found`, {
@@ -476,10 +478,8 @@ function checkNamespace(kind: ApiKind, name: string | undefined, namespace: Vers
       kind: kind.plural,
     });
   }
-  if (
-    namespace.object.metadata.deletionTimestamp !== undefined ||
-    valueAt(namespace.object, ['status', 'phase']) === 'Terminating'
-  ) {
+  const closed = valueAt(namespace.object, ['status', 'closed']) === true;
+  if (namespace.object.metadata.deletionTimestamp !== undefined && (closed || !fenced)) {
     const why = `unable to create new content in namespace ${name} because it is being terminated`;
     throw forbidden(kind, name, why, [{ reason: 'NamespaceTerminating', message: `namespace ${name} is being terminated`, field: 'metadata.namespace' }]); // prettier-ignore
   }

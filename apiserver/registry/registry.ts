@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ApiError, type Clock, type Instant } from '../../base/index.ts';
+import { NAMESPACE_FINALIZER } from '../admission/index.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
 import { admissionOf } from '../admission/chain.ts';
 import { CompactedError, FutureRevisionError, prefixRange, type Revision, type Store } from '../storage/store.ts';
@@ -57,7 +58,18 @@ export interface DeleteOptions {
   readonly dryRun?: boolean;
   readonly fence?: Fence;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+  /** What becomes of the objects that it owns. Background, when absent: they are deleted after it. */
+  readonly propagation?: Propagation;
 }
+
+export type Propagation = 'Background' | 'Foreground' | 'Orphan';
+
+/** Finalizers that the garbage collector takes off once it has deleted the dependents, or made them independent. */
+const PROPAGATION_FINALIZERS: Readonly<Record<Propagation, readonly string[]>> = {
+  Background: [],
+  Foreground: ['foregroundDeletion'],
+  Orphan: ['orphan'],
+};
 
 export interface ListOptions {
   readonly namespace?: string;
@@ -315,7 +327,15 @@ export class Registry {
     return await this.#one(this.deleteIntent(kind, namespace, name, options), options);
   }
 
-  deleteIntent(kind: ApiKind, namespace: string | undefined, name: string, { preconditions = {} }: DeleteOptions): Intent {
+  deleteIntent(
+    kind: ApiKind,
+    namespace: string | undefined,
+    name: string,
+    { preconditions = {}, propagation = 'Background' }: DeleteOptions,
+  ): Intent {
+    if (propagation === 'Orphan' && kind.resource === 'jobs.orch.dev') {
+      throw badRequest('a job is not deleted without what it runs (propagationPolicy Orphan): nothing could stop its allocations any more'); // prettier-ignore
+    }
     return {
       kind,
       namespace,
@@ -327,7 +347,7 @@ export class Registry {
         checkPreconditions(kind, preconditions, current.object);
         const { metadata } = current.object;
         const kept = admissionOf(this.admission, kind).keepsOnDelete?.(current.object) ?? [];
-        const finalizers = [...new Set([...(metadata.finalizers ?? []), ...kept])];
+        const finalizers = [...new Set([...(metadata.finalizers ?? []), ...kept, ...PROPAGATION_FINALIZERS[propagation]])];
         if (finalizers.length === 0) return { type: 'delete' };
         if (metadata.deletionTimestamp !== undefined) return { type: 'none' };
         return { type: 'put', object: prepareDeletion(current.object, finalizers, now) };
@@ -419,48 +439,58 @@ export class Registry {
     }
   }
 
-  /**
-   * A namespace goes only when nothing is in it. It is closed to new objects first, then looked at, so that no object slips in between.
-   */
+  /** A deleted namespace takes nothing new; `Namespaces` empties and then removes it. */
   async #deleteNamespace(name: string, options: DeleteOptions): Promise<Applied> {
     const kind = this.#namespaceKind;
     if (PROTECTED_NAMESPACES.includes(name)) throw forbidden(kind, name, 'this namespace may not be deleted');
-    const check = async (): Promise<void> => {
-      const found = await this.#contentOf(name);
-      if (found.length === 0) return;
-      throw new ApiError('Conflict', `Operation cannot be fulfilled on namespaces ${JSON.stringify(name)}: it is not empty (${found.join(', ')}); delete what is in it first`, { name, group: '', kind: 'namespaces' }); // prettier-ignore
-    };
-    const phase = (to: string): Intent =>
-      this.#changeIntent(kind, undefined, name, ({ object }) => ({
-        ...object,
-        metadata: withoutVersion(object.metadata),
-        status: { ...(isObject(object['status']) && object['status']), phase: to },
-      }));
-    const before = await this.get(kind, undefined, name);
-    checkPreconditions(kind, options.preconditions ?? {}, before.object);
-    await check();
-    if (options.dryRun) return { type: 'deleted', version: before };
-    const { uid } = before.object.metadata;
-    await this.#one(phase('Terminating'), options);
-    try {
-      await check();
-    } catch (error) {
-      await this.#one(phase('Active'), options);
-      throw error;
-    }
-    return await this.#one(this.deleteIntent(kind, undefined, name, { preconditions: { uid } }), options);
+    return await this.#one(
+      {
+        kind,
+        namespace: undefined,
+        name,
+        creates: false,
+        plan: (current, now) => {
+          if (current === undefined) throw notFound(kind, name);
+          checkPreconditions(kind, options.preconditions ?? {}, current.object);
+          if (current.object.metadata.deletionTimestamp !== undefined) return { type: 'none' };
+          const finalizers = [...(current.object.metadata.finalizers ?? []), NAMESPACE_FINALIZER];
+          const going = prepareDeletion(current.object, finalizers, now);
+          return { type: 'put', object: withStatus(going, { phase: 'Terminating' }) };
+        },
+      },
+      options,
+    );
   }
 
-  async #contentOf(namespace: string): Promise<string[]> {
-    const namespaced = this.kinds.all().filter((kind) => kind.namespaced);
-    const counts = await Promise.all(
-      namespaced.map(
-        async (kind) => (await this.store.range(prefixRange(`${kind.prefix}${namespace}/`), { limit: 1, keysOnly: true })).count,
-      ),
+  /** Closes a namespace that is being deleted to the control plane, too, or opens it again. */
+  async setNamespaceClosed(name: string, uid: string, closed: boolean): Promise<void> {
+    const kind = this.#namespaceKind;
+    const intent = this.#changeIntent(kind, undefined, name, ({ object }) => {
+      checkPreconditions(kind, { uid }, object);
+      return withStatus({ ...object, metadata: withoutVersion(object.metadata) }, { closed });
+    });
+    await this.#one(intent, {});
+  }
+
+  /** Removes a namespace that is closed, whose content is gone; false while others hold it up. */
+  async removeNamespace(name: string, uid: string): Promise<boolean> {
+    const kind = this.#namespaceKind;
+    const applied = await this.#one(
+      {
+        kind,
+        namespace: undefined,
+        name,
+        creates: false,
+        plan: (current) => {
+          if (current?.object.metadata.uid !== uid || valueAt(current.object, ['status', 'closed']) !== true)
+            throw notFound(kind, name);
+          const others = (current.object.metadata.finalizers ?? []).some((finalizer) => finalizer !== NAMESPACE_FINALIZER);
+          return others ? { type: 'none' } : { type: 'delete' };
+        },
+      },
+      {},
     );
-    return namespaced.flatMap((kind, i) =>
-      counts[i]! > 0 ? [`${counts[i]} ${counts[i] === 1 ? kind.singular : kind.plural}`] : [],
-    );
+    return applied.type === 'deleted';
   }
 
   /** A change of an object that must exist. When nobody holds its deletion up any more, the change is its end. */
@@ -516,6 +546,10 @@ export function patchFunction(patch: Patch): (target: unknown) => unknown {
   }
   const operations = readJsonPatch(patch.patch);
   return (target) => jsonPatch(target, operations);
+}
+
+function withStatus(object: ApiObject, status: object): ApiObject {
+  return { ...object, status: { ...(isObject(object['status']) && object['status']), ...status } };
 }
 
 function withoutVersion<M extends { resourceVersion?: string }>({

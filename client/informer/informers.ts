@@ -30,6 +30,13 @@ export class Informers {
     return this.#byKind.has(idOf(kind));
   }
 
+  /** Ends the informer of a kind that is served no more; asked for again, it begins anew. */
+  async forget(kind: Kind): Promise<void> {
+    const found = this.#byKind.get(idOf(kind));
+    this.#byKind.delete(idOf(kind));
+    await found?.close();
+  }
+
   /** Resolves when every informer asked for so far has its first list. */
   async synced(): Promise<void> {
     await Promise.all([...this.#byKind.values()].map((informer) => informer.synced));

@@ -44,7 +44,8 @@ import {
   type Watch,
 } from '../runtime/index.ts';
 import { Deleter } from './deleter.ts';
-import { dependentsOf, ownerIndex, ownersAreGone, uidIndex } from './owners.ts';
+import { dependentsOf, ownerIndex, ownersAreGone, ownersOf, uidIndex } from './owners.ts';
+import { propagate } from './propagation.ts';
 import {
   allocationRule,
   deploymentRule,
@@ -85,7 +86,7 @@ export const defaultGcConfig: GcConfig = {
 };
 
 /** Every kind that may own or be owned. Events end by themselves. */
-const kinds: readonly Kind[] = builtinKinds.filter((kind) => kind.kind !== 'Event');
+const builtin: readonly Kind[] = builtinKinds.filter((kind) => kind.kind !== 'Event');
 
 interface Collection {
   /** What makes an object look different though it did not change itself. */
@@ -108,16 +109,28 @@ async function letGo(kind: Kind, object: Stored<AnyObject>, { finalizer, when }:
   await write.patch(kind, name, namespace, { metadata: { resourceVersion, finalizers: left } });
 }
 
-export function gcControllers(config: GcConfig = defaultGcConfig): Controller[] {
-  return kinds.map((kind) => collector(kind, collections[kind.kind] ?? {}, config));
+/** The collectors of the built-in kinds, and of those that users defined. */
+export function gcControllers(config: GcConfig = defaultGcConfig, custom: readonly Kind[] = []): Controller[] {
+  const kinds = [...builtin, ...custom];
+  return kinds.map((kind) => collector(kind, kinds, (builtin.includes(kind) && collections[kind.kind]) || {}, config));
 }
 
-function collector(kind: Kind, { reads = [], indexes = [], rule, release }: Collection, config: GcConfig): Controller {
+function collector(
+  kind: Kind,
+  kinds: readonly Kind[],
+  { reads = [], indexes = [], rule, release }: Collection,
+  config: GcConfig,
+): Controller {
   const own = ownerIndex(kind);
   return defineController({
     name: `gc-${kind.plural}`,
     primary: kind,
-    reads: [...reads, ...kinds.map((owner) => watch(owner, (object, read) => dependentsOf(object, own, read), { on: 'delete' }))],
+    reads: [
+      ...reads,
+      ...kinds.map((owner) => watch(owner, (object, read) => dependentsOf(object, own, read), { on: 'delete' })),
+      // Who waits for its dependents looks again when one of them is gone.
+      ...kinds.map((dependent) => watch(dependent, (object) => ownersOf(object, kind), { on: 'delete' })),
+    ],
     writes: [kind],
     indexes: [own, ...kinds.map(uidIndex), ...indexes] as readonly Index[],
     concurrency: 64,
@@ -128,6 +141,7 @@ function collector(kind: Kind, { reads = [], indexes = [], rule, release }: Coll
       if (object === undefined) return settled;
       if (object.metadata.deletionTimestamp !== undefined) {
         if (release !== undefined) await letGo(kind, object, release, write);
+        await propagate(kind, object, kinds, write, signal);
         return settled;
       }
       const orphaned = await ownersAreGone(object, kinds, read, write);

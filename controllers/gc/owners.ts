@@ -1,4 +1,4 @@
-import { keyOf, type Client } from '../../client/index.ts';
+import { keyOf, objectKey, type Client } from '../../client/index.ts';
 import type { AnyObject, Kind, OwnerReference, Stored } from '../../openapi/index.ts';
 import { defineIndex, type Index, type Reader } from '../runtime/index.ts';
 
@@ -12,6 +12,12 @@ export const uidIndex = (kind: Kind): Index => defineIndex(kind, 'uid', ({ metad
 /** The keys of the objects in `index` that `owner` owns. */
 export const dependentsOf = (owner: Stored<AnyObject>, index: Index, read: Reader): string[] =>
   read.by(index, owner.metadata.uid).map(keyOf);
+
+/** The keys of the owners of an object that are of a kind. */
+export const ownersOf = ({ metadata }: Stored<AnyObject>, kind: Kind): string[] =>
+  (metadata.ownerReferences ?? [])
+    .filter((owner) => owner.apiVersion === kind.apiVersion && owner.kind === kind.kind)
+    .map((owner) => objectKey(owner.name, kind.namespaced ? metadata.namespace : undefined));
 
 /**
  * Whether an object has owners and none of them exists. The cache may not have an owner yet, so whom it lacks the server is asked

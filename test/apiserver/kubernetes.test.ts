@@ -2,7 +2,7 @@ import t from 'tap';
 import { readProtobuf } from '../../apiserver/http/protobuf.ts';
 import { servicesOf } from '../../apiserver/http/services.ts';
 import type { ApiObject } from '../../apiserver/registry/object.ts';
-import { startServer, type Server } from './harness.ts';
+import { startServer, until, type Server } from './harness.ts';
 
 const JOBS = '/apis/orch.dev/v1/namespaces/default/jobs';
 const merge = { 'content-type': 'application/merge-patch+json' };
@@ -253,6 +253,41 @@ t.test('services are what registered under one name', async (t) => {
   t.equal((await send('GET', '/api/v1/namespaces/default/services/none')).status, 404);
   t.match((await send('GET', '/api/v1/services?labelSelector=kubernetes.io/cluster-service%3Dtrue')).json, { items: [] });
   t.equal((await send('POST', '/api/v1/namespaces/default/services', {})).status, 404);
+});
+
+t.test('a namespace goes on being emptied by the next server', async (t) => {
+  const first = await startServer();
+  await first.send('POST', '/api/v1/namespaces', { metadata: { name: 'half' } });
+  await first.send('POST', '/apis/orch.dev/v1/namespaces/half/jobs', job('x'));
+  t.equal((await first.send('DELETE', '/api/v1/namespaces/half')).status, 200);
+  await first.api.close();
+  const second = await startServer(first);
+  t.match((await second.send('GET', '/api/v1/namespaces/half')).json, { status: { phase: 'Terminating' } });
+  const held = '/apis/orch.dev/v1/namespaces/half/jobs/x';
+  await until(async () => ((await second.send('GET', held)).json.metadata.deletionTimestamp === undefined ? undefined : true));
+  await second.send('PATCH', held, { metadata: { finalizers: null } }, merge);
+  await until(async () => ((await second.send('GET', '/api/v1/namespaces/half')).status === 404 ? true : undefined));
+  await second.close();
+  await first.close();
+});
+
+t.test('deletion policies', async (t) => {
+  const { send } = server;
+  const pools = '/apis/orch.dev/v1/nodepools';
+  for (const [policy, finalizers] of [
+    ['Foreground', ['foregroundDeletion']],
+    ['Orphan', ['orphan']],
+  ] as const) {
+    await send('POST', pools, { metadata: { name: policy.toLowerCase() } });
+    const answer = await send('DELETE', `${pools}/${policy.toLowerCase()}`, { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: policy }); // prettier-ignore
+    t.match(answer, { status: 200, json: { kind: 'NodePool', metadata: { finalizers, deletionTimestamp: String, deletionGracePeriodSeconds: 0 } } }); // prettier-ignore
+  }
+  await send('POST', pools, { metadata: { name: 'by-query' } });
+  t.match(await send('DELETE', `${pools}/by-query?propagationPolicy=Foreground&dryRun=All`), { json: { metadata: { finalizers: ['foregroundDeletion'] } } }); // prettier-ignore
+  t.match(await send('DELETE', `${pools}/by-query?orphanDependents=true&dryRun=All`), { json: { metadata: { finalizers: ['orphan'] } } }); // prettier-ignore
+  t.equal((await send('DELETE', `${pools}/by-query`, { propagationPolicy: 'Sideways' })).status, 400);
+  t.match(await send('DELETE', `${pools}/by-query`), { json: { status: 'Success' } });
+  t.match(await send('DELETE', `${JOBS}/scaled`, { propagationPolicy: 'Orphan' }), { status: 400, json: { message: /nothing could stop its allocations/ } }); // prettier-ignore
 });
 
 t.test('an empty OpenAPI v2 keeps old clients going', async (t) => {

@@ -1,19 +1,23 @@
 import t from 'tap';
 import { derivedUuid, toTimestamp, uuid, type Instant } from '../../base/index.ts';
 import { gcControllers, defaultGcConfig, type GcConfig } from '../../controllers/gc/index.ts';
+import { gcPart } from '../../controllers/gc/part.ts';
 import { deploymentController } from '../../controllers/deployment/index.ts';
 import { jobController } from '../../controllers/job/index.ts';
 import { drainController, heartbeatController } from '../../controllers/node/index.ts';
-import { Manager, noMetrics, partOf, type Controller } from '../../controllers/runtime/index.ts';
+import { Manager, noMetrics, partOf, type Controller, type Part } from '../../controllers/runtime/index.ts';
 import { registrationName } from '../../controllers/job/decide.ts';
 import {
   AllocationKind,
+  CustomResourceDefinitionKind,
+  defineKind,
   DeploymentKind,
   EvaluationKind,
   JobKind,
   JobVersionKind,
   LeaseKind,
   NodeKind,
+  NodePoolKind,
   type Allocation,
   type AllocationSpec,
   type AllocationStatus,
@@ -275,9 +279,65 @@ t.test('garbage goes when its time has come', async (t) => {
   });
 });
 
-async function withControllers(controllers: readonly Controller[], body: () => Promise<void>): Promise<void> {
+t.test('what becomes of dependents, of kinds of our own, too', async (t) => {
+  const gadgetKind = defineKind({ group: 'test.dev', version: 'v1', kind: 'Gadget', listKind: 'GadgetList', plural: 'gadgets', singular: 'gadget', shortNames: [], namespaced: false }); // prettier-ignore
+  const pool = (name: string, owner?: Stored<AnyObject>) =>
+    client.create(NodePoolKind, {
+      metadata: {
+        name,
+        ...(owner && {
+          ownerReferences: [
+            { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid },
+          ],
+        }),
+      },
+    });
+  await withParts([gcPart(defaultGcConfig)], async () => {
+    const owner = await pool('owner');
+    const child = await pool('child', owner);
+    await pool('grandchild', child);
+    await client.patch(NodePoolKind, 'grandchild', undefined, { metadata: { finalizers: ['test.dev/hold'] } });
+    await client.delete(NodePoolKind, 'owner', undefined, { propagationPolicy: 'Foreground' });
+    await where(NodePoolKind, (p) => p.metadata.name === 'grandchild' && p.metadata.deletionTimestamp !== undefined);
+    t.ok(await client.find(NodePoolKind, 'child'), 'waits for its own');
+    t.match((await client.find(NodePoolKind, 'owner'))?.metadata.finalizers, ['foregroundDeletion']);
+    await client.patch(NodePoolKind, 'grandchild', undefined, { metadata: { finalizers: [] } });
+    for (const name of ['grandchild', 'child', 'owner']) await gone(NodePoolKind, name);
+
+    const leaver = await pool('leaver');
+    await pool('left', leaver);
+    await client.delete(NodePoolKind, 'leaver', undefined, { propagationPolicy: 'Orphan' });
+    await gone(NodePoolKind, 'leaver');
+    t.equal((await client.find(NodePoolKind, 'left'))?.metadata.ownerReferences, undefined, 'it stays, and is nobody’s');
+
+    await client.create(CustomResourceDefinitionKind, {
+      metadata: { name: 'gadgets.test.dev' },
+      spec: {
+        group: 'test.dev',
+        scope: 'Cluster',
+        names: { kind: 'Gadget', plural: 'gadgets' },
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+      },
+    });
+    const gadget = await client.create(gadgetKind, { metadata: { name: 'g' } });
+    await pool('of-gadget', gadget);
+    await client.create(gadgetKind, { metadata: { name: 'of-pool', ownerReferences: [{ apiVersion: 'orch.dev/v1', kind: 'NodePool', name: 'left', uid: 'another' }] } }); // prettier-ignore
+    await gone(gadgetKind, 'of-pool');
+    await client.delete(gadgetKind, 'g', undefined, { propagationPolicy: 'Foreground' });
+    for (const [kind, name] of [[NodePoolKind, 'of-gadget'], [gadgetKind, 'g']] as const) await gone(kind, name); // prettier-ignore
+    await client.delete(CustomResourceDefinitionKind, 'gadgets.test.dev');
+    await gone(CustomResourceDefinitionKind, 'gadgets.test.dev');
+  });
+  await plane.informers.forget(gadgetKind);
+});
+
+function withControllers(controllers: readonly Controller[], body: () => Promise<void>): Promise<void> {
+  return withParts([partOf('test', controllers)], body);
+}
+
+async function withParts(parts: readonly Part[], body: () => Promise<void>): Promise<void> {
   const host = { ...plane, metrics: noMetrics, identity: 'test', leaseTtl: 5000 };
-  const manager = new Manager(host, [partOf('test', controllers)]);
+  const manager = new Manager(host, parts);
   try {
     await body();
   } finally {
