@@ -117,11 +117,14 @@ export type ParameterizedJobConfig = Schemas['dev.orch.v1.ParameterizedJobConfig
 export type PeriodicConfig = Schemas['dev.orch.v1.PeriodicConfig'];
 export type PeriodicLaunches = Schemas['dev.orch.v1.PeriodicLaunches'];
 export type Port = Schemas['dev.orch.v1.Port'];
+export type PreemptionConfig = Schemas['dev.orch.v1.PreemptionConfig'];
 export type RescheduleEvent = Schemas['dev.orch.v1.RescheduleEvent'];
 export type ReschedulePolicy = Schemas['dev.orch.v1.ReschedulePolicy'];
 export type Resources = Schemas['dev.orch.v1.Resources'];
 export type RestartPolicy = Schemas['dev.orch.v1.RestartPolicy'];
 export type ScalingPolicy = Schemas['dev.orch.v1.ScalingPolicy'];
+export type SchedulerConfiguration = Schemas['dev.orch.v1.SchedulerConfiguration'];
+export type SchedulerConfigurationSpec = Schemas['dev.orch.v1.SchedulerConfigurationSpec'];
 export type Secret = Schemas['dev.orch.v1.Secret'];
 export type SelectableField = Schemas['dev.orch.v1.SelectableField'];
 export type Service = Schemas['dev.orch.v1.Service'];
@@ -259,6 +262,16 @@ export const NodePoolKind = defineKind<NodePool>({
   shortNames: ['np'],
   namespaced: false,
 });
+export const SchedulerConfigurationKind = defineKind<SchedulerConfiguration>({
+  group: 'orch.dev',
+  version: 'v1',
+  kind: 'SchedulerConfiguration',
+  listKind: 'SchedulerConfigurationList',
+  plural: 'schedulerconfigurations',
+  singular: 'schedulerconfiguration',
+  shortNames: ['schedconf'],
+  namespaced: false,
+});
 export const ServiceRegistrationKind = defineKind<ServiceRegistration>({
   group: 'orch.dev',
   version: 'v1',
@@ -283,5 +296,6 @@ export const builtinKinds = [
   NamespaceKind,
   NodeKind,
   NodePoolKind,
+  SchedulerConfigurationKind,
   ServiceRegistrationKind,
 ] as const;

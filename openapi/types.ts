@@ -1727,6 +1727,29 @@ export interface components {
       /** @description Whether others may hold the same port. */
       ignoreCollision?: boolean;
     };
+    /** @description Which types of jobs may displace allocations of jobs whose priority is lower by 10 or more. */
+    'dev.orch.v1.PreemptionConfig': {
+      /**
+       * @description System jobs.
+       * @default true
+       */
+      system: boolean;
+      /**
+       * @description Sysbatch jobs.
+       * @default false
+       */
+      sysbatch: boolean;
+      /**
+       * @description Batch jobs.
+       * @default false
+       */
+      batch: boolean;
+      /**
+       * @description Service jobs.
+       * @default false
+       */
+      service: boolean;
+    };
     'dev.orch.v1.RescheduleEvent': {
       /**
        * Format: date-time
@@ -1822,6 +1845,31 @@ export interface components {
       enabled?: boolean;
       /** @description horizontal (a group), vertical_cpu or vertical_mem (a task). */
       type?: string;
+    };
+    /** @description How the scheduler places. The one called "default" counts; without it the defaults of the fields do. */
+    'dev.orch.v1.SchedulerConfiguration': {
+      /** @description Group and version of the schema. */
+      apiVersion?: string;
+      /** @description The kind. */
+      kind?: string;
+      /** @description Standard metadata. */
+      metadata: components['schemas']['io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'];
+      spec?: components['schemas']['dev.orch.v1.SchedulerConfigurationSpec'];
+    };
+    /** @description Written by operators. */
+    'dev.orch.v1.SchedulerConfigurationSpec': {
+      /**
+       * @description How nodes are filled, where their pool does not say.
+       * @default binpack
+       * @enum {string}
+       */
+      schedulerAlgorithm: 'binpack' | 'spread';
+      /**
+       * @description Whether memory_max of tasks is granted.
+       * @default true
+       */
+      memoryOversubscription: boolean;
+      preemption?: components['schemas']['dev.orch.v1.PreemptionConfig'];
     };
     /** @description A value that is fetched for a task. */
     'dev.orch.v1.Secret': {

@@ -18,9 +18,11 @@ import {
   JobVersionKind,
   NodeKind,
   NodePoolKind,
+  SchedulerConfigurationKind,
   type Evaluation,
   type EvaluationStatus,
   type Kind,
+  type SchedulerConfiguration,
   type Stored,
 } from '../../openapi/index.ts';
 import { driversOf, explainFailure } from '../objects/index.ts';
@@ -59,7 +61,7 @@ export interface SchedulerOptions {
 }
 
 /** The kinds that it follows. */
-export const followed: readonly Kind[] = [NodePoolKind, NodeKind, JobKind, JobVersionKind, DeploymentKind, AllocationKind, EvaluationKind]; // prettier-ignore
+export const followed: readonly Kind[] = [SchedulerConfigurationKind, NodePoolKind, NodeKind, JobKind, JobVersionKind, DeploymentKind, AllocationKind, EvaluationKind]; // prettier-ignore
 
 const RETRY = { base: 50, max: 10_000 };
 
@@ -161,6 +163,14 @@ export class Scheduler {
     cluster.allocations.onFreed((node) => this.#gotRoom(node));
     const put = <T>(take: (object: T) => void) => ({ added: take, modified: take });
     return [
+      informers.of(SchedulerConfigurationKind).on({
+        ...put((configuration: Stored<SchedulerConfiguration>) => {
+          cluster.putConfiguration(configuration);
+          // What was out of the question may be allowed now.
+          for (const evaluation of this.#blocked.all()) this.#unblock(evaluation);
+        }),
+        deleted: ({ metadata }) => cluster.removeConfiguration(metadata.name),
+      }),
       informers.of(NodePoolKind).on({ ...put(cluster.putPool.bind(cluster)), deleted: (pool) => cluster.removePool(pool.metadata.name) }), // prettier-ignore
       informers.of(NodeKind).on({ ...put(cluster.putNode.bind(cluster)), deleted: (node) => cluster.removeNode(node.metadata.name) }), // prettier-ignore
       informers.of(JobVersionKind).on({ ...put(cluster.putVersion.bind(cluster)), deleted: cluster.removeVersion.bind(cluster) }),

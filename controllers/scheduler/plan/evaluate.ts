@@ -3,10 +3,10 @@
  * run on the cluster that is taken back before it returns, so a plan that is never committed leaves no trace.
  */
 import { derivedUuid, toTimestamp, type Instant } from '../../../base/index.ts';
-import type { Evaluation, EvaluationPlan, EvaluationStatus, Stored } from '../../../openapi/index.ts';
+import type { DesiredUpdates, Evaluation, EvaluationPlan, EvaluationStatus, Stored } from '../../../openapi/index.ts';
 import { nextLaunch } from '../../../openapi/launch/schedule.ts';
 import { isSystem } from '../../objects/index.ts';
-import { isTerminal, type JobKey } from '../model.ts';
+import { isTerminal, type JobKey, type JobType } from '../model.ts';
 import { evaluationDescription } from '../reconcile/descriptions.ts';
 import type { Change, Decision } from '../reconcile/change.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
@@ -14,7 +14,7 @@ import { reconcileSystem } from '../reconcile/system.ts';
 import type { Cluster } from '../state/cluster.ts';
 import { jobKey } from '../state/read.ts';
 import { Draft, type Delayed } from './draft.ts';
-import { deploymentObject, evaluationObject } from './objects.ts';
+import { deploymentObject, evaluationObject, preemptionEvaluation } from './objects.ts';
 import { Placing } from './placing.ts';
 import type { EvaluateInput, Plan } from './plan.ts';
 import { Specs } from './specs.ts';
@@ -58,6 +58,7 @@ class Evaluating {
       for (const { group, changes } of decision.groups) placing.place(group, changes);
       placing.finish();
       if (job?.spec.allAtOnce === true && placing.failures.size > 0) placing.placeNothing(mark);
+      this.#tellPreempted();
       if (decision.continueAt !== undefined) draft.followUp('rolling-update', decision.continueAt, evaluationDescription.rolling);
       return this.#plan(decision, this.#outcome(decision));
     } finally {
@@ -100,6 +101,26 @@ class Evaluating {
       draft.deployment = derivedUuid(...draft.origin, 'deployment');
       draft.deploymentGroups = new Set(decision.deployment.map(({ group }) => group.name));
     }
+  }
+
+  /** The jobs whose allocations were displaced are to be looked at. */
+  #tellPreempted(): void {
+    const { cluster, now } = this.#input;
+    const { evaluations, origin } = this.#draft;
+    const told = new Set<JobKey>();
+    for (const victim of [...this.#placing.preempted.values()].flat()) {
+      if (told.has(victim.job)) continue;
+      told.add(victim.job);
+      const type = cluster.job(victim.job)?.spec.type as JobType | undefined;
+      const name = derivedUuid(...origin, 'preemption', victim.job);
+      evaluations.push(preemptionEvaluation(name, victim, type, this.#evaluation.metadata.name, now));
+    }
+  }
+
+  /** What is done by group, what is displaced included. */
+  #updates({ groups }: Decision): [string, Required<DesiredUpdates>][] {
+    const { preempted } = this.#placing;
+    return groups.map(({ group, updates }) => [group, { ...updates, preemptions: preempted.get(group)?.length ?? 0 }]);
   }
 
   /** Everything that frees or keeps a place, before anything takes one. */
@@ -160,7 +181,8 @@ class Evaluating {
     };
     if (failures.size > 0) status.failedPlacements = Object.fromEntries(failures);
     if (this.#isDryRun) return { status: { ...status, plan: this.#answer(decision) }, cancelled };
-    if (decision.continueAt !== undefined) status.nextEvaluation = evaluations.at(-1)!.metadata.name!;
+    const next = evaluations.find(({ spec }) => spec.trigger === 'rolling-update')?.metadata.name;
+    if (next !== undefined) status.nextEvaluation = next;
     if (failures.size === 0) {
       for (const other of blocked) cancelled.set(other, `evaluation "${name}" successful`);
       return { status, cancelled };
@@ -207,7 +229,7 @@ class Evaluating {
     return {
       jobModifyIndex: job?.status?.modifyIndex ?? 0,
       ...(live !== undefined && { baseVersion: live.version }),
-      desiredUpdates: Object.fromEntries(decision.groups.map(({ group, updates }) => [group, updates])),
+      desiredUpdates: Object.fromEntries(this.#updates(decision)),
       ...(failures.size > 0 && { failedPlacements: Object.fromEntries(failures) }),
       createdDeployment: decision.deployment.length > 0,
       ...this.#nextLaunch(),
@@ -237,7 +259,7 @@ class Evaluating {
       cancelled,
       status,
       missing: isReal ? [...this.#placing.missing.values()] : [],
-      updates: new Map(decision.groups.map(({ group, updates }) => [group, updates])),
+      updates: new Map(this.#updates(decision)),
     };
   }
 

@@ -13,7 +13,7 @@ import type {
   RescheduleEvent,
 } from '../../../openapi/index.ts';
 import { progressDeadlineOf, type GroupProgram } from '../feasible/program.ts';
-import { allocationName, jobTypeOf, type JobView } from '../model.ts';
+import { allocationName, jobTypeOf, type AllocationRecord, type JobView } from '../model.ts';
 import type { Placement } from '../rank/session.ts';
 import { deploymentDescription } from '../reconcile/descriptions.ts';
 import type { NewDeploymentGroup } from '../reconcile/change.ts';
@@ -36,7 +36,14 @@ type CommonSpec = Required<
 >;
 type OwnedMeta = Required<Pick<ObjectMeta, 'name' | 'namespace' | 'labels' | 'ownerReferences'>>;
 
-export function groupParts(job: JobView, program: GroupProgram, evaluation: string, now: Instant): GroupParts {
+export function groupParts(
+  job: JobView,
+  compiled: GroupProgram,
+  evaluation: string,
+  now: Instant,
+  grantsMemoryMax: boolean,
+): GroupParts {
+  const program = grantsMemoryMax ? compiled : withoutMemoryMax(compiled);
   const { group, ask } = program;
   const isPlain = ask.ports.length === 0 && ask.cores === 0;
   return {
@@ -54,6 +61,11 @@ export function groupParts(job: JobView, program: GroupProgram, evaluation: stri
     resources: isPlain ? resourcesOf(program, { ports: [], cores: NO_CORES, cpu: ask.cpu }) : undefined,
     namePrefix: job.spec.id ?? job.name,
   };
+}
+
+function withoutMemoryMax(program: GroupProgram): GroupProgram {
+  const tasks = program.ask.tasks.map((task) => ({ ...task, memoryMax: undefined }));
+  return { ...program, ask: { ...program.ask, tasks } };
 }
 
 export interface NewAllocation {
@@ -201,6 +213,31 @@ export function evaluationObject(
       ...spec,
     },
     status,
+  };
+}
+
+/** Asks that a job be looked at whose allocations were displaced. */
+export function preemptionEvaluation(
+  name: string,
+  { job, jobUID, priority }: AllocationRecord,
+  type: EvaluationSpec['type'],
+  previousEvaluation: string,
+  now: Instant,
+): Evaluation {
+  const at = job.indexOf('/');
+  return {
+    apiVersion: 'orch.dev/v1',
+    kind: 'Evaluation',
+    metadata: { name, namespace: job.slice(0, at) },
+    spec: {
+      jobName: job.slice(at + 1),
+      jobUID,
+      ...(type !== undefined && { type }),
+      priority,
+      trigger: 'preemption',
+      previousEvaluation,
+    },
+    status: { phase: 'pending', modifiedAt: toTimestamp(now) },
   };
 }
 

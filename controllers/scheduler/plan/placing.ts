@@ -1,10 +1,12 @@
 import type { AllocMetric } from '../../../openapi/index.ts';
 import { Feasibility } from '../feasible/feasibility.ts';
 import { compileGroup, type GroupProgram } from '../feasible/program.ts';
-import { isTerminal, type AllocationRecord, type JobKey } from '../model.ts';
+import { isTerminal, jobTypeOf, type AllocationRecord, type JobKey } from '../model.ts';
+import { PRIORITY_DISTANCE } from '../rank/preempt.ts';
 import { PlacementSession, type Placement, type Wish } from '../rank/session.ts';
 import type { Change, PlaceChange } from '../reconcile/change.ts';
 import { nextTracker } from '../reconcile/reschedule.ts';
+import type { Cluster } from '../state/cluster.ts';
 import { holdingOf } from '../state/read.ts';
 import type { Specs } from './specs.ts';
 import type { Draft } from './draft.ts';
@@ -20,6 +22,8 @@ const NO_WISH: Wish = {};
 export class Placing {
   readonly failures = new Map<string, AllocMetric>();
   readonly missing = new Map<string, MissingGroup>();
+  /** By group: what was displaced for it. */
+  readonly preempted = new Map<string, AllocationRecord[]>();
   readonly #input: EvaluateInput;
   readonly #draft: Draft;
   readonly #key: JobKey;
@@ -29,6 +33,7 @@ export class Placing {
   readonly #parts = new Map<GroupProgram, GroupParts>();
   /** By group: nodes that wanted an allocation of their own and have no room for it. */
   readonly #fullNodes = new Map<string, Set<string>>();
+  #displaceable: Map<string, readonly AllocationRecord[]> | undefined;
   #session: { readonly feasibility: Feasibility; readonly session: PlacementSession } | undefined;
 
   constructor(input: EvaluateInput, draft: Draft, key: JobKey, specs: Specs) {
@@ -87,6 +92,8 @@ export class Placing {
   placeNothing(mark: number): void {
     const { trial, placements, patches } = this.#draft;
     trial.rollback(mark);
+    for (const victim of [...this.preempted.values()].flat()) patches.delete(victim.id);
+    this.preempted.clear();
     for (const { record } of placements.splice(0)) {
       const { group, previous } = record;
       const known = this.failures.get(group);
@@ -167,8 +174,34 @@ export class Placing {
       node !== undefined
         ? session.placeOn(this.#input.cluster.fleet.slotOf(node)!)
         : session.place(previous === undefined ? NO_WISH : this.#wishes(previous, feasibility));
-    if (placement === undefined) return false;
+    if (placement === undefined) return this.#tryPreempt(change, feasibility, session);
     this.#create(change, feasibility, placement, this.#input.timer() - startedAt, session);
+    return true;
+  }
+
+  /** Displaces what is less important, where the operator allows that. */
+  #tryPreempt(change: PlaceChange, feasibility: Feasibility, session: PlacementSession): boolean {
+    const { cluster } = this.#input;
+    const draft = this.#draft;
+    if (!cluster.mayPreempt(jobTypeOf(draft.job!.spec))) return false;
+    this.#displaceable ??= displaceable(cluster, this.#key, draft.job!.spec.priority ?? 50);
+    const only = change.node === undefined ? undefined : cluster.fleet.slotOf(change.node);
+    const found = session.findPreemption(this.#displaceable, only);
+    if (found === undefined) return false;
+    const { mark } = draft.trial;
+    const id = draft.nextId();
+    for (const victim of found.victims) draft.evict(victim, id);
+    const placement = session.placeOn(found.slot);
+    if (placement === undefined) {
+      draft.trial.rollback(mark);
+      for (const victim of found.victims) draft.patches.delete(victim.id);
+      return false;
+    }
+    this.#create(change, feasibility, placement, 0, session, id);
+    const node = cluster.fleet.names[found.slot]!;
+    this.#displaceable.set(node, this.#displaceable.get(node)!.filter((record) => !found.victims.includes(record))); // prettier-ignore
+    const { group } = feasibility.program;
+    this.preempted.set(group, [...(this.preempted.get(group) ?? []), ...found.victims]);
     return true;
   }
 
@@ -192,12 +225,12 @@ export class Placing {
     placement: Placement,
     allocationTimeMs: number,
     session: PlacementSession,
+    id = this.#draft.nextId(),
   ): void {
     const { cluster, now } = this.#input;
     const draft = this.#draft;
     const job = draft.job!;
     const { previous } = change;
-    const id = draft.nextId();
     const node = cluster.fleet.names[placement.slot]!;
     const deployment = change.version === job.version ? draft.deploymentOf(program.group) : undefined;
     const policy = job.spec.groups?.find(({ name }) => name === program.group)?.reschedule;
@@ -261,7 +294,13 @@ export class Placing {
   #partsOf(program: GroupProgram): GroupParts {
     let found = this.#parts.get(program);
     if (found === undefined) {
-      found = groupParts(this.#draft.job!, program, this.#input.evaluation.metadata.name, this.#input.now);
+      found = groupParts(
+        this.#draft.job!,
+        program,
+        this.#input.evaluation.metadata.name,
+        this.#input.now,
+        this.#input.cluster.grantsMemoryMax,
+      );
       this.#parts.set(program, found);
     }
     return found;
@@ -282,4 +321,16 @@ export class Placing {
         : { ...known, coalescedFailures: (known.coalescedFailures ?? 0) + 1 },
     );
   }
+}
+
+/** By node, the allocations of other jobs whose priority is low enough for them to be displaced. */
+function displaceable(cluster: Cluster, key: JobKey, priority: number): Map<string, readonly AllocationRecord[]> {
+  const found = new Map<string, AllocationRecord[]>();
+  for (const record of cluster.allocations.all()) {
+    if (record.job === key || isTerminal(record) || record.priority > priority - PRIORITY_DISTANCE) continue;
+    const own = found.get(record.node);
+    if (own === undefined) found.set(record.node, [record]);
+    else own.push(record);
+  }
+  return found;
 }

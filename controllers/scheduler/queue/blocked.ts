@@ -25,6 +25,10 @@ export class BlockedEvaluations {
     return [...(this.#byJob.get(key) ?? [])];
   }
 
+  all(): Stored<Evaluation>[] {
+    return [...this.#waiting.values()].map(({ evaluation }) => evaluation);
+  }
+
   has(name: string): boolean {
     return this.#waiting.has(name);
   }

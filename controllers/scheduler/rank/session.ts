@@ -16,6 +16,7 @@ import type { Algorithm } from '../state/cluster.ts';
 import { DYNAMIC_MAX, DYNAMIC_MIN } from '../state/ports.ts';
 import type { Fleet } from '../state/fleet.ts';
 import { SlotHeap, type Keys } from './heap.ts';
+import { chooseVictims, preemptionScore } from './preempt.ts';
 import { antiAffinityScore, fitScore, PENALTY, type Term } from './score.ts';
 import { SpreadState } from './spread.ts';
 
@@ -146,6 +147,30 @@ export class PlacementSession {
   /** That node or none. */
   placeOn(slot: number): Placement | undefined {
     return this.#unfit(slot) === undefined ? this.#offer(slot, false) : undefined;
+  }
+
+  /**
+   * The node where displacing allocations hurts least and places best; undefined: nowhere does it help. `displaceable` are the
+   * allocations by node that may be asked to leave. Only `only`, where that is given.
+   */
+  findPreemption(
+    displaceable: ReadonlyMap<string, readonly AllocationRecord[]>,
+    only?: number,
+  ): { readonly slot: number; readonly victims: AllocationRecord[] } | undefined {
+    let best: { slot: number; victims: AllocationRecord[]; score: number } | undefined;
+    for (const [node, candidates] of displaceable) {
+      const slot = this.#fleet.slotOf(node);
+      if (slot === undefined || (only !== undefined && slot !== only) || candidates.length === 0) continue;
+      if (this.#fleet.schedulable[slot] === 0 || this.#feasibility.ofClass(this.#fleet.classOf[slot]!) !== 0) continue;
+      if (this.#uniqueReason(slot) !== undefined) continue;
+      const shortage = this.#fleet.shortage(slot, this.#program.ask);
+      const victims = shortage === undefined ? undefined : chooseVictims(shortage, candidates);
+      if (victims === undefined || victims.length === 0) continue;
+      const own = this.#ownScore(slot);
+      const score = combine(own.sum + preemptionScore(victims), own.terms + 1, this.#spreadScore(slot));
+      if (best === undefined || score > best.score) best = { slot, victims, score };
+    }
+    return best;
   }
 
   /** The best of the heaps and of those that are shunned, which pay for it. */

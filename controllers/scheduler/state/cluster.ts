@@ -1,5 +1,16 @@
-import type { Deployment, Job, JobSpec, JobVersion, Node, NodePool, Stored, Allocation } from '../../../openapi/index.ts';
-import type { DeploymentView, JobKey, JobView } from '../model.ts';
+import type {
+  Allocation,
+  Deployment,
+  Job,
+  JobSpec,
+  JobVersion,
+  Node,
+  NodePool,
+  SchedulerConfiguration,
+  SchedulerConfigurationSpec,
+  Stored,
+} from '../../../openapi/index.ts';
+import type { DeploymentView, JobKey, JobType, JobView } from '../model.ts';
 import { AllocationTable } from './allocations.ts';
 import { Fleet } from './fleet.ts';
 import { jobKey, readAllocation, readDeployment, readNode, viewJob } from './read.ts';
@@ -14,7 +25,8 @@ export class Cluster {
   readonly #versions = new Map<JobKey, Map<string, Stored<JobVersion>>>();
   readonly #deployments = new Map<JobKey, Map<string, DeploymentView>>();
   readonly #nodeRevisions = new Map<string, number>();
-  readonly #algorithms = new Map<string, Algorithm>();
+  readonly #algorithms = new Map<string, Algorithm | undefined>();
+  #configuration: Partial<SchedulerConfigurationSpec> = {};
   #onOffered: ((node: string) => void) | undefined;
 
   /** Told of nodes that may take what they could not take before. */
@@ -84,7 +96,7 @@ export class Cluster {
   }
 
   putPool(pool: Stored<NodePool>): void {
-    this.#algorithms.set(pool.metadata.name, pool.spec?.schedulerAlgorithm ?? 'binpack');
+    this.#algorithms.set(pool.metadata.name, pool.spec?.schedulerAlgorithm);
   }
 
   removePool(name: string): void {
@@ -92,7 +104,25 @@ export class Cluster {
   }
 
   algorithmOf(pool: string | undefined): Algorithm {
-    return this.#algorithms.get(pool ?? 'default') ?? 'binpack';
+    return this.#algorithms.get(pool ?? 'default') ?? this.#configuration.schedulerAlgorithm ?? 'binpack';
+  }
+
+  /** The one called `default` counts. */
+  putConfiguration({ metadata, spec }: Stored<SchedulerConfiguration>): void {
+    if (metadata.name === 'default') this.#configuration = spec ?? {};
+  }
+
+  removeConfiguration(name: string): void {
+    if (name === 'default') this.#configuration = {};
+  }
+
+  /** Whether jobs of the type may displace others. */
+  mayPreempt(type: JobType): boolean {
+    return this.#configuration.preemption?.[type] ?? type === 'system';
+  }
+
+  get grantsMemoryMax(): boolean {
+    return this.#configuration.memoryOversubscription ?? true;
   }
 
   job(key: JobKey): Stored<Job> | undefined {

@@ -1,6 +1,7 @@
 import type { NodeFacts } from '../feasible/targets.ts';
 import type { Ask } from '../feasible/program.ts';
 import type { AllocationRecord, HeldPort } from '../model.ts';
+import type { Shortage } from '../rank/preempt.ts';
 import { ClassTable } from './classes.ts';
 import { firstFree, parsePorts, PortMap } from './ports.ts';
 
@@ -144,6 +145,25 @@ export class Fleet {
     if (this.usedDisk[slot]! + ask.disk > this.disk[slot]!) return 'disk';
     if (ask.cores > this.freeCores[slot]!) return 'cores';
     return ask.ports.length === 0 ? undefined : this.#lacksPorts(slot, ask);
+  }
+
+  /** What must be given up on the node so that one more fits; undefined: that would not help. */
+  shortage(slot: number, ask: Ask): Shortage | undefined {
+    const ports: HeldPort[] = [];
+    for (const { static: wanted, hostNetwork, ignoreCollision } of ask.ports) {
+      const [ip] = this.addresses(slot, hostNetwork);
+      if (ip === undefined) return undefined;
+      if (wanted === undefined || ignoreCollision || this.addressFor(slot, hostNetwork, wanted) !== undefined) continue;
+      if (this.reserved[slot]?.has(wanted) === true) return undefined;
+      ports.push({ ip, value: wanted });
+    }
+    return {
+      cpu: this.usedCpu[slot]! + this.cpuFor(slot, ask) - this.cpu[slot]!,
+      memory: this.usedMemory[slot]! + ask.memory - this.memory[slot]!,
+      disk: this.usedDisk[slot]! + ask.disk - this.disk[slot]!,
+      cores: ask.cores - this.freeCores[slot]!,
+      ports,
+    };
   }
 
   /** Where the static port would be bound: the first address of its host network that has it free. */

@@ -150,6 +150,18 @@ export class World {
     return this;
   }
 
+  configure(spec: { schedulerAlgorithm?: 'binpack' | 'spread'; memoryOversubscription?: boolean; preemption?: object }): this {
+    const { schedulerAlgorithm = 'binpack', memoryOversubscription = true, preemption = {} } = spec;
+    const types = { system: true, sysbatch: false, batch: false, service: false, ...preemption };
+    this.cluster.putConfiguration({
+      apiVersion: 'orch.dev/v1',
+      kind: 'SchedulerConfiguration',
+      metadata: meta('default'),
+      spec: { schedulerAlgorithm, memoryOversubscription, preemption: types },
+    });
+    return this;
+  }
+
   /** Registers the next version of the job. */
   submit(spec: JobSpec, name = spec.id ?? 'job'): this {
     const known = this.#jobs.get(name);
@@ -295,6 +307,7 @@ export function summary(plan: Plan): string[] {
       if (status !== undefined && status['phase'] === 'lost') return `lose ${name}`;
       if (status !== undefined && status['phase'] === 'unknown') return `unknown ${name}`;
       if (spec['desired'] === 'stop') return `stop ${name}`;
+      if (spec['desired'] === 'evict') return `evict ${after.job.split('/')[1]} ${name}`;
       if ('jobVersion' in spec) return `update ${name}`;
       if ('followupEvaluation' in spec) return `delay ${name}`;
       if ('canary' in spec) return `promote ${name}`;
