@@ -60,6 +60,12 @@ function inherited({ spec }: Job, causes: readonly StatusCause[]): StatusCause[]
 
 const fieldOf = ({ field = '' }: StatusCause): string => field.replace(/^spec\.(dryRun\.job\.?)?/, '');
 
+/** What concerns several parts of a block, and is told of all of them together though the field names one. */
+const ofTheJob = /^(Job task group |stop_after_client_disconnect )/;
+const ofTheGroup = /^(Only one task may be marked as leader|Task \d+ missing name)/;
+const ofTheServices =
+  /^(port label "|check "|[Ss]ervice "?[^"]*"? (is duplicate|cannot use address_mode)|Check .* (is invalid: only|invalid: (only|refers)))/;
+
 /** The blocks that hold a problem, outermost first, and its words. */
 function located(job: Job, cause: StatusCause): { path: Step[]; message: string } {
   const path: Step[] = [];
@@ -70,6 +76,8 @@ function located(job: Job, cause: StatusCause): { path: Step[]; message: string 
     if (match !== null) rest = rest.slice(match[0].length).replace(/^\./, '');
     return match;
   };
+  if (ofTheJob.test(message) || (/^groups\[\d+\]\.shutdownDelay$/.test(rest) && message.startsWith('ShutdownDelay')))
+    return { path, message };
   const group = take(/^groups\[(\d+)\](?=\.|$)/);
   const g: TaskGroup | undefined = group === null ? undefined : job.spec.groups?.[Number(group[1])];
   if (group !== null && cause.reason === 'FieldValueDuplicate' && (rest === '' || rest === 'name'))
@@ -80,34 +88,47 @@ function located(job: Job, cause: StatusCause): { path: Step[]; message: string 
   const t: Task | undefined = task === null ? undefined : g?.tasks?.[Number(task[1])];
   if (task !== null && cause.reason === 'FieldValueDuplicate' && (rest === '' || rest === 'name'))
     return { path, message: redefines(message, 'Task', g?.tasks, Number(task[1])) };
+  if (ofTheGroup.test(message)) return { path, message };
   if (task !== null) path.push({ key: task[0], heading: `Task ${t?.name ?? ''} validation failed: ` });
 
+  if (/^(log storage |Constraint \d+ has disallowed |Template \d+ has same )/.test(message)) return { path, message };
   const numbered = take(/^(constraints|affinities|spreads|artifacts|templates)\[(\d+)\](?=\.|$)/);
   const service = numbered === null ? take(/^services\[(\d+)\](?=\.|$)/) : null;
-  if (numbered !== null) {
+  const volume = take(/^volumes\[(\d+)\](?=\.|$)/);
+  const v = volume === null ? undefined : g?.volumes?.[Number(volume[1])];
+  if (volume !== null) {
+    path.push({ key: volume[0], heading: `Task group volume validation for ${v?.name ?? ''} failed: ` });
+  } else if (service !== null && ofTheServices.test(message)) {
+    path.push(serviceSteps(undefined, service, t !== undefined)[0]!);
+    return { path, message };
+  } else if (numbered !== null) {
     path.push({ key: numbered[0], heading: `${singular[numbered[1]!]} ${Number(numbered[2]) + 1} validation failed: ` });
   } else if (service !== null) {
     const s = (t ?? g)?.services?.[Number(service[1])];
     path.push(...serviceSteps(s, service, t !== undefined));
     const check = take(/^checks\[(\d+)\](?=\.|$)/);
     const c = check === null ? undefined : s?.checks?.[Number(check[1])];
-    if (check !== null && !message.startsWith('check "')) {
-      path.push({ key: check[0], heading: `Check ${c?.name ?? ''} invalid: `, single: true });
-    } else if (check !== null) path.pop();
+    if (check !== null) path.push({ key: check[0], heading: `Check ${c?.name ?? ''} invalid: `, single: true });
   } else if (rest === 'resources' || rest.startsWith('resources.')) {
-    if (task !== null) path.push({ key: 'resources' }, { key: 'resources' });
+    const device = /^resources\.devices\[(\d+)\]/.exec(rest);
+    if (task !== null) path.push({ key: 'resources' });
+    if (device !== null) path.push({ key: device[0], heading: `device ${Number(device[1]) + 1} failed validation: ` });
+    else if (task !== null && message.startsWith('minimum ')) path.push({ key: 'resources' });
   } else if (rest.startsWith('lifecycle'))
     path.push({ key: 'lifecycle', heading: 'Lifecycle validation failed: ', single: true });
+  else if (rest.startsWith('dispatchPayload.'))
+    path.push({ key: 'dispatchPayload', heading: 'Dispatch Payload validation failed: ', single: true });
   else {
     const block = take(
-      /^(networks\[\d+\]|scaling|vault|dispatchPayload|logs|update|migrate|restart|reschedule|ephemeralDisk|periodic|parameterized)(?=\.|$)/,
+      /^(networks\[\d+\]|scaling|vault|dispatchPayload|logs|update|migrate|restart|reschedule|periodic|parameterized)(?=\.|$)/,
     );
     // That a block may not be there at all is no problem within it.
     if (block !== null && !(rest === '' && /^(update|migrate|reschedule|periodic|parameterized)$/.test(block[0])))
       path.push({ key: block[0].replace(/\[.*/, ''), heading: headings[block[0].replace(/\[.*/, '')] });
+    if (/^(Nomad can only make|Set the interval to at least) /.test(message)) path.push({ key: 'fit' });
   }
   // Only what users never wrote that way needs its field told.
-  if (/^(must|Unknown|unknown|Invalid value|Required value|Unsupported value|Expected|expected)\b/.test(message))
+  if (/^(must|Unknown field|unknown field|Invalid value|Required value|Unsupported value|Expected|expected)\b/.test(message))
     message = `${fieldOf(cause)}: ${message}`;
   return { path, message };
 }

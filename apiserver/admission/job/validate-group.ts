@@ -10,45 +10,37 @@ import { lifecycleHooks, validateTask } from './validate-task.ts';
 export function validateGroup(group: TaskGroup, job: JobSpec, findings: Findings): void {
   const count = group.count ?? 1;
   if (group.name === '') findings.required('name', 'Missing task group name');
-  else if (group.name.includes('\0')) findings.invalid('name', 'Task group name contains a null character');
-  if (count < 0) findings.invalid('count', `Task group count can't be negative: ${count}`);
+  else if (group.name.includes('\0')) findings.invalid('name', 'Task group name contains null character');
+  if (count < 0) findings.invalid('count', "Task group count can't be negative");
   if ((group.tasks ?? []).length === 0) findings.required('tasks', 'Missing tasks for task group');
-  if (job.type === 'system' && count > 1) {
-    findings.invalid(
-      'count',
-      `Task group "${group.name}" has count ${count}. Only a count of 0 or 1 is supported with system jobs`,
-    );
-  }
   validatePlacement(group, job.type, 'group', findings);
   validateRestart(group.restart, findings.at('restart'));
   validateReschedule(group.reschedule, job.type, findings.at('reschedule'));
+  const disk = group.ephemeralDisk?.size ?? 300;
+  if (disk < 10) findings.at('ephemeralDisk').invalid('size', `minimum DiskMB value is 10; got ${disk}`);
   // What was inherited as a whole is named once, where it was written.
   if (!isDeepStrictEqual(group.update, job.update)) validateUpdate(group.update, job.type, findings.at('update'));
   if (!isDeepStrictEqual(group.migrate, job.migrate)) validateMigrate(group.migrate, job.type, findings.at('migrate'));
   validateDisconnect(group.disconnect, findings.at('disconnect'));
   validateDelays(group, findings);
-
-  const disk = group.ephemeralDisk?.size ?? 300;
-  if (disk < 10) findings.invalid('ephemeralDisk.size', `minimum DiskMB value is 10; got ${disk}`);
-  validateScaling(group.scaling, count, findings.at('scaling'));
-  validateNetworks(group, findings);
+  const leaders = (group.tasks ?? []).flatMap(({ leader }, i) => (leader === true ? [i] : []));
+  if (leaders.length > 1) findings.at('tasks', leaders[1]!).invalid('leader', 'Only one task may be marked as leader');
   group.volumes?.forEach((volume, i) => validateVolume(volume, group, i, findings.at('volumes', i)));
+  validateNetworks(group, findings);
   validateServices({ services: group.services, ports: groupPorts(group), group }, findings);
+  validateScaling(group.scaling, count, findings.at('scaling'));
   validateTasks(group, job, findings);
 }
 
 function validateTasks(group: TaskGroup, job: JobSpec, findings: Findings): void {
   const tasks = group.tasks ?? [];
   const first = new Map<string, number>();
-  let leader: string | undefined;
   tasks.forEach((task, i) => {
     const at = findings.at('tasks', i);
     const before = first.get(task.name);
+    if (task.name === '') at.required('name', `Task ${i + 1} missing name`);
     if (before !== undefined) at.duplicate('name', `Task ${i + 1} redefines '${task.name}' from task ${before + 1}`);
     else first.set(task.name, i);
-    if (task.leader === true && leader !== undefined)
-      at.invalid('leader', `Only one task may be marked as leader; "${leader}" is one already`);
-    if (task.leader === true) leader ??= task.name;
     validateTask(task, group, job, at);
   });
   if (tasks.length > 0 && tasks.every((task) => lifecycleHooks.includes(task.lifecycle?.hook ?? ''))) {
@@ -57,7 +49,7 @@ function validateTasks(group: TaskGroup, job: JobSpec, findings: Findings): void
 }
 
 function validateDelays(group: TaskGroup, findings: Findings): void {
-  for (const field of ['shutdownDelay', 'stopAfterClientDisconnect', 'maxClientDisconnect', 'maxRunDuration'] as const) {
+  for (const field of ['maxClientDisconnect', 'maxRunDuration'] as const) {
     const value = parseDuration(group[field]);
     if (value !== undefined && value < 0)
       findings.invalid(field, `${field} must be a positive value, not ${formatDuration(value)}`);
@@ -75,19 +67,18 @@ function validateDelays(group: TaskGroup, findings: Findings): void {
 
 export function validateScaling(scaling: ScalingPolicy | undefined, count: number | undefined, findings: Findings): void {
   if (scaling === undefined) return;
-  if (scaling.max === undefined) findings.required('max', 'Missing maximum count of the scaling policy');
-  if (scaling.min !== undefined && scaling.min < 0)
-    findings.invalid('min', `Scaling policy minimum can't be negative: ${scaling.min}`);
-  if (scaling.min !== undefined && scaling.max !== undefined && scaling.max < scaling.min) {
-    findings.invalid(
-      'max',
-      `Scaling policy invalid: maximum count must not be less than minimum count (${scaling.max} < ${scaling.min})`,
-    );
-    return;
-  }
+  const { min, max } = scaling;
+  if (max === undefined || max < 0)
+    findings.required('max', 'Scaling policy invalid: maximum count must be specified and non-negative');
+  else if (min !== undefined && max < min)
+    findings.invalid('max', 'Scaling policy invalid: maximum count must not be less than minimum count');
+  if (min !== undefined && min < 0)
+    findings.invalid('min', 'Scaling policy invalid: minimum count must be specified and non-negative');
   if (count === undefined) return;
-  if (scaling.min !== undefined && count < scaling.min) findings.invalid('min', `Task group count must not be less than minimum count in scaling policy: ${count} < ${scaling.min}`); // prettier-ignore
-  if (scaling.max !== undefined && count > scaling.max) findings.invalid('max', `Task group count must not be greater than maximum count in scaling policy: ${count} > ${scaling.max}`); // prettier-ignore
+  if (max !== undefined && count > max)
+    findings.invalid('max', 'Scaling policy invalid: task group count must not be greater than maximum count in scaling policy');
+  if (min !== undefined && count < min)
+    findings.invalid('min', 'Scaling policy invalid: task group count must not be less than minimum count in scaling policy');
 }
 
 const groupPorts = (group: TaskGroup): Set<string> =>
@@ -103,11 +94,11 @@ function validateNetworks(group: TaskGroup, findings: Findings): void {
       const here = at.at('ports', i);
       const other = labels.get(port.label);
       if (port.label === '') here.required('label', 'Missing port label');
-      else if (other !== undefined) here.duplicate('label', `Port label "${port.label}" already in use by ${other}`);
+      else if (other !== undefined) here.duplicate('label', `Port label ${port.label} already in use by ${other}`);
       else labels.set(port.label, owner);
       if (port.static !== undefined && port.static !== 0) {
-        if (port.static < 0 || port.static > 65535)
-          here.invalid('static', `Port "${port.label}" must be between 1 and 65535, not ${port.static}`);
+        if (port.static > 65535) here.invalid('static', `Port ${port.label} (${port.static}) cannot be greater than 65535`);
+        if (port.static < 0) here.invalid('static', `Port ${port.label} (${port.static}) cannot be negative`);
         const key = `${port.hostNetwork ?? 'default'}:${port.static}`;
         const reserved = statics.get(key);
         if (reserved !== undefined && port.ignoreCollision !== true) {
@@ -115,15 +106,13 @@ function validateNetworks(group: TaskGroup, findings: Findings): void {
         }
         statics.set(key, `${owner}:${port.label}`);
       }
-      if (port.to !== undefined && (port.to < -1 || port.to > 65535)) {
-        here.invalid(
-          'to',
-          `Port "${port.label}" must be mapped to a port between 1 and 65535, or -1 for its own number, not ${port.to}`,
-        );
-      }
+      if (port.to !== undefined && port.to < -1)
+        here.invalid('to', `Port "${port.label}" cannot be mapped to negative value ${port.to}`);
+      else if (port.to !== undefined && port.to > 65535)
+        here.invalid('to', `Port "${port.label}" cannot be mapped to a port (${port.to}) greater than 65535`);
     });
   };
-  group.networks?.forEach((network, i) => validate(network, 'group network', findings.at('networks', i)));
+  group.networks?.forEach((network, i) => validate(network, 'taskgroup network', findings.at('networks', i)));
   group.tasks?.forEach((task, t) => {
     const networks = task.resources?.networks ?? [];
     if (networks.length > 0 && (group.networks?.length ?? 0) > 0) {
@@ -139,12 +128,12 @@ function validateVolume(volume: VolumeRequest, group: TaskGroup, index: number, 
   if ((group.volumes ?? []).findIndex(({ name }) => name === volume.name) < index) {
     findings.duplicate('name', `Volume "${volume.name}" is given twice`);
   }
-  findings.oneOf('type', volume.type, ['host', 'csi'], 'volume type');
-  if (volume.source === undefined || volume.source === '')
-    findings.required('source', `Volume "${volume.name}" has an empty source`);
+  if (volume.type !== 'host' && volume.type !== 'csi')
+    findings.invalid('type', `volume has unrecognized type ${volume.type ?? ''}`);
+  if (!volume.source) findings.required('source', 'volume has an empty source');
   if (volume.type !== 'host') return;
-  for (const field of ['accessMode', 'attachmentMode', 'mountOptions'] as const) {
-    if (volume[field] !== undefined && volume[field] !== '') findings.invalid(field, `Host volumes cannot have ${field}`);
-  }
-  if (volume.perAlloc === true) findings.invalid('perAlloc', 'Host volumes do not support perAlloc');
+  if (volume.attachmentMode) findings.invalid('attachmentMode', 'host volumes cannot have an attachment mode');
+  if (volume.accessMode) findings.invalid('accessMode', 'host volumes cannot have an access mode');
+  if (volume.mountOptions !== undefined) findings.invalid('mountOptions', 'host volumes cannot have mount options');
+  if (volume.perAlloc === true) findings.invalid('perAlloc', 'host volumes do not support per_alloc');
 }

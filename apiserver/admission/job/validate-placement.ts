@@ -10,58 +10,60 @@ interface Placement {
 export type Level = 'job' | 'group' | 'task';
 
 const comparisons = ['=', '==', 'is', '!=', 'not', '<', '<=', '>', '>='];
-const affinityOperators = [...comparisons, 'regexp', 'version', 'semver', 'set_contains', 'set_contains_all', 'set_contains_any'];
-const constraintOperators = [...affinityOperators, 'distinct_hosts', 'distinct_property', 'is_set', 'is_not_set'];
 
 /** Constraints, affinities and spreads of a job, group or task. */
 export function validatePlacement(owner: Placement, type: string | undefined, level: Level, findings: Findings): void {
-  owner.constraints?.forEach((constraint, i) => validateConstraint(constraint, level, findings.at('constraints', i)));
+  owner.constraints?.forEach((constraint, i) => {
+    validateConstraint(constraint, findings.at('constraints', i));
+    if (level === 'task') validateLevel(constraint, i + 1, findings.at('constraints', i));
+  });
   const everyNode = type === 'system' || type === 'sysbatch';
   if (everyNode && (owner.affinities?.length ?? 0) > 0)
-    findings.invalid('affinities', 'System jobs may not have an affinity block');
+    findings.invalid('affinities', 'System jobs may not have an affinity stanza');
   else owner.affinities?.forEach((affinity, i) => validateAffinity(affinity, findings.at('affinities', i)));
-  if (everyNode && (owner.spreads?.length ?? 0) > 0) findings.invalid('spreads', 'System jobs may not have a spread block');
+  if (everyNode && (owner.spreads?.length ?? 0) > 0) findings.invalid('spreads', 'System jobs may not have a spread stanza');
   else owner.spreads?.forEach((spread, i) => validateSpread(spread, findings.at('spreads', i)));
 }
 
-function validateConstraint(constraint: Constraint, level: Level, findings: Findings): void {
+function validateConstraint(constraint: Constraint, findings: Findings): void {
   const operator = constraint.operator ?? '=';
   const value = constraint.value ?? '';
-  findings.oneOf('operator', operator, constraintOperators, 'constraint operator');
-  if (level === 'task' && (operator === 'distinct_hosts' || operator === 'distinct_property')) {
-    findings.invalid(
-      'operator',
-      `Operator "${operator}" is not allowed at task level: move the constraint to the group or the job`,
-    );
-  }
   switch (operator) {
     case 'distinct_hosts':
       if (!['', 'true', 'false'].includes(value))
         findings.invalid('value', `distinct_hosts is "true" or "false", not "${value}"`);
       return;
     case 'distinct_property':
-      if (value !== '' && !/^[1-9]\d*$/.test(value)) {
-        findings.invalid('value', `Distinct property must have an allowed count of 1 or greater, not "${value}"`);
-      }
+      if (value === '') break;
+      if (!/^\d+$/.test(value)) {
+        const why = `strconv.ParseUint: parsing ${JSON.stringify(value)}: invalid syntax`;
+        findings.invalid('value', `Failed to convert RTarget ${JSON.stringify(value)} to uint64: ${why}`);
+      } else if (Number(value) < 1)
+        findings.invalid('value', `Distinct Property must have an allowed count of 1 or greater: ${Number(value)} < 1`);
       break;
     case 'is_set':
     case 'is_not_set':
-      if (value !== '') findings.invalid('value', `Operator "${operator}" does not take a value`);
+      if (value !== '') findings.invalid('value', `Operator "${operator}" does not support an RTarget`);
       break;
     default:
-      validateOperand(operator, value, findings);
+      validateOperand(operator, value, 'constraint', findings);
   }
   requireAttribute(constraint.attribute, 'constraint', findings);
 }
 
+/** What holds for whole allocations cannot be asked for by one of their tasks. */
+function validateLevel({ operator }: Constraint, number: number, findings: Findings): void {
+  if (operator === 'distinct_hosts' || operator === 'distinct_property')
+    findings.invalid('operator', `Constraint ${number} has disallowed Operand at task level: ${operator}`);
+}
+
 function validateAffinity(affinity: Affinity, findings: Findings): void {
   const operator = affinity.operator ?? '=';
-  findings.oneOf('operator', operator, affinityOperators, 'affinity operator');
-  validateOperand(operator, affinity.value ?? '', findings);
+  validateOperand(operator, affinity.value ?? '', 'affinity', findings);
   requireAttribute(affinity.attribute, 'affinity', findings);
   const weight = affinity.weight ?? 50;
-  if (weight === 0 || weight < -100 || weight > 100)
-    findings.invalid('weight', `Affinity weight must be within [-100, 100] and not zero, not ${weight}`);
+  if (weight === 0) findings.invalid('weight', 'Affinity weight cannot be zero');
+  if (weight < -100 || weight > 100) findings.invalid('weight', 'Affinity weight must be within the range [-100,100]');
 }
 
 function requireAttribute(attribute: string | undefined, what: string, findings: Findings): void {
@@ -77,19 +79,34 @@ function requireAttribute(attribute: string | undefined, what: string, findings:
 /** Interpolated values are only known at a node. */
 const isInterpolated = (value: string): boolean => value.includes('${');
 
-function validateOperand(operator: string, value: string, findings: Findings): void {
-  if (value === '') {
-    findings.required('value', `Operator "${operator}" requires an RTarget`);
-    return;
-  }
-  if (isInterpolated(value)) return;
-  if (operator === 'regexp') {
-    const problem = regexpProblem(value);
-    if (problem !== undefined) findings.invalid('value', `Regular expression failed to compile: ${problem}`);
-  } else if (operator === 'version' || operator === 'semver') {
-    const bad = value.split(',').find((part) => !isVersionConstraint(part.trim(), operator));
-    if (bad !== undefined)
-      findings.invalid('value', `Malformed ${operator} constraint: "${bad.trim()}"; expected one like ">= 1.2, < 2"`);
+function validateOperand(operator: string, value: string, what: 'constraint' | 'affinity', findings: Findings): void {
+  switch (operator) {
+    case 'set_contains':
+    case 'set_contains_all':
+    case 'set_contains_any': {
+      const subject = what === 'constraint' ? 'Set contains constraint requires' : 'Set contains operators require';
+      if (value === '') findings.required('value', `${subject} an RTarget`);
+      return;
+    }
+    case 'regexp': {
+      const problem = isInterpolated(value) ? undefined : regexpProblem(value);
+      if (problem !== undefined) findings.invalid('value', `Regular expression failed to compile: ${problem}`);
+      return;
+    }
+    case 'version':
+    case 'semver': {
+      const bad = isInterpolated(value)
+        ? undefined
+        : value.split(',').find((part) => !isVersionConstraint(part.trim(), operator));
+      const name = operator === 'version' ? 'Version' : 'Semver';
+      if (bad !== undefined) findings.invalid('value', `${name} ${what} is invalid: Malformed constraint: ${bad}`);
+      return;
+    }
+    default:
+      if (!comparisons.includes(operator)) {
+        const kind = what === 'constraint' ? 'constraint type' : 'affinity operator';
+        findings.invalid('operator', `Unknown ${kind} ${JSON.stringify(operator)}`);
+      } else if (value === '') findings.required('value', `Operator "${operator}" requires an RTarget`);
   }
 }
 
@@ -99,8 +116,21 @@ function regexpProblem(value: string): string | undefined {
     new RegExp(value.replace(/^\(\?[imsU]+\)/, '').replaceAll('(?P<', '(?<'));
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const words = error instanceof Error ? error.message : String(error);
+    return `error parsing regexp: ${re2Words(value) ?? words}`;
   }
+}
+
+/** The commonest mistakes as RE2, whose syntax it is, calls them. */
+function re2Words(value: string): string | undefined {
+  const plain = value.replace(/\\./g, '').replace(/\[[^\]]*\]/g, '');
+  const unclosedClass = /\[[^\]]*$/.exec(plain);
+  if (unclosedClass !== null) return `missing closing ]: \`${unclosedClass[0]}\``;
+  const repeated = /(?:^|[(|])([*+?])/.exec(plain);
+  if (repeated !== null) return `missing argument to repetition operator: \`${repeated[1]!}\``;
+  const count = (c: string): number => plain.split(c).length - 1;
+  if (count('(') > count(')')) return `missing closing ): \`${value}\``;
+  return count(')') > count('(') ? `unexpected ): \`${value}\`` : undefined;
 }
 
 function isVersionConstraint(part: string, operator: 'version' | 'semver'): boolean {
@@ -111,15 +141,15 @@ function isVersionConstraint(part: string, operator: 'version' | 'semver'): bool
 function validateSpread(spread: Spread, findings: Findings): void {
   requireAttribute(spread.attribute, 'spread', findings);
   const weight = spread.weight ?? 50;
-  if (weight < 1 || weight > 100) findings.invalid('weight', `Spread weight must be between 1 and 100, not ${weight}`);
+  if (weight < 1 || weight > 100) findings.invalid('weight', 'Spread stanza must have a positive weight from 0 to 100');
   const seen = new Set<string>();
   let sum = 0;
   spread.targets?.forEach((target, i) => {
     const percent = target.percent ?? 0;
     if (seen.has(target.value))
-      findings.at('targets', i).duplicate('value', `Spread target value "${target.value}" is given twice`);
+      findings.at('targets', i).duplicate('value', `Spread target value "${target.value}" already defined`);
     seen.add(target.value);
-    if (percent < 0 || percent > 100) findings.at('targets', i).invalid('percent', `Spread target percentage for "${target.value}" must be between 0 and 100, not ${percent}`); // prettier-ignore
+    if (percent < 0 || percent > 100) findings.at('targets', i).invalid('percent', `Spread target percentage for value "${target.value}" must be between 0 and 100`); // prettier-ignore
     sum += percent;
   });
   if (sum > 100) findings.invalid('targets', `Sum of spread target percentages must not be greater than 100%; got ${sum}%`);

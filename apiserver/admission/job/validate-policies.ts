@@ -12,23 +12,20 @@ const SECOND = 1000;
 
 export function validateRestart(restart: RestartPolicy | undefined, findings: Findings): void {
   if (restart === undefined) return;
-  findings.oneOf('mode', restart.mode, ['fail', 'delay'], 'restart mode');
+  const { mode = '' } = restart;
+  if (mode !== 'fail' && mode !== 'delay') findings.invalid('mode', `Unsupported restart mode: "${mode}"`);
   const attempts = restart.attempts ?? 0;
   const interval = parseDuration(restart.interval) ?? 0;
   const delay = parseDuration(restart.delay) ?? 0;
   if (attempts < 0) findings.invalid('attempts', `Restart attempts can't be negative: ${attempts}`);
-  if (attempts === 0 && restart.mode === 'delay') {
-    findings.invalid(
-      'attempts',
-      'Restart mode "delay" with 0 attempts is ambiguous: give attempts, or mode "fail" for no restarts',
-    );
-  }
+  if (attempts === 0 && mode !== 'fail')
+    findings.invalid('attempts', `Restart policy "${mode}" with ${attempts} attempts is ambiguous`);
   if (interval < 5 * SECOND) findings.invalid('interval', `Interval can not be less than 5s (got ${formatDuration(interval)})`);
   if (delay < 0) findings.invalid('delay', `Delay can't be negative: ${formatDuration(delay)}`);
   if (attempts * delay > interval) {
     findings.invalid(
       'interval',
-      `Can't restart ${attempts} times in an interval of ${formatDuration(interval)} with a delay of ${formatDuration(delay)}`,
+      `Nomad can't restart the TaskGroup ${attempts} times in an interval of ${formatDuration(interval)} with a delay of ${formatDuration(delay)}`,
     );
   }
 }
@@ -39,71 +36,87 @@ export function validateReschedule(policy: ReschedulePolicy | undefined, type: s
     findings.invalid('', `${type === 'system' ? 'System' : 'Sysbatch'} jobs should not have a reschedule policy`);
     return;
   }
-  const attempts = policy.attempts ?? 0;
-  const unlimited = policy.unlimited ?? false;
+  const { attempts = 0, unlimited = false, delayFunction = '' } = policy;
   if (attempts < 0) findings.invalid('attempts', `Reschedule attempts can't be negative: ${attempts}`);
   if (attempts <= 0 && !unlimited) return; // never rescheduled
   const interval = parseDuration(policy.interval) ?? 0;
   const delay = parseDuration(policy.delay) ?? 0;
   const maxDelay = parseDuration(policy.maxDelay) ?? 0;
-  findings.oneOf('delayFunction', policy.delayFunction, ['constant', 'exponential', 'fibonacci'], 'delay function');
+  const [intervalText, delayText, maxText] = [interval, delay, maxDelay].map(formatDuration);
+  let comparable = true;
+  const refuse = (field: string, message: string): void => {
+    findings.invalid(field, message);
+    comparable = false;
+  };
+  if (attempts > 0 && interval <= 0) findings.invalid('interval', 'Interval must be a non zero value if Attempts > 0');
   if (attempts > 0 && unlimited) {
-    findings.invalid(
+    refuse(
       'attempts',
-      `Reschedule policy with ${attempts} attempts and unlimited = true is ambiguous: set unlimited = false, or leave attempts out`,
+      `Reschedule Policy with Attempts = ${attempts}, Interval = ${intervalText}, and Unlimited = true is ambiguous`,
     );
   }
-  if (delay < 5 * SECOND) findings.invalid('delay', `Delay cannot be less than 5s (got ${formatDuration(delay)})`);
-  if (policy.delayFunction !== 'constant' && maxDelay < delay) {
-    findings.invalid(
-      'maxDelay',
-      `Max delay cannot be less than delay ${formatDuration(delay)} (got ${formatDuration(maxDelay)})`,
-    );
+  if (delay < 5 * SECOND) refuse('delay', `Delay cannot be less than 5s (got ${delayText})`);
+  if (!delayFunctions.includes(delayFunction)) {
+    const known = delayFunctions.map((name) => `"${name}"`).join(' ');
+    refuse('delayFunction', `Invalid delay function "${delayFunction}", must be one of [${known}]`);
+  }
+  if (delayFunction !== 'constant') {
+    if (maxDelay < 5 * SECOND) refuse('maxDelay', `Max Delay cannot be less than 5s (got ${delayText})`);
+    if (maxDelay < delay) refuse('maxDelay', `Max Delay cannot be less than Delay ${delayText} (got ${maxText})`);
   }
   if (unlimited) return;
-  if (interval < 15 * SECOND) {
-    findings.invalid('interval', `Interval cannot be less than 15s when attempts are limited (got ${formatDuration(interval)})`);
-    return;
-  }
-  const needed = totalDelay(policy.delayFunction, attempts, delay, maxDelay);
-  if (needed > interval) {
-    const possible = attemptsWithin(policy.delayFunction, interval, delay, maxDelay);
-    findings.invalid(
-      'attempts',
-      `Only ${possible} of ${attempts} attempts fit into the interval of ${formatDuration(interval)} with an initial delay of ` +
-        `${formatDuration(delay)} and delay function "${policy.delayFunction}": set the interval to at least ${formatDuration(needed)}, or fewer attempts`,
-    );
-  }
+  if (interval < 15 * SECOND) findings.invalid('interval', `Interval cannot be less than 15s (got ${intervalText})`);
+  if (!comparable) return;
+  const { possible, recommended } = viableAttempts(delayFunction, attempts, interval, delay, maxDelay);
+  if (possible === attempts) return;
+  const ceiling = delayFunction === 'constant' ? ` and delay function "constant"` : `, delay function "${delayFunction}", and delay ceiling ${maxText}`; // prettier-ignore
+  findings.invalid(
+    'attempts',
+    `Nomad can only make ${possible} attempts in ${intervalText} with initial delay ${delayText}${ceiling}`,
+  );
+  const whole = formatDuration(Math.round(recommended / SECOND) * SECOND);
+  findings.invalid('interval', `Set the interval to at least ${whole} to accommodate ${attempts} attempts`);
 }
 
-/** The sum of the delays before so many attempts. */
-function totalDelay(fn: string | undefined, attempts: number, delay: Duration, maxDelay: Duration): Duration {
-  let total = 0;
-  for (const next of delays(fn, delay, maxDelay)) {
-    if (attempts-- === 0) return total;
-    total += next;
+const delayFunctions = ['constant', 'exponential', 'fibonacci'];
+
+/** How many of the attempts there is time for, and how long the interval should be for all of them. */
+function viableAttempts(
+  delayFunction: string,
+  attempts: number,
+  interval: Duration,
+  delay: Duration,
+  maxDelay: Duration,
+): { readonly possible: number; readonly recommended: Duration } {
+  if (delayFunction === 'constant') {
+    const recommended = attempts * delay;
+    return { possible: interval < recommended ? Math.floor(interval / delay) : attempts, recommended };
   }
-  return total;
+  if (delayFunction === 'exponential') {
+    let [possible, recommended] = [0, 0];
+    for (let i = 0; i < attempts && i < MANY; i++) {
+      const next = 2 ** i * delay;
+      recommended = next > maxDelay ? recommended + maxDelay : next;
+      if (recommended < interval) possible++;
+    }
+    return { possible, recommended };
+  }
+  // Each slot is when an attempt is made, counted from the first failure.
+  const slots = [delay, delay];
+  let reachedCeiling = false;
+  for (let i = 2; i < attempts && i < MANY; i++) {
+    const sum = slots[i - 1]! + slots[i - 2]!;
+    if (reachedCeiling) slots.push(slots[i - 1]! + maxDelay);
+    else slots.push(Math.min(sum, maxDelay));
+    reachedCeiling ||= sum > maxDelay;
+  }
+  const recommended = slots.at(-1)!;
+  const late = slots.findIndex((slot) => slot > interval);
+  return { possible: interval < recommended ? Math.max(0, late) : attempts, recommended };
 }
 
-function attemptsWithin(fn: string | undefined, interval: Duration, delay: Duration, maxDelay: Duration): number {
-  let total = 0;
-  let attempts = 0;
-  for (const next of delays(fn, delay, maxDelay)) {
-    total += next;
-    if (total > interval) break;
-    attempts += 1;
-  }
-  return attempts;
-}
-
-function* delays(fn: string | undefined, delay: Duration, maxDelay: Duration): Generator<Duration> {
-  let [before, current] = [0, delay];
-  for (let i = 0; i < 10_000; i++) {
-    yield fn === 'constant' ? delay : Math.min(current, maxDelay);
-    [before, current] = [current, fn === 'fibonacci' ? before + current : Math.min(current * 2, Number.MAX_SAFE_INTEGER / 4)];
-  }
-}
+/** No interval has room for more. */
+const MANY = 100_000;
 
 export function validateUpdate(update: UpdateStrategy | undefined, type: string | undefined, findings: Findings): void {
   if (update === undefined) return;
@@ -113,20 +126,17 @@ export function validateUpdate(update: UpdateStrategy | undefined, type: string 
   }
   const maxParallel = update.maxParallel ?? 1;
   const canary = update.canary ?? 0;
+  if (maxParallel === 0) return; // no deployment, whatever else is set
+  if (update.healthCheck !== undefined && !['checks', 'task_states', 'manual'].includes(update.healthCheck))
+    findings.invalid('healthCheck', `Invalid health check given: "${update.healthCheck}"`);
   if (maxParallel < 0) findings.invalid('maxParallel', `Max parallel can not be less than zero: ${maxParallel} < 0`);
   if (canary < 0) findings.invalid('canary', `Canary count can not be less than zero: ${canary} < 0`);
-  if (canary > 0 && maxParallel === 0)
-    findings.invalid('canary', 'Canaries need a deployment, and maxParallel 0 means that there is none');
   if (update.autoPromote === true && canary === 0)
     findings.invalid('autoPromote', 'Auto Promote requires a Canary count greater than zero');
-  if (update.healthCheck !== undefined)
-    findings.oneOf('healthCheck', update.healthCheck, ['checks', 'task_states', 'manual'], 'health check');
   const stagger = parseDuration(update.stagger);
   const minHealthy = parseDuration(update.minHealthyTime);
   const healthy = parseDuration(update.healthyDeadline);
   const progress = parseDuration(update.progressDeadline);
-  if (stagger !== undefined && stagger <= 0)
-    findings.invalid('stagger', `Stagger must be greater than zero: ${formatDuration(stagger)}`);
   if (minHealthy !== undefined && minHealthy < 0) findings.invalid('minHealthyTime', `Minimum healthy time may not be less than zero: ${formatDuration(minHealthy)}`); // prettier-ignore
   if (healthy !== undefined && healthy <= 0) findings.invalid('healthyDeadline', `Healthy deadline must be greater than zero: ${formatDuration(healthy)}`); // prettier-ignore
   if (progress !== undefined && progress < 0) findings.invalid('progressDeadline', `Progress deadline must be zero or greater: ${formatDuration(progress)}`); // prettier-ignore
@@ -136,12 +146,14 @@ export function validateUpdate(update: UpdateStrategy | undefined, type: string 
       `Minimum healthy time must be less than healthy deadline: ${formatDuration(minHealthy)} > ${formatDuration(healthy)}`,
     );
   }
-  if (healthy !== undefined && progress !== undefined && progress > 0 && healthy > progress) {
+  if (healthy !== undefined && progress !== undefined && progress !== 0 && healthy >= progress) {
     findings.invalid(
       'healthyDeadline',
       `Healthy deadline must be less than progress deadline: ${formatDuration(healthy)} > ${formatDuration(progress)}`,
     );
   }
+  if (stagger !== undefined && stagger <= 0)
+    findings.invalid('stagger', `Stagger must be greater than zero: ${formatDuration(stagger)}`);
 }
 
 export function validateMigrate(migrate: MigrateStrategy | undefined, type: string | undefined, findings: Findings): void {
@@ -151,19 +163,16 @@ export function validateMigrate(migrate: MigrateStrategy | undefined, type: stri
     return;
   }
   const maxParallel = migrate.maxParallel ?? 1;
-  if (maxParallel < 0) findings.invalid('maxParallel', `Max parallel must be >= 0 but found ${maxParallel}`);
-  if (migrate.healthCheck !== undefined)
-    findings.oneOf('healthCheck', migrate.healthCheck, ['checks', 'task_states'], 'health check');
+  if (maxParallel < 0) findings.invalid('maxParallel', `MaxParallel must be >= 0 but found ${maxParallel}`);
+  if (migrate.healthCheck === '') findings.required('healthCheck', 'Missing HealthCheck');
+  else if (migrate.healthCheck !== undefined && !['checks', 'task_states'].includes(migrate.healthCheck))
+    findings.invalid('healthCheck', `Invalid HealthCheck: "${migrate.healthCheck}"`);
   const minHealthy = parseDuration(migrate.minHealthyTime);
   const healthy = parseDuration(migrate.healthyDeadline);
-  if (minHealthy !== undefined && minHealthy < 0) findings.invalid('minHealthyTime', `Minimum healthy time may not be less than zero: ${formatDuration(minHealthy)}`); // prettier-ignore
-  if (healthy !== undefined && healthy < 0) findings.invalid('healthyDeadline', `Healthy deadline may not be less than zero: ${formatDuration(healthy)}`); // prettier-ignore
-  if (minHealthy !== undefined && healthy !== undefined && minHealthy > healthy) {
-    findings.invalid(
-      'minHealthyTime',
-      `Minimum healthy time must be less than healthy deadline: ${formatDuration(minHealthy)} > ${formatDuration(healthy)}`,
-    );
-  }
+  if (minHealthy !== undefined && minHealthy < 0) findings.invalid('minHealthyTime', `MinHealthyTime is ${formatDuration(minHealthy)} and must be >= 0`); // prettier-ignore
+  if (healthy !== undefined && healthy < 0) findings.invalid('healthyDeadline', `HealthyDeadline is ${formatDuration(healthy)} and must be >= 0`); // prettier-ignore
+  if (minHealthy !== undefined && healthy !== undefined && minHealthy > healthy)
+    findings.invalid('minHealthyTime', 'MinHealthyTime must be less than HealthyDeadline');
 }
 
 export function validateDisconnect(disconnect: DisconnectStrategy | undefined, findings: Findings): void {

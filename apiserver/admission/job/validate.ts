@@ -1,9 +1,10 @@
 import { Cron } from 'croner';
-import type { StatusCause } from '../../../base/index.ts';
-import type { JobSpec, PeriodicConfig } from '../../../openapi/index.ts';
+import { parseDuration, type StatusCause } from '../../../base/index.ts';
+import type { JobSpec, PeriodicConfig, TaskGroup } from '../../../openapi/index.ts';
 import type { JobMeta } from './defaults.ts';
-import { collectFindings, didYouMean, type Findings } from './findings.ts';
+import { collectFindings, type Findings } from './findings.ts';
 import { jobTypes } from './policies.ts';
+import { validateConnect } from './validate-connect.ts';
 import { validateGroup } from './validate-group.ts';
 import { validatePlacement } from './validate-placement.ts';
 import { validateMigrate, validateReschedule, validateUpdate } from './validate-policies.ts';
@@ -13,24 +14,25 @@ export function validateJob(spec: JobSpec, meta: JobMeta): StatusCause[] {
   const causes: StatusCause[] = [];
   const findings = collectFindings('spec', causes);
 
+  validateConnect(spec, findings);
+  if (spec.region === '') findings.required('region', 'Missing job region');
   validateId(spec, meta, findings);
   if (spec.name === '') findings.required('name', 'Missing job name');
-  else if (spec.name?.includes('\0')) findings.invalid('name', 'Job name contains a null character');
+  else if (spec.name?.includes('\0')) findings.invalid('name', 'Job Name contains a null character');
   if (!jobTypes.some((type) => type === spec.type)) {
     if (!spec.type) findings.required('type', 'Missing job type');
-    else findings.invalid('type', `Invalid job type: "${spec.type}"${didYouMean(spec.type, jobTypes)}`);
+    else findings.invalid('type', `Invalid job type: "${spec.type}"`);
   }
   if (spec.priority !== undefined && (spec.priority < 1 || spec.priority > 100)) {
     findings.invalid('priority', 'Job priority must be between [1, 100]');
   }
-  if (spec.region === '') findings.required('region', 'Missing job region');
   spec.datacenters?.forEach((datacenter, i) => {
-    if (datacenter.trim() === '')
-      findings.at('datacenters', i).required('', 'A datacenter needs a name, a pattern like "eu-*", or "*" for all');
+    if (datacenter.trim() === '') findings.at('datacenters', i).required('', 'Job datacenter must be non-empty string');
   });
   const groups = spec.groups ?? [];
   if (groups.length === 0) findings.required('groups', 'Missing job task groups');
   validatePlacement(spec, spec.type, 'job', findings);
+  validateGroupsTogether(spec, groups, findings);
   validateUpdate(spec.update, spec.type, findings.at('update'));
   validateMigrate(spec.migrate, spec.type, findings.at('migrate'));
   validateReschedule(
@@ -38,17 +40,32 @@ export function validateJob(spec: JobSpec, meta: JobMeta): StatusCause[] {
     spec.type,
     findings.at('reschedule'),
   );
-  const first = new Map<string, number>();
-  groups.forEach((group, i) => {
-    const at = findings.at('groups', i);
-    const before = first.get(group.name);
-    if (before !== undefined) at.duplicate('name', `Job task group ${i + 1} redefines '${group.name}' from group ${before + 1}`);
-    else first.set(group.name, i);
-    validateGroup(group, spec, at);
-  });
+  groups.forEach((group, i) => validateGroup(group, spec, findings.at('groups', i)));
   validatePeriodic(spec, findings);
   validateParameterized(spec, findings);
   return causes;
+}
+
+/** What is told of groups before any of them is looked into. */
+function validateGroupsTogether(spec: JobSpec, groups: readonly TaskGroup[], findings: Findings): void {
+  const first = new Map<string, number>();
+  groups.forEach((group, i) => {
+    const { name, count = 1 } = group;
+    const before = first.get(name);
+    const at = findings.at('groups', i);
+    if (name === '') at.required('name', `Job task group ${i + 1} missing name`);
+    else if (before !== undefined) at.duplicate('name', `Job task group ${i + 1} redefines '${name}' from group ${before + 1}`);
+    else first.set(name, i);
+    if ((parseDuration(group.shutdownDelay) ?? 0) < 0) at.invalid('shutdownDelay', 'ShutdownDelay must be a positive value');
+    const stopAfter = parseDuration(group.stopAfterClientDisconnect) ?? 0;
+    if (stopAfter < 0) at.invalid('stopAfterClientDisconnect', 'stop_after_client_disconnect must be a positive value');
+    else if (stopAfter > 0 && spec.type !== 'batch' && spec.type !== 'service')
+      at.invalid('stopAfterClientDisconnect', 'stop_after_client_disconnect can only be set in batch and service jobs');
+    if (spec.type === 'system' && count > 1) {
+      const words = `Job task group ${name} has count ${count}. Count cannot exceed 1 with system scheduler`;
+      at.invalid('count', words);
+    }
+  });
 }
 
 function validateId(spec: JobSpec, meta: JobMeta, findings: Findings): void {
@@ -71,18 +88,17 @@ function validatePeriodic(spec: JobSpec, findings: Findings): void {
   if (spec.type !== 'batch' && spec.type !== 'sysbatch') at.invalid('', 'Periodic can only be used with "batch" scheduler');
   if (spec.parameterized !== undefined) at.invalid('', 'A job can be periodic or parameterized, not both');
   const specs = cronSpecs(periodic);
-  if (specs.length === 0) at.required('cron', 'Missing cron expression: expected five to seven fields, like "*/15 * * * *"');
+  if (periodic.enabled === false) return;
+  if (specs.length === 0) at.required('cron', 'Must specify a spec');
+  if (periodic.timeZone && !isTimeZone(periodic.timeZone)) {
+    const why = `unknown time zone ${periodic.timeZone}`;
+    at.invalid('timeZone', `Invalid time zone "${periodic.timeZone}": ${why}`);
+  }
   for (const { field, cron } of specs) {
     const problem = cronProblem(cron);
     if (problem !== undefined) at.invalid(field, `Invalid cron spec "${cron}": ${problem}`);
   }
   if (periodic.cron !== undefined && periodic.crons !== undefined) at.invalid('crons', 'Give either cron or crons, not both');
-  if (periodic.timeZone !== undefined && !isTimeZone(periodic.timeZone)) {
-    at.invalid(
-      'timeZone',
-      `Invalid time zone "${periodic.timeZone}": expected a name of the IANA database, like "Europe/Berlin"`,
-    );
-  }
 }
 
 const cronSpecs = (periodic: PeriodicConfig): { field: string; cron: string }[] => [
@@ -117,12 +133,14 @@ function validateParameterized(spec: JobSpec, findings: Findings): void {
   const at = findings.at('parameterized');
   if (spec.type !== 'batch' && spec.type !== 'sysbatch')
     at.invalid('', 'Parameterized job can only be used with "batch" scheduler');
-  at.oneOf('payload', parameterized.payload, ['optional', 'required', 'forbidden'], 'payload requirement');
+  const { payload = 'optional' } = parameterized;
+  if (!['optional', 'required', 'forbidden'].includes(payload))
+    at.invalid('payload', `Unknown payload requirement: "${payload}"`);
   const both = (parameterized.metaRequired ?? []).filter((key) => parameterized.metaOptional?.includes(key));
   if (both.length > 0) {
     at.duplicate(
       'metaOptional',
-      `Required and optional meta keys should be disjoint. Following keys exist in both: ${both.join(', ')}`,
+      `Required and optional meta keys should be disjoint. Following keys exist in both: [${both.join(' ')}]`,
     );
   }
 }

@@ -189,14 +189,19 @@ t.test('a canonical job stays as it is', (t) => {
 t.test('problems are named with their field', (t) => {
   const cases: [string, JobSpec, string, RegExp][] = [
     ['no groups', job({ groups: [] }), 'spec.groups', /Missing job task groups/],
-    ['job type', job({ type: 'servce' }), 'spec.type', /Invalid job type: "servce".*did you mean "service"/],
+    ['job type', job({ type: 'servce' }), 'spec.type', /^Invalid job type: "servce"$/],
     ['space in the ID', job({ id: 'has space' }), 'spec.id', /Job ID contains a space/],
     ['ID of another object', job({ id: 'other' }), 'spec.id', /does not go with metadata.name "web"/],
     ['priority', job({ priority: 101 }), 'spec.priority', /priority must be between \[1, 100\]/],
-    ['datacenter', job({ datacenters: [''] }), 'spec.datacenters[0]', /needs a name/],
+    ['datacenter', job({ datacenters: [''] }), 'spec.datacenters[0]', /^Job datacenter must be non-empty string$/],
     ['group names', job({ groups: [group(), group()] }), 'spec.groups[1].name', /redefines 'app' from group 1/],
     ['count', inGroup({ count: -1 }), 'spec.groups[0].count', /can't be negative/],
-    ['system count', job({ type: 'system', groups: [group({ count: 2 })] }), 'spec.groups[0].count', /0 or 1/],
+    [
+      'system count',
+      job({ type: 'system', groups: [group({ count: 2 })] }),
+      'spec.groups[0].count',
+      /^Job task group app has count 2\. Count cannot exceed 1 with system scheduler$/,
+    ],
     ['no tasks', inGroup({ tasks: [] }), 'spec.groups[0].tasks', /Missing tasks for task group/],
     ['task names', inGroup({ tasks: [task(), task()] }), 'spec.groups[0].tasks[1].name', /Task 2 redefines 'main' from task 1/],
     ['two leaders', inGroup({ tasks: [task({ leader: true }), task({ name: 'b', leader: true })] }), 'spec.groups[0].tasks[1].leader', /Only one task/], // prettier-ignore
@@ -231,27 +236,41 @@ t.test('problems are named with their field', (t) => {
     ['update of a batch job', job({ type: 'batch', update: { maxParallel: 1 } }), 'spec.update', /does not allow update block/],
     ['migrate of a batch job', job({ type: 'batch', groups: [group({ migrate: {} })] }), 'spec.groups[0].migrate', /does not allow migrate/], // prettier-ignore
     ['auto promote', inGroup({ update: { autoPromote: true } }), 'spec.groups[0].update.autoPromote', /requires a Canary/],
-    ['canary', inGroup({ update: { canary: 1, maxParallel: 0 } }), 'spec.groups[0].update.canary', /maxParallel 0/],
-    ['restart mode', inTask({ restart: { mode: 'retry' } }), 'spec.groups[0].tasks[0].restart.mode', /"fail" or "delay"/],
-    ['restart interval', inGroup({ restart: { attempts: 10, interval: '1m' } }), 'spec.groups[0].restart.interval', /Can't restart 10 times/], // prettier-ignore
-    ['reschedule', inGroup({ reschedule: { attempts: 3 } }), 'spec.groups[0].reschedule.attempts', /ambiguous/],
-    ['reschedule interval', inGroup({ reschedule: { attempts: 9, interval: '1m', unlimited: false } }), 'spec.groups[0].reschedule.attempts', /Only 1 of 9 attempts/], // prettier-ignore
+    [
+      'canary',
+      inGroup({ update: { canary: -1 } }),
+      'spec.groups[0].update.canary',
+      /^Canary count can not be less than zero: -1 < 0$/,
+    ],
+    [
+      'restart mode',
+      inTask({ restart: { mode: 'retry' } }),
+      'spec.groups[0].tasks[0].restart.mode',
+      /^Unsupported restart mode: "retry"$/,
+    ],
+    ['restart interval', inGroup({ restart: { attempts: 10, interval: '1m' } }), 'spec.groups[0].restart.interval', /^Nomad can't restart the TaskGroup 10 times in an interval of 1m0s with a delay of 15s$/], // prettier-ignore
+    [
+      'reschedule',
+      inGroup({ reschedule: { attempts: 3, interval: '1h' } }),
+      'spec.groups[0].reschedule.attempts',
+      /^Reschedule Policy with Attempts = 3, Interval = 1h0m0s, and Unlimited = true is ambiguous$/,
+    ],
     ['reschedule of a system job', job({ type: 'system', groups: [group({ reschedule: {} })] }), 'spec.groups[0].reschedule', /System jobs should not/], // prettier-ignore
     ['port labels', inGroup({ networks: [{ ports: [{ label: 'a' }, { label: 'a' }] }] }), 'spec.groups[0].networks[0].ports[1].label', /already in use/], // prettier-ignore
     ['static ports', inGroup({ networks: [{ ports: [{ label: 'a', static: 80 }, { label: 'b', static: 80 }] }] }), 'spec.groups[0].networks[0].ports[1].static', /Static port 80 already reserved/], // prettier-ignore
-    ['port range', inGroup({ networks: [{ ports: [{ label: 'a', static: 70000 }] }] }), 'spec.groups[0].networks[0].ports[0].static', /between 1 and 65535/], // prettier-ignore
-    ['service port', inGroup({ networks: [{ ports: [{ label: 'http' }] }], services: [{ port: 'htp' }] }), 'spec.groups[0].services[0].port', /does not exist.*did you mean "http"/], // prettier-ignore
+    ['port range', inGroup({ networks: [{ ports: [{ label: 'a', static: 70000 }] }] }), 'spec.groups[0].networks[0].ports[0].static', /^Port a \(70000\) cannot be greater than 65535$/], // prettier-ignore
+    ['service port', inGroup({ networks: [{ ports: [{ label: 'http' }] }], services: [{ port: 'htp' }] }), 'spec.groups[0].services[0].port', /^port label "htp" referenced by services web-app does not exist$/], // prettier-ignore
     ['service name', inGroup({ services: [{ name: 'a_b' }] }), 'spec.groups[0].services[0].name', /RFC 1123/],
-    ['check type', inGroup({ services: [{ port: '80', checks: [{ type: 'htp', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].services[0].checks[0].type', /did you mean "http"/], // prettier-ignore
+    ['check type', inGroup({ services: [{ port: '80', checks: [{ type: 'htp', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].services[0].checks[0].type', /must be one of "http", "tcp", or "script" type$/], // prettier-ignore
     ['check interval', inGroup({ services: [{ port: '80', checks: [{ type: 'tcp', timeout: '1s' }] }] }), 'spec.groups[0].services[0].checks[0].interval', /missing required value interval/i], // prettier-ignore
-    ['check timeout', inGroup({ services: [{ port: '80', checks: [{ type: 'tcp', interval: '1s', timeout: '10ms' }] }] }), 'spec.groups[0].services[0].checks[0].timeout', /less than 1s/], // prettier-ignore
-    ['check path', inGroup({ services: [{ port: '80', checks: [{ type: 'http', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].services[0].checks[0].path', /must have a path/], // prettier-ignore
-    ['check command', inTask({ services: [{ checks: [{ type: 'script', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].tasks[0].services[0].checks[0].command', /must have a command/], // prettier-ignore
+    ['check timeout', inGroup({ services: [{ port: '80', checks: [{ type: 'tcp', interval: '1s', timeout: '10ms' }] }] }), 'spec.groups[0].services[0].checks[0].timeout', /^timeout \(10ms\) is lower than required minimum timeout 1s$/], // prettier-ignore
+    ['check path', inGroup({ services: [{ port: '80', checks: [{ type: 'http', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].services[0].checks[0].path', /^http type must have a valid http path$/], // prettier-ignore
+    ['check command', inTask({ services: [{ checks: [{ type: 'script', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].tasks[0].services[0].checks[0].command', /^script type must have a valid script path$/], // prettier-ignore
     ['check port', inGroup({ services: [{ checks: [{ type: 'tcp', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].services[0].checks[0].port', /requires a port/], // prettier-ignore
     ['numeric check port', inGroup({ services: [{ checks: [{ type: 'tcp', port: '9001', interval: '1s', timeout: '1s' }] }] }), 'spec.groups[0].services[0].checks[0].port', /numeric port 9001/], // prettier-ignore
-    ['constraint operator', job({ constraints: [{ attribute: '${a}', operator: 'regex', value: 'x' }] }), 'spec.constraints[0].operator', /did you mean "regexp"/], // prettier-ignore
+    ['constraint operator', job({ constraints: [{ attribute: '${a}', operator: 'regex', value: 'x' }] }), 'spec.constraints[0].operator', /^Unknown constraint type "regex"$/], // prettier-ignore
     ['constraint regexp', job({ constraints: [{ attribute: '${a}', operator: 'regexp', value: '(' }] }), 'spec.constraints[0].value', /failed to compile/], // prettier-ignore
-    ['constraint version', job({ constraints: [{ attribute: '${a}', operator: 'version', value: '> one' }] }), 'spec.constraints[0].value', /Malformed version/], // prettier-ignore
+    ['constraint version', job({ constraints: [{ attribute: '${a}', operator: 'version', value: '> one' }] }), 'spec.constraints[0].value', /^Version constraint is invalid: Malformed constraint: > one$/], // prettier-ignore
     [
       'constraint value',
       job({ constraints: [{ attribute: '${a}' }] }),
@@ -259,13 +278,13 @@ t.test('problems are named with their field', (t) => {
       /Operator "=" requires an RTarget/,
     ],
     ['constraint attribute', job({ constraints: [{ value: 'a' }] }), 'spec.constraints[0].attribute', /No LTarget provided/],
-    ['distinct hosts of a task', inTask({ constraints: [{ operator: 'distinct_hosts' }] }), 'spec.groups[0].tasks[0].constraints[0].operator', /not allowed at task level/], // prettier-ignore
+    ['distinct hosts of a task', inTask({ constraints: [{ operator: 'distinct_hosts' }] }), 'spec.groups[0].tasks[0].constraints[0].operator', /^Constraint 1 has disallowed Operand at task level: distinct_hosts$/], // prettier-ignore
     ['distinct property', job({ constraints: [{ attribute: '${a}', operator: 'distinct_property', value: '0' }] }), 'spec.constraints[0].value', /1 or greater/], // prettier-ignore
     [
       'affinity weight',
       job({ affinities: [{ attribute: '${a}', value: 'b', weight: 0 }] }),
       'spec.affinities[0].weight',
-      /not zero/,
+      /^Affinity weight cannot be zero$/,
     ],
     ['spread percentages', job({ spreads: [{ attribute: '${a}', targets: [{ value: 'a', percent: 60 }, { value: 'b', percent: 50 }] }] }), 'spec.spreads[0].targets', /got 110%/], // prettier-ignore
     ['volume mount', inTask({ volumeMounts: [{ volume: 'x', destination: '/x' }] }), 'spec.groups[0].tasks[0].volumeMounts[0].volume', /undefined volume/], // prettier-ignore
@@ -273,18 +292,28 @@ t.test('problems are named with their field', (t) => {
     ['template', inTask({ templates: [{ destination: '../../../etc/x', data: 'x' }] }), 'spec.groups[0].tasks[0].templates[0].destination', /escapes/], // prettier-ignore
     ['template signal', inTask({ templates: [{ destination: 'local/x', data: 'x', changeMode: 'signal' }] }), 'spec.groups[0].tasks[0].templates[0].changeSignal', /Must specify signal/], // prettier-ignore
     ['artifact', inTask({ artifacts: [{}] }), 'spec.groups[0].tasks[0].artifacts[0].source', /must be specified/],
-    ['scaling', inGroup({ scaling: { min: 5, max: 2 } }), 'spec.groups[0].scaling.max', /less than minimum/],
+    ['scaling', inGroup({ scaling: { min: 1 } }), 'spec.groups[0].scaling.max', /non-negative$/],
     ['periodic service', job({ periodic: { cron: '* * * * *' } }), 'spec.periodic', /can only be used/],
     ['cron', job({ type: 'batch', periodic: { cron: '*/5 * * *' } }), 'spec.periodic.cron', /missing field/],
     ['cron range', job({ type: 'batch', periodic: { cron: '99 * * * *' } }), 'spec.periodic.cron', /Invalid cron spec/],
-    ['time zone', job({ type: 'batch', periodic: { cron: '@daily', timeZone: 'Mars' } }), 'spec.periodic.timeZone', /IANA/],
+    [
+      'time zone',
+      job({ type: 'batch', periodic: { cron: '@daily', timeZone: 'Mars' } }),
+      'spec.periodic.timeZone',
+      /^Invalid time zone "Mars": unknown time zone Mars$/,
+    ],
     [
       'periodic and parameterized',
       job({ type: 'batch', periodic: { cron: '@daily' }, parameterized: {} }),
       'spec.periodic',
       /not both/,
     ],
-    ['parameterized', job({ type: 'batch', parameterized: { payload: 'maybe' } }), 'spec.parameterized.payload', /"optional"/],
+    [
+      'parameterized',
+      job({ type: 'batch', parameterized: { payload: 'maybe' } }),
+      'spec.parameterized.payload',
+      /^Unknown payload requirement: "maybe"$/,
+    ],
     ['meta keys', job({ type: 'batch', parameterized: { metaRequired: ['a'], metaOptional: ['a'] } }), 'spec.parameterized.metaOptional', /disjoint/], // prettier-ignore
     ['dispatch payload', inTask({ dispatchPayload: { file: 'x' } }), 'spec.groups[0].tasks[0].dispatchPayload', /needs a parameterized job/], // prettier-ignore
   ];
@@ -334,9 +363,6 @@ t.test('what nobody acts on yet is refused, what works is not', (t) => {
   const g = 'spec.groups[0]';
   const cases: [JobSpec, string[]][] = [
     [job(), []],
-    [job({ type: 'system' }), ['spec.type']],
-    [job({ type: 'batch', periodic: { cron: '@daily' } }), ['spec.periodic']],
-    [job({ type: 'batch', parameterized: {} }), ['spec.parameterized']],
     [inTask({ templates: [{ data: 'x' }], artifacts: [{ source: 'x' }], vault: {} }), ['templates', 'artifacts', 'vault'].map((f) => `${g}.tasks[0].${f}`)], // prettier-ignore
     [inTask({ templates: [], resources: { devices: [{ name: 'gpu' }] } }), []],
     [
