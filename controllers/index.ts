@@ -32,9 +32,12 @@ export interface ControllersConfig {
   readonly node?: Partial<HeartbeatConfig>;
   readonly periodic?: Partial<PeriodicConfig>;
   readonly scheduler?: Partial<SchedulerConfig>;
-  /** How long a leader's Lease outlives its last renewal: how long nobody leads after one died. Default 15 s. */
+  /** How long a leader's Lease outlives its last renewal: how long nobody leads after one died. Default 4 s. */
   readonly leaseTtl?: Duration;
 }
+
+/** Short enough that another one leads within 5 s; a leader renews three times in it, and asks another server when one hangs. */
+const LEADER_TTL: Duration = 4_000;
 
 export interface ControllersOptions {
   readonly client: Client;
@@ -52,7 +55,7 @@ export function startControllers(options: ControllersOptions): Promise<{ close()
   const { client, names, identity, clock, config = {}, metrics = noMetrics } = options;
   const log = options.log.child('controllers');
   const informers = new Informers({ client, clock, log });
-  const host = { client, informers, clock, log, metrics, identity, leaseTtl: config.leaseTtl ?? 15_000 };
+  const host = { client, informers, clock, log, metrics, identity, leaseTtl: config.leaseTtl ?? LEADER_TTL };
   const manager = new Manager(
     host,
     [...new Set(names)].map((name) => partFor(name, config, clock)),

@@ -146,7 +146,7 @@ export function defineClusterCommand<const F extends Flags = Record<never, Flag>
 
 /** What every command that talks to the API takes. */
 export const clusterFlags = {
-  address: flag.string('<url>', 'The address of the API server. Also ORCH_ADDR or NOMAD_ADDR. Default http://127.0.0.1:4646.'),
+  address: flag.list('<url>', 'The address of an API server. Repeatable, or with commas: the next is tried when one cannot be reached. Also ORCH_ADDR or NOMAD_ADDR. Default http://127.0.0.1:4646.'), // prettier-ignore
   namespace: flag.string('<name>', "The namespace to work in, or '*' for all where that makes sense. Also ORCH_NAMESPACE or NOMAD_NAMESPACE.", { short: 'n' }), // prettier-ignore
   token: flag.string('<secret>', 'The token to present. Also ORCH_TOKEN or NOMAD_TOKEN.'),
   context: flag.string('<name>', 'The context of the configuration file to use instead of its current one.'),

@@ -5,13 +5,14 @@ import { CommandError } from './errors.ts';
 
 /** Where the API is and who asks. Flags come before the environment, that before the configuration file, then defaults. */
 export interface Connection {
-  readonly server: string;
+  /** Addresses of API servers; the next is tried when one cannot be reached. */
+  readonly servers: readonly string[];
   readonly namespace: string;
   readonly token?: string;
 }
 
 export interface ConnectionFlags {
-  readonly address?: string | undefined;
+  readonly address?: readonly string[] | undefined;
   readonly namespace?: string | undefined;
   readonly token?: string | undefined;
   readonly context?: string | undefined;
@@ -30,10 +31,15 @@ export async function resolveConnection(flags: ConnectionFlags, env: Env): Promi
   if (flags.region !== undefined && flags.region !== 'global')
     throw new CommandError(`There is no region "${flags.region}": this cluster has one, "global"`);
   const context = await readContext(flags.context ?? given(env.ORCH_CONTEXT), env);
-  const server = flags.address ?? given(env.ORCH_ADDR) ?? given(env.NOMAD_ADDR) ?? context.server ?? 'http://127.0.0.1:4646';
+  const flag = flags.address === undefined || flags.address.length === 0 ? undefined : flags.address.join(',');
+  const server = flag ?? given(env.ORCH_ADDR) ?? given(env.NOMAD_ADDR) ?? context.server ?? 'http://127.0.0.1:4646';
   const token = flags.token ?? given(env.ORCH_TOKEN) ?? given(env.NOMAD_TOKEN) ?? context.token;
   const namespace = flags.namespace ?? given(env.ORCH_NAMESPACE) ?? given(env.NOMAD_NAMESPACE) ?? context.namespace ?? 'default';
-  return { server: checkUrl(server), namespace, ...(token !== undefined && { token }) };
+  return {
+    servers: server.split(',').map((address) => checkUrl(address.trim())),
+    namespace,
+    ...(token !== undefined && { token }),
+  };
 }
 
 const given = (value: string | undefined): string | undefined => (value === '' ? undefined : value);

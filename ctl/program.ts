@@ -194,7 +194,7 @@ async function connect(context: Context, values: Record<string, unknown>): Promi
   const connection = await resolveConnection(values, context.env);
   const { Client } = await import('../client/index.ts');
   const client = new Client({
-    servers: [connection.server],
+    servers: connection.servers,
     userAgent: `${name}/${context.version}`,
     ...(connection.token !== undefined && { token: connection.token }),
   });

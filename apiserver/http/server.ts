@@ -37,6 +37,7 @@ export interface HttpServer {
 /** Requests under way at a time, watches and streams aside; more are told to come again. */
 const MAX_INFLIGHT = 2_000;
 const CLOSE_MS = 5_000;
+const DRAIN_MS = 50;
 
 /** What is known of a request while it runs. */
 interface Running extends Exchange {
@@ -117,7 +118,9 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     try {
       if (closing) {
         response.setHeader('connection', 'close');
-        throw new ApiError('ServiceUnavailable', 'the server is shutting down', { retryAfterSeconds: 1 });
+        // Nothing was done, so that clients may ask another server the same, writes too.
+        const causes = [{ reason: 'ShuttingDown', message: 'the request was not looked at' }];
+        throw new ApiError('ServiceUnavailable', 'the server is shutting down', { retryAfterSeconds: 1, causes });
       }
       checkBrowser(request);
       if (inflight > MAX_INFLIGHT) {
@@ -169,6 +172,8 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     async close() {
       closing = true;
       resources.endWatches();
+      // Who is in the middle of something is told to go elsewhere, before its connection is closed under it.
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
       await Promise.all(servers.map((server) => closeServer(server)));
     },
   };

@@ -60,7 +60,7 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
     if (options.client !== undefined) {
       const servers =
         options.server !== undefined ? [address] : options.client.servers.map((s) => (s.includes('://') ? s : `http://${s}`));
-      const client = new Client({ servers, userAgent: `orch-agent/${version}` });
+      const client = new Client({ servers, spread: true, userAgent: `orch-agent/${version}` });
       parts.push(
         await startNodePart({
           options,

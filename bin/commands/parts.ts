@@ -146,7 +146,12 @@ export const nodeAgentCommand = defineCommand({
       if (problems.length > 0) throw new Error(problems.join('\n'));
       if (!isLoopback(options.bindAddr))
         throw new Error(`${options.bindAddr} is not a loopback address, and TLS is not built yet`);
-      const client = new Client({ servers: servers(flags, context), userAgent: `orch-agent/${context.version}` });
+      const client = new Client({
+        servers: servers(flags, context),
+        spread: true,
+        userAgent: `orch-agent/${context.version}`,
+        log,
+      });
       const part = await startNodePart({
         options: { ...options, ports: { ...options.ports, http: flags.port ?? 0 } },
         node: options.client!,
@@ -168,7 +173,12 @@ function runControllers(context: Context, flags: Server & Log, names: readonly s
     if (unknown !== undefined) throw new Error(`there is no controller "${unknown}"; there are ${controllerNames.join(', ')}`);
     const { Client } = await import('../../client/index.ts');
     const { startControllers } = await import('../../controllers/index.ts');
-    const client = new Client({ servers: servers(flags, context), userAgent: `orch-controllers/${context.version}`, log });
+    const client = new Client({
+      servers: servers(flags, context),
+      spread: true,
+      userAgent: `orch-controllers/${context.version}`,
+      log,
+    });
     const controllers = await startControllers({
       client,
       names: names as ControllerName[],
@@ -195,8 +205,8 @@ interface Server {
 }
 
 function servers(flags: Server, context: Context): string[] {
-  const given = flags.server.length > 0 ? flags.server : (context.env['ORCH_ADDR'] ?? 'http://127.0.0.1:4646').split(',');
-  return given.map((text) => {
+  const given = flags.server.length > 0 ? flags.server.join(',') : (context.env['ORCH_ADDR'] ?? 'http://127.0.0.1:4646');
+  return given.split(',').map((text) => {
     const url = text.includes('://') ? text : `http://${text}`;
     if (!/^https?:/.test(url) || !URL.canParse(url))
       throw new Error(`an address of an API server is like http://127.0.0.1:4646, not "${text}"`);

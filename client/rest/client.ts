@@ -16,6 +16,8 @@ export interface Fence {
 export interface ClientOptions {
   /** Base addresses, tried in turn when one cannot be reached: `http://127.0.0.1:4646`. */
   readonly servers: readonly string[];
+  /** Begin with any of the servers instead of the first, so that many clients share them evenly. */
+  readonly spread?: boolean;
   /** Bearer token. */
   readonly token?: string;
   /** Who asks: first part of the User-Agent, hence the default field manager. */
@@ -35,7 +37,7 @@ export interface ListOptions {
   readonly fieldSelector?: string;
   readonly limit?: number;
   readonly continue?: string;
-  /** Not older than this; `0` means whatever the server has at hand. */
+  /** Not older than this; `0` means whatever the server has at hand that is not older than what this client has seen. */
   readonly resourceVersion?: string;
   readonly signal?: AbortSignal;
 }
@@ -95,7 +97,9 @@ export class Client {
       // TLS takes longer to load than most commands take.
       https: this.#servers.some(({ protocol }) => protocol === 'https:') ? new HttpsAgent({ keepAlive: true }) : undefined,
       reachability: new Reachability(options.log),
+      seen: 0,
     };
+    if (options.spread === true) this.#current = Math.floor(Math.random() * this.#servers.length);
   }
 
   /** The same client whose writes carry a leader's proof. */
@@ -127,9 +131,22 @@ export class Client {
     }
   }
 
-  list<T extends AnyObject>(kind: Kind<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
+  async list<T extends AnyObject>(kind: Kind<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
     const { namespace, signal, ...query } = options;
-    return this.json('GET', collectionPath(kind, namespace), { query, ...(signal && { signal }) });
+    const get = (more: RequestOptions['query'] = {}): Promise<ObjectList<T>> =>
+      this.json('GET', collectionPath(kind, namespace), { query: { ...query, ...more }, ...(signal && { signal }) });
+    const { seen } = this.#shared;
+    // Another server may be behind the one that was asked before.
+    if (query.resourceVersion !== '0' || seen === 0) return await get();
+    try {
+      return await get({ resourceVersion: seen, resourceVersionMatch: 'NotOlderThan' });
+    } catch (error) {
+      // The store may have been replaced by an older one.
+      if (!(error instanceof ApiError && error.details.causes?.some(({ reason }) => reason === 'ResourceVersionTooLarge')))
+        throw error;
+      this.#shared.seen = 0;
+      return await get({ resourceVersion: undefined });
+    }
   }
 
   create<T extends AnyObject>(kind: Kind<T>, object: T, options: WriteOptions = {}): Promise<Stored<T>> {
@@ -183,28 +200,56 @@ export class Client {
    */
   async *watch<T extends AnyObject>(kind: Kind<T>, options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>, void> {
     const { namespace, signal, opened, ...query } = options;
-    const response = await this.stream('GET', collectionPath(kind, namespace), {
+    const { response, server } = await this.#open('GET', collectionPath(kind, namespace), {
       query: { ...query, watch: true, allowWatchBookmarks: true },
       ...(signal && { signal }),
     });
     opened?.();
-    yield* readWatch<T>(response, signal);
+    const pulse = new Pulse(response, () => this.#alive(server));
+    try {
+      for await (const event of readWatch<T>(response, signal)) {
+        pulse.beat();
+        this.#saw(event.object.metadata);
+        yield event;
+      }
+    } finally {
+      pulse.end();
+    }
+    if (!pulse.dead) return;
+    this.#avoid(server);
+    throw new ConnectionError(server.origin, new Error('it does not answer any more'));
+  }
+
+  /** Whether a server answers at all. */
+  async #alive(server: URL): Promise<boolean> {
+    try {
+      const response = await this.#request(server, 'GET', '/livez', { signal: AbortSignal.timeout(PULSE_TIMEOUT_MS) });
+      response.resume();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Remembers how far this client has seen. */
+  #saw(metadata: { readonly resourceVersion?: string } | undefined): void {
+    const revision = Number(metadata?.resourceVersion ?? 0);
+    if (revision > this.#shared.seen) this.#shared.seen = revision;
   }
 
   /** A request whose answer is JSON. Throws ApiError for any status but 2xx. */
   async json<R>(method: string, path: string, options: RequestOptions = {}): Promise<R> {
     const signal = this.#deadline(options.signal);
     try {
-      const response = await this.stream(method, path, { ...options, signal: signal.signal });
+      const { response, server } = await this.#open(method, path, { ...options, signal: signal.signal });
       const text = await readText(response);
       const body = parseJson(text);
-      if (body === undefined && text !== '') throw this.#unreachable(foreign(this.server, response));
-      this.#shared.reachability.answered(this.server);
+      if (body === undefined && text !== '') throw this.#unreachable(foreign(server.origin, response));
+      this.#shared.reachability.answered(server.origin);
+      this.#saw((body as { metadata?: { resourceVersion?: string } } | undefined)?.metadata);
       return body as R;
     } catch (error) {
       if (!signal.timedOut()) throw error;
-      // It may hang only for us: ask another one next time.
-      this.#current = (this.#current + 1) % this.#servers.length;
       throw new ApiError('Timeout', `${method} ${path}: no answer within ${this.#options.timeoutMs ?? 30_000} ms`);
     } finally {
       signal.clear();
@@ -213,25 +258,38 @@ export class Client {
 
   /** A request whose answer is read as it comes (logs, watches). Throws ApiError for any status but 2xx. */
   async stream(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
+    return (await this.#open(method, path, options)).response;
+  }
+
+  async #open(method: string, path: string, options: RequestOptions): Promise<{ response: IncomingMessage; server: URL }> {
     let failure: ConnectionError | undefined;
     const first = this.#current;
     for (let attempt = 0; attempt < this.#servers.length; attempt++) {
       const at = (first + attempt) % this.#servers.length;
+      const server = this.#servers[at]!;
+      const asked = performance.now();
       try {
-        const response = await this.#request(this.#servers[at]!, method, path, options);
+        const response = await this.#request(server, method, path, options);
         this.#current = at;
         const code = response.statusCode ?? 0;
         const failed = code < 200 || code >= 300;
         const status = failed ? parseJson(await readText(response)) : undefined;
-        if (failed && !isStatus(status)) throw foreign(this.server, response);
-        if (!failed) return response;
-        this.#shared.reachability.answered(this.server);
-        // It is there but cannot serve (its store is away, or it is about to end): another one may, next time.
-        if (code === 503) this.#current = (at + 1) % this.#servers.length;
-        throw ApiError.fromStatus(status, code);
+        if (failed && !isStatus(status)) throw foreign(server.origin, response);
+        if (!failed) return { response, server };
+        this.#shared.reachability.answered(server.origin);
+        const refusal = ApiError.fromStatus(status, code);
+        // It is there but cannot serve (its store is away, or it is about to end): another one may.
+        if (code === 503) {
+          this.#avoid(server);
+          const untouched = method === 'GET' || refusal.details.causes?.some(({ reason }) => reason === 'ShuttingDown') === true;
+          if (untouched && attempt + 1 < this.#servers.length) continue;
+        }
+        throw refusal;
       } catch (error) {
+        // Whoever lost patience asks another one next time: it may hang only for us.
+        if (options.signal?.aborted && performance.now() - asked > PATIENCE_MS) this.#avoid(server);
         if (!(error instanceof ConnectionError) || options.signal?.aborted) throw error;
-        this.#current = (at + 1) % this.#servers.length;
+        this.#avoid(server);
         // A write may have been done though its answer was lost; only one that cannot have arrived is safe to repeat.
         if (!error.neverSent && method !== 'GET') throw this.#unreachable(error);
         failure = error;
@@ -244,6 +302,11 @@ export class Client {
   close(): void {
     this.#shared.http.destroy();
     this.#shared.https?.destroy();
+  }
+
+  /** Others go first from now on. */
+  #avoid(server: URL): void {
+    if (this.#servers[this.#current] === server) this.#current = (this.#current + 1) % this.#servers.length;
   }
 
   #unreachable(error: ConnectionError): ConnectionError {
@@ -280,8 +343,20 @@ export class Client {
           agent: secure ? this.#shared.https : this.#shared.http,
           ...(options.signal && { signal: options.signal }),
         },
-        resolve,
+        (response) => {
+          clearTimeout(silence);
+          resolve(response);
+        },
       );
+      // Reading is worth another try elsewhere; whether a write was done nobody would know.
+      const silence =
+        method === 'GET' && this.#servers.length > 1
+          ? setTimeout(
+              () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
+              Math.min(SILENCE_MS, (this.#options.timeoutMs ?? 30_000) / this.#servers.length),
+            )
+          : undefined;
+      request.on('close', () => clearTimeout(silence));
       request.on('error', (error: NodeJS.ErrnoException) => {
         // A keep-alive connection that the server had just closed: nothing was processed, so send it once more.
         if (request.reusedSocket && error.code === 'ECONNRESET' && method === 'GET') {
@@ -328,7 +403,60 @@ export class Client {
 }
 
 /** What a client and those made from it have in common. */
+/** A watch on which nothing came for so long is doubted, and its server asked whether it is there. */
+const PULSE_MS = 10_000;
+const PULSE_TIMEOUT_MS = 4_000;
+/** How long a server may take to begin its answer to a read, when there are others. */
+const SILENCE_MS = 10_000;
+/** Who gives up after this did so because of the server. */
+const PATIENCE_MS = 500;
+
+/**
+ * Notices when the server of a stream is gone without a word: its machine lost power, the network is cut, it was stopped. Streams may be
+ * silent for long, so silence alone says nothing; who does not answer another request either is taken for dead.
+ */
+class Pulse {
+  readonly #stream: IncomingMessage;
+  readonly #alive: () => Promise<boolean>;
+  #timer: NodeJS.Timeout;
+  dead = false;
+
+  constructor(stream: IncomingMessage, alive: () => Promise<boolean>) {
+    this.#stream = stream;
+    this.#alive = alive;
+    this.#timer = this.#arm();
+  }
+
+  beat(): void {
+    this.#timer.refresh();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#ended = true;
+  }
+  #ended = false;
+
+  #arm(): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#alive().then(
+        (alive) => {
+          if (this.#ended) return;
+          if (alive) this.#timer = this.#arm();
+          else {
+            this.dead = true;
+            this.#stream.destroy();
+          }
+        },
+        () => undefined,
+      );
+    }, PULSE_MS).unref();
+  }
+}
+
 interface Shared {
+  /** The newest revision that any answer told. */
+  seen: number;
   readonly http: HttpAgent;
   readonly https: HttpsAgent | undefined;
   readonly reachability: Reachability;

@@ -131,8 +131,8 @@ async function names(completes: Exclude<Completes, 'file'>, args: readonly strin
   if (kind === undefined) return [];
   const { Client } = await import('../../client/index.ts');
   try {
-    const { server, namespace, token } = await resolveConnection({}, env);
-    const client = new Client({ servers: [server], timeoutMs: 1500, ...(token !== undefined && { token }) });
+    const { servers, namespace, token } = await resolveConnection({}, env);
+    const client = new Client({ servers, timeoutMs: 1500, ...(token !== undefined && { token }) });
     try {
       const { items } = await client.list(kind, { limit: 500, resourceVersion: '0', ...(kind.namespaced && { namespace }) });
       return items.map(({ metadata }) => (/^[0-9a-f]{8}-/.test(metadata.name) ? metadata.name.slice(0, 8) : metadata.name));

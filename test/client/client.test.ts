@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { ApiError, createLogger, describeError, ManualClock, silentLogger, systemClock, type Clock } from '../../base/index.ts';
 import { acquire, Client, EventRecorder, Informer, keyOf, WorkQueue, type Handlers } from '../../client/index.ts';
-import { LeaseKind, NodeKind, type Event, type Lease, type Node, type Stored } from '../../openapi/index.ts';
+import { LeaseKind, NodeKind, NodePoolKind, type Event, type Lease, type Node, type Stored } from '../../openapi/index.ts';
 
 t.test('work queue', async (t) => {
   t.test('hands out in order, once, never twice at a time', async (t) => {
@@ -180,15 +180,32 @@ t.test('client asks another server when one is gone or hangs', async (t) => {
   script.lists.push({ revision: 1, items: [] });
   const hanging = createServer(() => undefined);
   const url = await listen(t, hanging);
-  const client = new Client({ servers: [url, script.url], timeoutMs: 50 });
-  await t.rejects(client.list(NodeKind), /no answer within 50 ms/);
-  t.equal((await client.list(NodeKind)).metadata.resourceVersion, '1');
+  const client = new Client({ servers: [url, script.url], timeoutMs: 100 });
+  t.equal((await client.list(NodeKind)).metadata.resourceVersion, '1', 'a read is tried elsewhere');
   t.equal(client.server, script.url);
+  const renewing = new Client({ servers: [url, script.url] });
+  await t.rejects(renewing.update(NodePoolKind, { metadata: { name: 'n' } }, { signal: AbortSignal.timeout(600) }));
+  t.equal(renewing.server, script.url, 'a write is not, but the next one asks another server');
   const away = createServer((_, response) => json(response, 503, new ApiError('ServiceUnavailable', 'store is away').toStatus()));
-  const other = new Client({ servers: [await listen(t, away), script.url] });
+  const awayUrl = await listen(t, away);
+  const other = new Client({ servers: [awayUrl, script.url] });
   script.lists.push({ revision: 1, items: [] });
-  await t.rejects(other.list(NodeKind), /store is away/);
-  t.equal((await other.list(NodeKind)).metadata.resourceVersion, '1', 'nor one whose store is away');
+  t.equal((await other.list(NodeKind)).metadata.resourceVersion, '1', 'nor is one asked whose store is away');
+  const seen: string[] = [];
+  const ahead = createServer((request, response) => {
+    seen.push(new URL(request.url!, 'http://x').search);
+    json(response, 200, { kind: 'NodeList', metadata: { resourceVersion: '7' }, items: [] });
+  });
+  const aheadUrl = await listen(t, ahead);
+  const backwards = new Client({ servers: [aheadUrl] });
+  await backwards.list(NodeKind);
+  await backwards.list(NodeKind, { resourceVersion: '0' });
+  t.same(seen, ['', '?resourceVersion=7&resourceVersionMatch=NotOlderThan'], 'what was seen is never unseen');
+  const leaving = createServer((_, response) => json(response, 503, new ApiError('ServiceUnavailable', 'bye', { causes: [{ reason: 'ShuttingDown', message: '' }] }).toStatus())); // prettier-ignore
+  const writer = new Client({ servers: [await listen(t, leaving), aheadUrl] });
+  await writer.create(NodePoolKind, { metadata: { name: 'n' } });
+  const stuck = new Client({ servers: [awayUrl, aheadUrl] });
+  await t.rejects(stuck.create(NodePoolKind, { metadata: { name: 'n' } }), /store is away/, 'nobody knows whether it was done');
   await t.rejects(new Client({ servers: ['http://127.0.0.1:1'] }).list(NodeKind), /cannot reach http:\/\/127\.0\.0\.1:1/);
 });
 

@@ -140,21 +140,25 @@ t.test('where the API is', async (t) => {
   );
   const env = { ORCH_CONFIG: path };
   t.same(await resolveConnection({}, { ORCH_CONFIG: join(dir, 'none') }), {
-    server: 'http://127.0.0.1:4646',
+    servers: ['http://127.0.0.1:4646'],
     namespace: 'default',
   });
-  t.same(await resolveConnection({}, env), { server: 'http://10.0.0.1:4646', namespace: 'mine', token: 's3cret' });
-  t.same(await resolveConnection({ context: 'away' }, env), { server: 'https://away', namespace: 'default' });
+  t.same(await resolveConnection({}, env), { servers: ['http://10.0.0.1:4646'], namespace: 'mine', token: 's3cret' });
+  t.same(await resolveConnection({ context: 'away' }, env), { servers: ['https://away'], namespace: 'default' });
   t.match(await resolveConnection({}, { ...env, NOMAD_ADDR: 'http://nomad:1', NOMAD_NAMESPACE: 'n' }), {
-    server: 'http://nomad:1',
+    servers: ['http://nomad:1'],
     namespace: 'n',
   });
   t.match(await resolveConnection({}, { ...env, NOMAD_ADDR: 'http://nomad:1', ORCH_ADDR: 'orch:2' }), {
-    server: 'http://orch:2',
+    servers: ['http://orch:2'],
   });
-  t.match(await resolveConnection({ address: 'http://flag:3' }, { ...env, ORCH_ADDR: 'orch:2' }), { server: 'http://flag:3' });
+  t.match(await resolveConnection({ address: ['http://flag:3'] }, { ...env, ORCH_ADDR: 'orch:2' }), {
+    servers: ['http://flag:3'],
+  });
+  t.same((await resolveConnection({ address: ['a:1', 'b:2'] }, env)).servers, ['http://a:1', 'http://b:2']);
+  t.same((await resolveConnection({}, { ...env, ORCH_ADDR: 'a:1,https://b:2' })).servers, ['http://a:1', 'https://b:2']);
   await t.rejects(resolveConnection({ context: 'nowhere' }, env), { message: /has no context "nowhere"; it has home, away/ });
-  await t.rejects(resolveConnection({ address: 'ftp://x' }, env), { message: /not the address of an API server/ });
+  await t.rejects(resolveConnection({ address: ['ftp://x'] }, env), { message: /not the address of an API server/ });
   await t.rejects(resolveConnection({ region: 'mars' }, env), { message: /no region "mars"/ });
 });
 
