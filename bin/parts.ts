@@ -123,6 +123,7 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
         ports: node.reserved.ports,
       },
       hostVolumes: node.hostVolumes,
+      artifactFolders: (node.options['artifact.local_folders'] ?? '').split(',').map((folder) => folder.trim()).filter((folder) => folder !== ''), // prettier-ignore
       ...(networkInterface !== undefined && { networkInterface }),
       ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
       ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),

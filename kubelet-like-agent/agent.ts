@@ -26,6 +26,7 @@ import { nodeFacts, nodeStatus, withUpdateTime } from './node/node-object.ts';
 import { Registrar } from './node/registrar.ts';
 import { StatsReader } from './node/stats.ts';
 import { ServiceBook } from './services/book.ts';
+import { Catalog } from './services/catalog.ts';
 import type { StartCheck } from './services/checks.ts';
 import { lockDataDir } from './state/lock.ts';
 import { JsonFolder } from './state/store.ts';
@@ -57,6 +58,7 @@ export class Agent {
   readonly #versions: JobVersions;
   readonly #outbox: Outbox;
   readonly #services: ServiceBook;
+  readonly #catalog: Catalog;
   readonly #mounts: SecretMounts;
   readonly #stats = new StatsReader();
   readonly #runners = new Map<string, AllocationRunner>();
@@ -95,6 +97,7 @@ export class Agent {
       send: (operations, signal) => client.batch(operations, { mode: 'independent', signal }),
     });
     this.#services = new ServiceBook(this.#outbox);
+    this.#catalog = new Catalog({ client, clock, log: log.child('catalog') });
     this.#mounts = new SecretMounts(log, clock);
   }
 
@@ -187,6 +190,7 @@ export class Agent {
     await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
     await Promise.all(this.#background);
     if (stopTasks) await this.#mounts.unmountBelow(join(this.#options.config.dataDir, 'alloc'));
+    await this.#catalog.close();
     await this.#registrar?.close(stopTasks);
     await this.#server?.close();
     await this.#outbox.close();
@@ -501,6 +505,7 @@ export class Agent {
       state: this.#state,
       outbox: this.#outbox,
       services: this.#services,
+      catalog: this.#catalog,
       mounts: this.#mounts,
       startCheck,
       dirs: (id) => this.#dirs(id),

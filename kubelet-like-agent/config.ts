@@ -19,6 +19,8 @@ export interface AgentConfig {
   /** What is kept for the machine itself. */
   readonly reserved: NodeReserved;
   readonly hostVolumes: Readonly<Record<string, { readonly path: string; readonly readOnly: boolean }>>;
+  /** Folders of the node that artifacts may be copied from. Default: none. */
+  readonly artifactFolders?: readonly string[];
   /** Named sets of addresses that ports can ask for (`host_network`). */
   readonly hostNetworks: Readonly<Record<string, { readonly cidr?: string; readonly interface?: string }>>;
   /** The interface whose addresses ports are bound to; default: that of the default route. */

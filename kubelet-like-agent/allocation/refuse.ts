@@ -10,12 +10,9 @@ export function unsupported(group: TaskGroup, task: Task, driver: string): strin
   const problems: [boolean, string][] = [
     [!isSafeName(task.name), `"${task.name}" cannot be the name of a task`],
     [group.maxRunDuration !== undefined, 'max_run_duration is not supported yet'],
-    [some(task.artifacts), 'artifact blocks are not supported yet'],
-    [some(task.templates), 'template blocks are not supported yet'],
     [task.vault !== undefined, 'vault is not supported'],
     [some(task.secrets), 'secret blocks are not supported yet'],
     [task.csiPlugin !== undefined, 'csi_plugin is not supported'],
-    [task.dispatchPayload?.file !== undefined, 'dispatch_payload is not supported yet'],
     [task.schedule !== undefined, 'schedule is not supported yet'],
     [some(task.resources?.devices), 'devices are not supported yet'],
     [(task.identities ?? []).some((i) => i.file || i.env), 'identity blocks with file or env are not supported yet'],

@@ -3,6 +3,7 @@
  * and the status that follows. Decisions are pure and live beside it (`coordinate`, `health`, `status`, `../task/machine`);
  * after any change `#settle` asks them all again and does what differs.
  */
+import { join } from 'node:path';
 import {
   describeError,
   durationOr,
@@ -18,7 +19,9 @@ import type { Allocation, AllocationStatus, CheckStatus, JobSpec, Stored, Task, 
 import type { AgentConfig } from '../config.ts';
 import { validateCheck } from '../checks/index.ts';
 import type { Driver, TaskStats } from '../drivers/driver.ts';
+import { TaskHooks, type TemplateChange } from '../hooks/index.ts';
 import type { ServiceBook } from '../services/book.ts';
+import type { Catalog } from '../services/catalog.ts';
 import { CheckSet, type StartCheck } from '../services/checks.ts';
 import {
   allServices,
@@ -32,6 +35,7 @@ import {
 import type { JsonFolder } from '../state/store.ts';
 import type { Outbox } from '../status/outbox.ts';
 import type { NodeFacts } from '../task/env.ts';
+import { interpolateAll } from '../task/interpolate.ts';
 import { taskEvents } from '../task/events.ts';
 import { isDead, newTask, type TaskRecord } from '../task/machine.ts';
 import { restartRules } from '../task/restart.ts';
@@ -57,6 +61,7 @@ export interface AllocationHost {
   readonly state: JsonFolder<AllocationRecord>;
   readonly outbox: Outbox;
   readonly services: ServiceBook;
+  readonly catalog: Pick<Catalog, 'services' | 'on'>;
   readonly mounts: SecretMounts;
   readonly startCheck: StartCheck;
   readonly dirs: (id: string) => AllocationDirs;
@@ -530,6 +535,9 @@ export class AllocationRunner {
   #taskHost(name: string): TaskHost {
     const host = this.#host;
     const definition = (): Task => this.#definition(name) ?? { name };
+    // Made when it is first needed: what it is made of does not change while the task lives.
+    let made: TaskHooks | undefined;
+    const hooks = (): TaskHooks => (made ??= this.#hooks(name, definition()));
     return {
       clock: host.clock,
       log: this.#log,
@@ -562,7 +570,11 @@ export class AllocationRunner {
           dirs: this.dirs,
           filesystem: host.driver(definition().driver ?? '')?.filesystem,
           hostVolumes: host.config.hostVolumes,
+          rendered: hooks().env,
         }),
+      get hooks() {
+        return hooks();
+      },
       durable: () => this.#writeNow(),
       changed: () => {
         this.#save();
@@ -570,6 +582,57 @@ export class AllocationRunner {
       },
       deregister: () => this.#settle(),
     };
+  }
+
+  #hooks(name: string, task: Task): TaskHooks {
+    const { clock, random, config, catalog } = this.#host;
+    const variables = this.#variables(name);
+    // Of templates only the places: the text is in a language of its own.
+    const templates = (task.templates ?? []).map(({ data, ...rest }) => ({
+      ...interpolateAll(rest, variables),
+      ...(data !== undefined && { data }),
+    }));
+    return new TaskHooks({
+      clock,
+      random,
+      log: this.#log,
+      dirs: this.dirs.task(name),
+      work: join(this.dirs.root, '.run', name),
+      localFolders: config.artifactFolders ?? [],
+      artifacts: interpolateAll(task.artifacts ?? [], variables),
+      templates,
+      env: () => this.#variables(name).env,
+      sources: { services: () => catalog.services(this.#allocation.metadata.namespace ?? 'default') },
+      onChange: (listener) => catalog.on(listener),
+      note: (event) => this.#task(name)?.note(event),
+      changed: (change) => this.#templateChanged(name, change),
+    });
+  }
+
+  #templateChanged(name: string, change: TemplateChange): void {
+    const task = this.#task(name);
+    if (task === undefined) return;
+    const now = this.#host.clock.now();
+    switch (change.mode) {
+      case 'restart':
+        return task.send({ type: 'restart', reason: 'Template with change_mode restart re-rendered' });
+      case 'signal':
+        void task.signal(change.signal, 'Template re-rendered').catch((error: unknown) => task.note(taskEvents.template(now, `Template could not signal the task: ${describeError(error)}`))); // prettier-ignore
+        return;
+      case 'script': {
+        const words = change.command.join(' ');
+        const tell = (what: string, failed: boolean): void => {
+          task.note(taskEvents.template(this.#host.clock.now(), `Template ran a script from ${words} ${what}`));
+          if (failed && change.failOnError) task.send({ type: 'restart', reason: 'Template script failed', unhealthy: true });
+        };
+        const { handle } = task;
+        if (handle === undefined) return;
+        void handle.exec(change.command, { timeout: change.timeout }).then(
+          ({ exitCode }) => tell(exitCode === 0 ? 'after change' : `but it exited with code: ${exitCode}`, exitCode !== 0),
+          (error: unknown) => tell(`but it could not be run: ${describeError(error)}`, true),
+        );
+      }
+    }
   }
 
   /** Soon; whoever must not go on before it is on disk awaits `#writeNow`. */
@@ -602,10 +665,11 @@ export class AllocationRunner {
   }
 }
 
-/** The last thing that its driver said is that it downloads. */
+/** The last thing that was said of it is that it downloads. */
 function isDownloading(task: TaskRunner): boolean {
   const last = task.record.status.events?.at(-1);
-  return task.record.phase.at === 'starting' && last?.type === 'Driver' && /^Downloading/.test(last.message ?? '');
+  if (task.record.phase.at !== 'starting') return false;
+  return last?.type === 'Downloading Artifacts' || (last?.type === 'Driver' && /^Downloading/.test(last.message ?? ''));
 }
 
 function newHealth(allocation: Stored<Allocation>, now: Instant): HealthRecord {

@@ -67,7 +67,11 @@ export class Folder {
   /** Puts a whole file in place of what has the name. */
   async write(name: string, data: string | Buffer, how: { mode: number; uid?: number; gid?: number }): Promise<void> {
     const aside = `.orch-${uuid()}`;
-    const file = await open(this.path(aside), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+    const file = await open(
+      this.path(aside),
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    );
     try {
       await file.writeFile(data);
       // Before the mode, which a change of owner would take bits from.

@@ -5,7 +5,16 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeError, durationOr, sleep, type Clock, type Duration, type Instant, type Logger, type Timer } from '../../base/index.ts';
+import {
+  describeError,
+  durationOr,
+  sleep,
+  type Clock,
+  type Duration,
+  type Instant,
+  type Logger,
+  type Timer,
+} from '../../base/index.ts';
 import type { Template } from '../../openapi/index.ts';
 import type { TaskDirs } from '../drivers/driver.ts';
 import { parseEnvFile } from './env-file.ts';
@@ -45,6 +54,8 @@ export class TaskTemplates {
   #closed = false;
   #work: Promise<void> = Promise.resolve();
   #failure = '';
+  /** Whether any of them reads what changes by itself; unknown until they were rendered. */
+  #reads: boolean | undefined;
 
   constructor(host: TemplateHost) {
     this.#host = host;
@@ -61,7 +72,7 @@ export class TaskTemplates {
       const heard = new AbortController();
       const unfollow = this.#host.onChange(() => heard.abort());
       try {
-        await this.#renderAll();
+        await this.#renderAll('all');
         return;
       } catch (error) {
         if (!(error instanceof Missing)) throw error;
@@ -78,7 +89,7 @@ export class TaskTemplates {
   /** From now on the task runs and is told of changes. */
   follow(): void {
     if (this.#unfollow !== undefined || this.#closed || this.#host.templates.length === 0) return;
-    if (this.#host.templates.every((template) => template.once)) return;
+    if (this.#reads === false || this.#host.templates.every((template) => template.once)) return;
     this.#unfollow = this.#host.onChange(() => this.#touched());
     // What happened between the last rendering and now.
     this.#touched();
@@ -117,7 +128,7 @@ export class TaskTemplates {
     if (this.#closed || this.#unfollow === undefined) return;
     let changed: readonly Template[];
     try {
-      changed = await this.#renderAll();
+      changed = await this.#renderAll('what reads');
       this.#failure = '';
     } catch (error) {
       if (error instanceof Missing) return;
@@ -144,8 +155,11 @@ export class TaskTemplates {
     }
   }
 
-  /** Gives the blocks whose file came out differently than it was. Nothing is written unless all can be rendered. */
-  async #renderAll(): Promise<readonly Template[]> {
+  /**
+   * Gives the blocks whose file came out differently than it was. Nothing is written unless all can be rendered. While the task runs
+   * only those count that read what changes by itself: another may hold the time of its rendering.
+   */
+  async #renderAll(which: 'all' | 'what reads'): Promise<readonly Template[]> {
     const { dirs, templates, sources, env } = this.#host;
     const rendered = templates.map((template) => {
       const { leftDelimiter: left, rightDelimiter: right, source } = template;
@@ -158,13 +172,16 @@ export class TaskTemplates {
         ...(right !== undefined && { right }),
         strict: template.errorOnMissingKey === true,
       };
-      return { template, text: renderTemplate(text, options).text };
+      return { template, ...renderTemplate(text, options) };
     });
+    this.#reads = rendered.some(({ usesServices }) => usesServices);
     const variables: Record<string, string> = {};
     const changed: Template[] = [];
-    for (const { template, text } of rendered) {
+    for (const { template, usesServices, ...fresh } of rendered) {
+      const current = await this.#onDisk(template);
+      const text = which === 'what reads' && !usesServices && current !== undefined ? current : fresh.text;
       if (template.env) Object.assign(variables, parseEnvFile(text, template.destination ?? ''));
-      if ((await this.#onDisk(template)) === text) continue;
+      if (current === text) continue;
       await writeInTask(dirs, template.destination ?? '', text, {
         mode: parseInt(template.perms || '0644', 8),
         ...(template.uid !== undefined && template.uid >= 0 && { uid: template.uid }),

@@ -57,7 +57,7 @@ export type TaskInput =
   | { readonly type: 'unfit'; readonly event: TaskEvent }
   | { readonly type: 'report'; readonly message: string; readonly details?: Record<string, string> }
   | { readonly type: 'started'; readonly handle: Json; readonly at: Instant; readonly digest?: string; readonly address?: string }
-  | { readonly type: 'startFailed'; readonly message: string; readonly recoverable: boolean }
+  | { readonly type: 'startFailed'; readonly message: string; readonly recoverable: boolean; readonly event?: TaskEvent }
   | { readonly type: 'exited'; readonly exit: ExitResult }
   /** Nothing is left of the ended run. */
   | { readonly type: 'destroyed' }
@@ -194,7 +194,7 @@ function startFailed(record: TaskRecord, input: TaskInput & { type: 'startFailed
   const { phase } = record;
   if (phase.at === 'stopping' && phase.step === 'aborting') return finishStop(record, phase.next, context);
   if (phase.at !== 'starting') return stay(record);
-  const failed = note(record, taskEvents.driverFailure(context.now, input.message));
+  const failed = note(record, input.event ?? taskEvents.driverFailure(context.now, input.message));
   return ended(failed, { type: 'startFailed', recoverable: input.recoverable }, context);
 }
 

@@ -1,6 +1,7 @@
 import { backoff, describeError, sleep, type Clock, type Duration, type Logger, type Timer } from '../../base/index.ts';
 import type { TaskEvent } from '../../openapi/index.ts';
 import { DriverError, type Driver, type ExitResult, type TaskHandle, type TaskStart } from '../drivers/driver.ts';
+import { HookError, type TaskHooks } from '../hooks/index.ts';
 import { taskEvents } from './events.ts';
 import { resume, step, type Step, type TaskContext, type TaskEffect, type TaskInput, type TaskRecord } from './machine.ts';
 
@@ -16,6 +17,8 @@ export interface TaskHost {
   /** Makes directories. Throws what users shall read when it cannot. */
   prepare(): Promise<void>;
   taskStart(): Omit<TaskStart, 'report' | 'signal'>;
+  /** What is done around a run, as the job has it now. */
+  readonly hooks: TaskHooks;
   /** Resolves when every record as it is now is on disk. */
   durable(): Promise<void>;
   /** The record is another one. */
@@ -72,11 +75,11 @@ export class TaskRunner {
   }
 
   /** Sends a signal to the run. Throws DriverError when there is none. */
-  async signal(signal: string): Promise<void> {
+  async signal(signal: string, why = 'User requested task to be signaled'): Promise<void> {
     if (this.#handle === undefined || this.#record.phase.at !== 'running')
       throw new DriverError(`task "${this.name}" is not running`, { recoverable: true });
     await this.#handle.signal(signal);
-    this.note(taskEvents.signaling(this.#host.clock.now(), signal, 'User requested task to be signaled'));
+    this.note(taskEvents.signaling(this.#host.clock.now(), signal, why));
   }
 
   /** Lets go of the run; it goes on. A start under way is undone or noted. */
@@ -85,6 +88,7 @@ export class TaskRunner {
     this.#timer?.cancel();
     this.#starting?.abort();
     await this.#work;
+    await this.#host.hooks.close();
     await this.#handle?.detach();
   }
 
@@ -163,13 +167,15 @@ export class TaskRunner {
       if (!this.#prepared) await this.#host.prepare();
       this.#prepared = true;
       if (driver === undefined) throw new DriverError('the driver is not available on this node', { recoverable: false });
+      await this.#host.hooks.prepare(controller.signal);
       const task = { ...this.#host.taskStart(), report: this.#report(), signal: controller.signal };
       const problems = driver.validate(task.config);
       if (problems.length > 0) throw new DriverError(problems.join('; '), { recoverable: false });
       this.#adopt(await driver.start(task));
     } catch (error) {
-      const recoverable = !(error instanceof DriverError) || error.recoverable;
-      this.send({ type: 'startFailed', message: describeError(error), recoverable });
+      const recoverable = !(error instanceof DriverError || error instanceof HookError) || error.recoverable;
+      const event = error instanceof HookError ? { event: error.event } : {};
+      this.send({ type: 'startFailed', message: describeError(error), recoverable, ...event });
     } finally {
       this.#starting = undefined;
     }
@@ -192,9 +198,14 @@ export class TaskRunner {
       // The agent is leaving, yet the run exists: note it, so that the next agent finds it.
       this.#record = step(this.#record, started, { ...this.#host.rules(), now: this.#host.clock.now(), random: 0 }).record;
       this.#host.changed();
-    } else this.send(started);
+    } else {
+      this.send(started);
+      this.#host.hooks.follow();
+    }
     void handle.exited.then((exit) => {
-      if (this.#handle === handle) this.send({ type: 'exited', exit });
+      if (this.#handle !== handle) return;
+      this.#host.hooks.rest();
+      this.send({ type: 'exited', exit });
     });
   }
 

@@ -15,6 +15,8 @@ export interface StartInput {
   readonly dirs: AllocationDirs;
   readonly filesystem: Driver['filesystem'];
   readonly hostVolumes: AgentConfig['hostVolumes'];
+  /** Variables of env templates. */
+  readonly rendered?: Readonly<Record<string, string>>;
 }
 
 /** Where a task finds its directories. */
@@ -29,7 +31,7 @@ export function dirsInside(
   return { alloc, local, secrets };
 }
 
-export function variablesOf(input: Omit<StartInput, 'task' | 'hostVolumes'> & { readonly task?: Task }): {
+export function variablesOf(input: Omit<StartInput, 'task' | 'hostVolumes' | 'rendered'> & { readonly task?: Task }): {
   env: Record<string, string>;
   variables: Variables;
 } {
@@ -51,8 +53,8 @@ export function taskStart(input: StartInput): Omit<TaskStart, 'report' | 'signal
     group: group.name,
     namespace: allocation.metadata.namespace ?? 'default',
     task: task.name,
-    config: interpolateAll(task.config ?? {}, variables),
-    env,
+    config: interpolateAll(task.config ?? {}, { ...variables, env: { ...variables.env, ...input.rendered } }),
+    env: { ...env, ...input.rendered },
     ...(task.user !== undefined && task.user !== '' && { user: task.user }),
     resources: resourcesOf(allocation, task),
     ports: portsOf(allocation, task.name),

@@ -17,6 +17,7 @@ import type {
   TaskGroup,
 } from '../../openapi/index.ts';
 import { AllocationDirs, SecretMounts } from '../../kubelet-like-agent/allocation/dirs.ts';
+import type { CatalogEntry } from '../../kubelet-like-agent/hooks/template/index.ts';
 import type { AllocationRecord } from '../../kubelet-like-agent/allocation/record.ts';
 import { AllocationRunner, type AllocationHost } from '../../kubelet-like-agent/allocation/runner.ts';
 import { agentDefaults } from '../../kubelet-like-agent/config.ts';
@@ -112,6 +113,7 @@ function world(options: {
   };
   const outbox = new Outbox({ send: (o) => server.send(o), clock, log: silentLogger, random: () => 0 });
   const finished: string[] = [];
+  const catalog = { entries: undefined as CatalogEntry[] | undefined, listeners: new Set<() => void>() };
   const driver: Driver = fakeDriver({ machine, ...options.driver });
   const host = (more: Partial<AllocationHost> = {}): AllocationHost => ({
     clock, log: silentLogger, random: () => 0, bootId: 'boot-1', outbox, startCheck,
@@ -120,6 +122,10 @@ function world(options: {
     driver: (name) => (name === 'fake' ? driver : undefined),
     state: new JsonFolder<AllocationRecord>(join(dir, 'state', id)),
     services: new ServiceBook(outbox),
+    catalog: {
+      services: () => catalog.entries,
+      on: (listener) => (catalog.listeners.add(listener), () => void catalog.listeners.delete(listener)),
+    },
     mounts: new SecretMounts(silentLogger, clock, false),
     dirs: (name) => new AllocationDirs(dir, name),
     finished: (name) => void finished.push(name),
@@ -141,7 +147,24 @@ function world(options: {
   const status = (): AllocationStatus | undefined => server.statuses.get(id);
   const events = (task: string): string[] =>
     (status()?.tasks?.find((s) => s.name === task)?.events ?? []).map((e) => `${e.type}: ${e.message}`);
-  return { id, clock, machine, server, outbox, allocation, job, group, checks, finished, host, run, flush, status, events };
+  return {
+    id,
+    clock,
+    machine,
+    server,
+    outbox,
+    allocation,
+    job,
+    group,
+    checks,
+    finished,
+    catalog,
+    host,
+    run,
+    flush,
+    status,
+    events,
+  };
 }
 
 const task = (name: string, more: Partial<Task> = {}): Task => ({
@@ -149,6 +172,74 @@ const task = (name: string, more: Partial<Task> = {}): Task => ({
   driver: 'fake',
   restart: { attempts: 2, interval: '30m', delay: '15s', mode: 'fail' },
   ...more,
+});
+
+t.test('templates are rendered before a task starts, waited for, and followed', async (t) => {
+  const web = (port: number): CatalogEntry => ({ id: `w${port}`, name: 'api', address: '10.0.0.7', port, tags: [], nodeId: 'n', datacenter: 'dc1', allocId: 'a', jobId: 'j', namespace: 'default', meta: {} }); // prettier-ignore
+  const data = '{{ range nomadService "api" }}{{ .Address }}:{{ .Port }}\n{{ end }}{{ env "NOMAD_TASK_NAME" }}';
+  const templates = [
+    { data, destination: 'local/upstreams', changeMode: 'signal', changeSignal: 'SIGHUP', splay: '0s', perms: '600' },
+    {
+      data: 'PORT={{ with nomadService "api" }}{{ (index . 0).Port }}{{ end }}',
+      destination: 'secrets/env',
+      env: true,
+      splay: '0s',
+    },
+    { data: '{{ sprig_uuidv4 }}', destination: '${NOMAD_TASK_DIR}/when' },
+  ];
+  const w = world({ group: { tasks: [task('a', { templates, config: { port: '${PORT}' } })] } });
+  const runner = await w.run();
+  const passes = (what: string, question: () => unknown): Promise<unknown> => until(what, () => (w.clock.advance(1), question()));
+  await passes('it waits for the catalog', () => w.events('a').at(-1) === 'Template: Missing: services');
+  t.equal(w.machine.startsOf('a'), 0);
+  const tell = (...ports: number[]): void => {
+    w.catalog.entries = ports.map(web);
+    for (const listener of w.catalog.listeners) listener();
+  };
+  const file = (name: string): Promise<string> => readFile(join(dir, 'alloc', w.id, 'a', name), 'utf8');
+  tell(1);
+  await passes('running', () => w.status()?.phase === 'running');
+  t.equal(await file('local/upstreams'), '10.0.0.7:1\na');
+  t.match(w.machine.live()[0]!.start, { env: { PORT: '1' }, config: { port: '1' } });
+  const when = await file('local/when');
+
+  // The first instance stays: the environment comes out the same, and the other file has a signal of its own.
+  tell(1, 2);
+  await passes('signalled', () => w.machine.live()[0]?.signals.includes('SIGHUP'));
+  t.equal(await file('local/upstreams'), '10.0.0.7:1\n10.0.0.7:2\na');
+  t.equal(w.machine.startsOf('a'), 1);
+  tell(3);
+  await passes('restarted', () => w.machine.startsOf('a') === 2 && w.machine.live()[0]?.start.env['PORT'] === '3');
+  await passes('told', () => w.events('a').some((e) => e === 'Restart Signaled: Template with change_mode restart re-rendered'));
+  t.not(await file('local/when'), when, 'everything is rendered for a new start');
+
+  // The same again changes nothing; neither does an agent that comes back.
+  const starts = w.machine.startsOf('a');
+  tell(3);
+  await runner.detach();
+  const record = (await w.host().state.load(silentLogger)).get(w.id)!;
+  const next = new AllocationRunner(w.host(), w.allocation, w.job, record);
+  next.resume(true, undefined);
+  await passes('followed again', () => w.catalog.listeners.size > 0);
+  for (let i = 0; i < 20; i++) await passes('time', () => true);
+  t.equal(w.machine.startsOf('a'), starts);
+  next.stop(true);
+  await passes('gone', () => w.machine.live().length === 0);
+});
+
+t.test('a template that cannot be rendered and an artifact that cannot be fetched fail the task, with the reason', async (t) => {
+  const w = world({ group: { tasks: [task('a', { templates: [{ data: '{{ nope }}', destination: 'local/x' }] })] } });
+  await w.run();
+  await w.flush('failed', () => w.status()?.phase === 'failed');
+  t.ok(w.events('a').includes('Template: Template failed: line 1: function "nope" not defined'), w.events('a').join('\n'));
+  const v = world({ group: { tasks: [task('a', { artifacts: [{ source: '/etc/passwd' }] })] } });
+  await v.run();
+  await v.flush('failed', () => v.status()?.phase === 'failed');
+  t.match(
+    v.events('a').find((e) => e.startsWith('Failed Artifact Download')),
+    /this node lets no local files be copied/,
+  );
+  t.ok(v.events('a').some((e) => e === 'Downloading Artifacts: Client is downloading artifacts'));
 });
 
 t.test('a service runs, is killed, restarts, and stops', async (t) => {
@@ -232,7 +323,7 @@ t.test('setup: what cannot run fails with its reason, and is not started', async
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', () => resolve()));
   const port = (taken.address() as { port: number }).port;
   const cases: [string, Partial<TaskGroup>, Partial<Allocation['spec']>, RegExp][] = [
-    ['a template', { tasks: [task('a', { templates: [{ data: 'x' }] })] }, {}, /^Failed Validation: template blocks are not supported yet$/],
+    ['a template', { tasks: [task('a', { templates: [{ data: 'x' }] })], services: [] }, {}, /^Template: Template failed: .*names a folder, not a file/],
     ['a bad name', { tasks: [task('..')] }, {}, /^Failed Validation: ".." cannot be the name of a task$/],
     ['a check nobody can run', { tasks: [task('a')], services: [{ name: 's', checks: [{ type: 'grpc', name: 'c' }] }] }, {}, /^Failed Validation: check "c" of service "s": type: grpc/],
     ['an unknown port', { tasks: [task('a')], services: [{ name: 's', port: 'x' }] }, {}, /refers to port "x"/],

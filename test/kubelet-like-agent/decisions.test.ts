@@ -508,10 +508,8 @@ t.test('check_restart counts failures in a row, past the grace', async (t) => {
 t.test('what is not built is refused by name', async (t) => {
   const group: TaskGroup = { name: 'g', networks: [{ mode: 'bridge' }] };
   t.same(unsupported({ name: 'g' }, task('ok'), 'raw_exec'), []);
-  const bad = task('x', { templates: [{ data: 'x' }], artifacts: [{ source: 's' }], vault: {} });
+  const bad = task('x', { vault: {} });
   t.same(unsupported(group, bad, 'raw_exec'), [
-    'artifact blocks are not supported yet',
-    'template blocks are not supported yet',
     'vault is not supported',
     'network mode "bridge" is not supported by driver raw_exec',
   ]);

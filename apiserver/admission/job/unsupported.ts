@@ -56,8 +56,6 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
 ];
 
 const taskFeatures: readonly Feature<Task>[] = [
-  ['templates', (task) => hasAny(task.templates), 'templates are not rendered yet'],
-  ['artifacts', (task) => hasAny(task.artifacts), 'artifacts are not downloaded yet'],
   ['vault', (task) => task.vault !== undefined, 'tasks get no Vault tokens yet'],
   ['consul', (task) => task.consul !== undefined, 'tasks get no Consul tokens yet'],
   ['csiPlugin', (task) => task.csiPlugin !== undefined, 'CSI plugins cannot run yet'],
@@ -76,7 +74,6 @@ const taskFeatures: readonly Feature<Task>[] = [
     (task) => task.volumeMounts?.some(({ selinuxLabel }) => isSet(selinuxLabel)) === true,
     'SELinux labels are not applied yet',
   ],
-  ['restart', (task) => task.restart?.renderTemplates === true, 'templates are not rendered yet'],
 ];
 
 const serviceFeatures: readonly Feature<Service>[] = [

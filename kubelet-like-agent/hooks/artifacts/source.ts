@@ -63,7 +63,9 @@ export function readSource({ source = '', options = {} }: Pick<Artifact, 'source
   const query = new URLSearchParams(/\?(.*)$/s.exec(rest)?.[1] ?? '');
   const isUrl = /^https?:\/\//i.test(rest);
   if (!isUrl && !isAbsolute(rest)) throw never(`"${source}" is neither a URL nor an absolute path`);
-  const option = (name: string): string | undefined => options[name] ?? query.get(name) ?? undefined;
+  const asked = new URLSearchParams(query);
+  const option = (name: string): string | undefined => options[name] ?? asked.get(name) ?? undefined;
+  // Ours; the rest of the query is the server's.
   for (const name of ['archive', 'checksum', 'filename']) query.delete(name);
   const bare = rest.replace(/\?.*$/s, '');
   const [from, subfolder] = splitSubfolder(bare);

@@ -23,7 +23,9 @@ export async function unpack(file: string, archive: Archive, into: string, name:
     case 'bz2': {
       const program = archive === 'xz' ? 'xz' : 'bzip2';
       const child = spawn(program, ['-dc'], { stdio: ['pipe', 'pipe', 'ignore'], signal });
-      const failed = new Promise<never>((_, reject) => child.once('error', (cause) => reject(bad(`${program} cannot be run`, cause))));
+      const failed = new Promise<never>((_, reject) =>
+        child.once('error', (cause) => reject(bad(`${program} cannot be run`, cause))),
+      );
       const done = new Promise<number | null>((resolve) => child.once('close', resolve));
       const flow = Promise.all([
         pipeline(createReadStream(file), child.stdin),
@@ -173,7 +175,8 @@ async function readDirectory(handle: FileHandle): Promise<ZipEntry[]> {
   const end = tail.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
   if (end < 0) throw bad('the file is not a zip file');
   const [count, length, start] = [tail.readUInt16LE(end + 10), tail.readUInt32LE(end + 12), tail.readUInt32LE(end + 16)];
-  if (start === 0xffffffff || count === 0xffff) throw bad('zip files of more than 4 GB or 65,535 files are not built in orch yet');
+  if (start === 0xffffffff || count === 0xffff)
+    throw bad('zip files of more than 4 GB or 65,535 files are not built in orch yet');
   if (start + length > size) throw bad('the zip file is damaged');
   const list = Buffer.alloc(length);
   await handle.read(list, 0, length, start);

@@ -110,7 +110,8 @@ class Evaluation {
       case 'template': {
         const body = this.#parsed.defined.get(node.name);
         if (body === undefined) throw new TemplateError(`line ${node.line}: template "${node.name}" is not defined`);
-        const data = node.pipeline === undefined ? undefined : this.#located(node.line, () => this.#pipeline(node.pipeline!, dot, scope));
+        const data =
+          node.pipeline === undefined ? undefined : this.#located(node.line, () => this.#pipeline(node.pipeline!, dot, scope));
         if (++this.#depth > 100) throw new TemplateError(`line ${node.line}: templates are nested too deeply`);
         const inner = new Scope(undefined);
         inner.declare('$', data);
@@ -171,6 +172,7 @@ class Evaluation {
       const known = this.#options.functions;
       if (!Object.hasOwn(known, first.name)) throw new TemplateError(`function "${first.name}" not defined`);
       try {
+        if (first.path.length > 0) return this.#walk(known[first.name]!(), first.path, args);
         return known[first.name]!(...args());
       } catch (error) {
         if (error instanceof TemplateError || error instanceof Missing) throw error;

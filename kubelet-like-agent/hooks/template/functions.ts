@@ -8,7 +8,8 @@ import { TemplateError } from './parse.ts';
 
 const text = (value: Value): string => (value === undefined || value === null ? '' : toText(value));
 const number = (value: Value): number => {
-  const found = typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : Number(text(value).trim() || NaN);
+  const found =
+    typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : Number(text(value).trim() || NaN);
   if (Number.isNaN(found)) throw new TemplateError(`"${text(value)}" is not a number`);
   return found;
 };

@@ -59,7 +59,12 @@ export function renderTemplate(source: string, options: RenderOptions): Rendered
     return found;
   };
   const scratch = new Map<string, Value>();
-  const functions: Functions = { ...pureFunctions, ...sourceFunctions(options, services), ...scratchFunctions(scratch), ...refusals };
+  const functions: Functions = {
+    ...pureFunctions,
+    ...sourceFunctions(options, services),
+    ...scratchFunctions(scratch),
+    ...refusals,
+  };
   const work = (): string => {
     const parsed = parseTemplate(source, options.left || undefined, options.right || undefined);
     const executeTemplate = (name: Value, data: Value): Value => {

@@ -7,7 +7,13 @@ export type Node =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'action'; readonly line: number; readonly pipeline: Pipeline }
   | { readonly type: 'if' | 'with'; readonly line: number; readonly pipeline: Pipeline; readonly body: Node[]; readonly otherwise: Node[] } // prettier-ignore
-  | { readonly type: 'range'; readonly line: number; readonly pipeline: Pipeline; readonly body: Node[]; readonly otherwise: Node[] }
+  | {
+      readonly type: 'range';
+      readonly line: number;
+      readonly pipeline: Pipeline;
+      readonly body: Node[];
+      readonly otherwise: Node[];
+    }
   | { readonly type: 'template'; readonly line: number; readonly name: string; readonly pipeline?: Pipeline }
   | { readonly type: 'break' | 'continue' };
 
@@ -20,7 +26,8 @@ export interface Pipeline {
 
 export type Expression =
   | { readonly type: 'literal'; readonly value: string | number | boolean | null }
-  | { readonly type: 'function'; readonly name: string }
+  /** `f`, or `f.A`: a part of what it gives. */
+  | { readonly type: 'function'; readonly name: string; readonly path: readonly string[] }
   /** `.`, `.A.B` */
   | { readonly type: 'field'; readonly path: readonly string[] }
   /** `$x.A` */
@@ -281,7 +288,9 @@ class PipelineParser {
         return { type: 'variable', name: token.text, path: this.#path() };
       case 'word':
         if (token.text === 'true' || token.text === 'false') return { type: 'literal', value: token.text === 'true' };
-        return token.text === 'nil' ? { type: 'literal', value: null } : { type: 'function', name: token.text };
+        return token.text === 'nil'
+          ? { type: 'literal', value: null }
+          : { type: 'function', name: token.text, path: this.#path() };
       case 'sign': {
         if (token.text === '.') return { type: 'field', path: [] };
         if (token.text !== '(') throw this.#error(`unexpected "${token.text}"`);

@@ -363,7 +363,10 @@ t.test('what nobody acts on yet is refused, what works is not', (t) => {
   const g = 'spec.groups[0]';
   const cases: [JobSpec, string[]][] = [
     [job(), []],
-    [inTask({ templates: [{ data: 'x' }], artifacts: [{ source: 'x' }], vault: {} }), ['templates', 'artifacts', 'vault'].map((f) => `${g}.tasks[0].${f}`)], // prettier-ignore
+    [job({ type: 'system' }), []],
+    [job({ type: 'batch', periodic: { cron: '@daily' } }), []],
+    [job({ type: 'batch', parameterized: {} }), []],
+    [inTask({ templates: [{ data: 'x' }], artifacts: [{ source: 'x' }], vault: {} }), [`${g}.tasks[0].vault`]],
     [inTask({ templates: [], resources: { devices: [{ name: 'gpu' }] } }), []],
     [
       inGroup({ services: [{ connect: {} }], volumes: [{ name: 'v', type: 'csi' }] }),
