@@ -194,6 +194,8 @@ await t.test('what is gone from the server goes from the node', async (t) => {
   await reaches(alloc, 'running');
   await client.delete(AllocationKind, alloc.metadata.name, 'default');
   await until('nothing runs', () => machine.live().length === 0 && machine.runs.size === 0);
+  // Controllers, of which there are none here, let go of it.
+  await client.patch(AllocationKind, alloc.metadata.name, 'default', { metadata: { finalizers: [] } });
   const path = `${objectPath(AllocationKind, alloc.metadata.name, 'default')}/stats`;
   let answers = true;
   while (answers) answers = await client.json('GET', path).then(() => true, () => false); // prettier-ignore
