@@ -1,6 +1,7 @@
 /** Which store, and how it is reached: what the configuration and the flags of all commands that touch one have in common. */
 import { readFile } from 'node:fs/promises';
-import { isAbsolute, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
 import { describeError, type Clock, type Logger } from '../base/index.ts';
 import type { Store } from '../apiserver/index.ts';
 import type { EtcdStoreOptions } from '../apiserver/storage/etcd/index.ts';
@@ -70,9 +71,25 @@ export function checkEtcd(given: Given<Required<EtcdOptions>>): EtcdOptions {
 
 const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+/** The one store that the flags of a command name; undefined when they name none. */
+export function placeOf(
+  flags: FlagValues<typeof etcdFlags> & { readonly dataDir: string | undefined },
+  cwd: string,
+): { readonly etcd: EtcdOptions } | { readonly path: string } | undefined {
+  const etcd = etcdFromFlags(flags, cwd);
+  if (etcd !== undefined && flags.dataDir !== undefined) throw new Error('give either -etcd-endpoints or -data-dir');
+  if (etcd !== undefined) return { etcd };
+  return flags.dataDir === undefined ? undefined : { path: storePath(resolve(cwd, flags.dataDir)) };
+}
+
+/** Where a server keeps the embedded store. */
+export const storePath = (dataDir: string): string => join(dataDir, 'server', 'store');
+
 interface Tools {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Do not make one where there is none. */
+  readonly mustExist?: boolean;
 }
 
 /** The embedded store in `path`, or the one in etcd. */
@@ -80,13 +97,16 @@ export async function openStore(where: { readonly etcd: EtcdOptions } | { readon
   const { clock, log } = { clock: tools.clock, log: tools.log.child('store') };
   if ('etcd' in where) {
     const { openEtcdStore } = await import('../apiserver/storage/etcd/index.ts');
-    return openEtcdStore({ ...(await readFiles(where.etcd)), clock, log });
+    return openEtcdStore({ ...(await readEtcdFiles(where.etcd)), clock, log });
   }
+  if (tools.mustExist === true && !existsSync(join(where.path, 'data.mdb')))
+    throw new Error(`there is no store in ${where.path}`);
   const { openEmbeddedStore } = await import('../apiserver/storage/embedded/index.ts');
   return openEmbeddedStore({ path: where.path, clock, log });
 }
 
-async function readFiles(etcd: EtcdOptions): Promise<Omit<EtcdStoreOptions, 'clock' | 'log'>> {
+/** With the certificates and the password. */
+export async function readEtcdFiles(etcd: EtcdOptions): Promise<Omit<EtcdStoreOptions, 'clock' | 'log'>> {
   const { endpoints, prefix, serverName, username } = etcd;
   const [ca, cert, key, password] = await Promise.all([
     read('the certificates of the authorities', etcd.caFile),

@@ -26,5 +26,6 @@ export {
   type Flags,
 } from './command.ts';
 export { CommandError, exitCodes } from './errors.ts';
+export { pairs, table } from './io/columns.ts';
 export { complain, processIO, say, type IO } from './io/streams.ts';
 export { buildProgram, run, type Program, type ProgramOptions } from './program.ts';

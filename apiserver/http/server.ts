@@ -18,6 +18,7 @@ import { OpenApi } from './openapi.ts';
 import { AgentProxy } from './proxy.ts';
 import { booleanParam, resolve, segmentsOf, type ResourceRef } from './request.ts';
 import { methodNotAllowed, Resources, verbOf, type Exchange } from './resources.ts';
+import { sendSnapshot } from './snapshot.ts';
 import { addWarnings, sendBytes, sendError, sendJson, sendParts, sendText } from './respond.ts';
 
 export interface HttpOptions {
@@ -80,7 +81,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     await resources.handle(exchange, ref, verb);
   };
 
-  const route = routes(running, { registry, metrics, openApi, clock }) as unknown as Router;
+  const route = routes(running, { registry, metrics, openApi, clock, log }) as unknown as Router;
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? '/';
@@ -203,11 +204,13 @@ function routes(
     metrics,
     openApi,
     clock,
+    log,
   }: {
     registry: Registry;
     metrics: Metrics;
     openApi: OpenApi;
     clock: Clock;
+    log: Logger;
   },
 ): express.Express {
   const { kinds } = registry;
@@ -224,6 +227,7 @@ function routes(
   app.get('/version', json(() => versionInfo)); // prettier-ignore
   for (const path of ['/healthz', '/livez']) app.get(path, (_, response) => sendText(response, 200, 'ok'));
   app.get('/readyz', (request, response) => readiness(registry, request.query['verbose'] !== undefined, response));
+  app.get('/snapshot', (request, response) => sendSnapshot(registry.store, clock, log, request, response));
   app.get('/metrics', async (_, response) =>
     sendText(response, 200, await metrics.registry.metrics(), metrics.registry.contentType),
   );

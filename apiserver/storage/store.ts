@@ -32,6 +32,8 @@ export interface RangeOptions {
   readonly revision?: Revision;
   /** Leave values empty. */
   readonly keysOnly?: boolean;
+  /** The number beyond the limit is of no interest: `count` may be too small, `more` is right. */
+  readonly uncounted?: boolean;
 }
 
 export interface RangeResult {
@@ -98,6 +100,8 @@ export interface Store {
   /** Restarts the lease's time. Throws LeaseNotFoundError when it is gone. */
   keepAlive(lease: LeaseId): Promise<void>;
   revokeLease(lease: LeaseId): Promise<void>;
+  /** The TTL that it was granted, in seconds. Throws LeaseNotFoundError. */
+  leaseTtl(lease: LeaseId): Promise<number>;
   /**
    * Forgets what was overwritten before `revision`: from it on reads and watches are whole, those before fail (the last one may still
    * be readable). Does nothing when that is compacted already.
@@ -161,6 +165,11 @@ export class LeaseNotFoundError extends Error {
 /** The store cannot answer now; the caller may try again. Nothing is known about a write that failed so. */
 export class StoreUnavailableError extends Error {
   override readonly name: string = 'StoreUnavailableError';
+}
+
+/** The store was moved elsewhere, or its restore was not finished: to go on with it would be to work on the wrong data. */
+export class StoreSetAsideError extends Error {
+  override readonly name = 'StoreSetAsideError';
 }
 
 /** There is no room to write. Nothing was written, reads go on, and writes work again once there is room. */

@@ -44,6 +44,8 @@ export const groups: Readonly<Record<string, string>> = {
   job: 'Work with jobs',
   node: 'Work with nodes',
   server: 'Work with servers',
+  snapshot: 'Save and restore the state of the cluster',
+  store: 'Work with the store of the servers',
 };
 
 export const commands: readonly Command[] = [

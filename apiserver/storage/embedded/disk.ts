@@ -29,11 +29,13 @@ export class Disk {
     closeSync(fd);
   }
 
-  /** Checks the format, and writes it into a new store, whose revision is 1 as in etcd. */
-  async initialise(): Promise<void> {
+  /** Checks the format, and writes it into a new store, whose history begins at the given revision. */
+  async initialise(firstRevision = 1): Promise<void> {
     const format = this.read((view) => view.meta('format'));
     if (format !== undefined && format !== FORMAT) throw new Error(`the store has format ${format}; this version of orch reads format ${FORMAT}`); // prettier-ignore
-    if (format === undefined) await this.commit([meta('revision', 1), meta('format', FORMAT)]);
+    if (format !== undefined) return;
+    const nothingBefore = firstRevision > 1 ? [meta('compacted', firstRevision), meta('swept', firstRevision)] : [];
+    await this.commit([meta('revision', firstRevision), ...nothingBefore, meta('format', FORMAT)]);
   }
 
   /** Throws StoreFullError when there might be too little room, before anything is written: lmdb does not survive to find out. */
@@ -137,6 +139,7 @@ export class View {
     for (const [key, head] of revision === newest ? this.#live(range) : this.#past(range, revision)) {
       count += 1;
       if (items.length < limit) items.push(this.#keyValue(key, head, options.keysOnly === true));
+      else if (options.uncounted === true) break;
       else if (revision === newest) {
         count = this.#countLive(range);
         break;

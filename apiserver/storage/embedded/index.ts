@@ -10,12 +10,15 @@
  * has no gap between the log and the live tail, and a slow watcher costs no memory.
  */
 import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describeError, type Clock, type Logger } from '../../../base/index.ts';
 import {
   FutureRevisionError,
   LeaseNotFoundError,
   StoreFullError,
+  StoreSetAsideError,
   StoreUnavailableError,
   type Compare,
   type KeyRange,
@@ -45,9 +48,14 @@ import { changes, decide, toEvent, type Decision, type Version, type Written } f
 export interface EmbeddedStoreOptions {
   /** The folder; it is made when it is missing. */
   readonly path: string;
+  /** At which revision a new store begins, as nothing before it can be read. Default 1, as in etcd. */
+  readonly firstRevision?: number;
   readonly log: Logger;
   readonly clock: Clock;
 }
+
+/** In the folder of a store that was moved elsewhere: where to. */
+export const MOVED_FILE = 'MOVED';
 
 /** Opens the store in a folder, or makes one there. Fails when another process has it open. */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
@@ -55,8 +63,9 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   let disk: Disk | undefined;
   try {
     unlock = lockDirectory(options.path);
+    refuseMoved(options.path);
     disk = new Disk(options.path);
-    await disk.initialise();
+    await disk.initialise(options.firstRevision);
     const store = new EmbeddedStore(disk, unlock, options);
     await store.resume();
     return store;
@@ -65,6 +74,12 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     unlock?.();
     throw new Error(`cannot open the store in ${options.path}`, { cause: error });
   }
+}
+
+function refuseMoved(path: string): void {
+  const file = join(path, MOVED_FILE);
+  if (!existsSync(file)) return;
+  throw new StoreSetAsideError(`it was moved ${readFileSync(file, 'utf8').trim()} (to work on it all the same, delete ${file})`);
 }
 
 /** A revision on its way to the disk. */
@@ -185,6 +200,13 @@ class EmbeddedStore implements Store {
     if (decision.type === 'write' && decision.written.length > 0)
       await this.#committer.add(this.#revise(decision.written, [gone]));
     else await this.#committer.add({ changes: [gone] });
+  }
+
+  async leaseTtl(lease: LeaseId): Promise<number> {
+    this.#assertOpen();
+    const ttl = this.#leases.ttl(lease);
+    if (ttl === undefined) throw new LeaseNotFoundError(lease);
+    return ttl / 1000;
   }
 
   async compact(revision: Revision): Promise<void> {

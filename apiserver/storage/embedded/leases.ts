@@ -26,6 +26,10 @@ export class Leases {
     return this.#leases.has(lease);
   }
 
+  ttl(lease: LeaseId): number | undefined {
+    return this.#leases.get(lease)?.ttl;
+  }
+
   keys(lease: LeaseId): string[] {
     return [...(this.#leases.get(lease)?.keys ?? [])];
   }

@@ -1,9 +1,14 @@
 import type { IEvent, IKeyValue } from 'etcd3';
 import type { KeyRange, KeyValue, Revision, StoreEvent } from '../store.ts';
 
-/** Translates between our keys and those below the prefix. Keys that start with NUL there are the backend's own. */
+/**
+ * Translates between our keys and revisions and those of etcd. Keys lie below the prefix; those that start with NUL there are the
+ * backend's own. Revisions differ by `base`, which is 0 unless the store was restored: a new cluster of etcd begins at 1, and
+ * ours may never go back.
+ */
 export class Codec {
   readonly prefix: string;
+  base: Revision = 0;
   readonly #skip: number;
 
   constructor(prefix: string) {
@@ -27,6 +32,20 @@ export class Codec {
     return { key: Buffer.from(this.prefix), range_end: end };
   }
 
+  /** Ours, of one of etcd's. */
+  revision(etcds: string): Revision {
+    return Number(etcds) + this.base;
+  }
+
+  /** Etcd's, of one of ours. What is not above 0 was before this cluster of etcd held the store. */
+  etcds(revision: Revision): number {
+    return revision - this.base;
+  }
+
+  revisionOf(event: IEvent): Revision {
+    return this.revision(event.kv.mod_revision);
+  }
+
   isOwn(kv: IKeyValue): boolean {
     return kv.key[this.#skip] === 0;
   }
@@ -35,8 +54,8 @@ export class Codec {
     return {
       key: kv.key.toString('utf8', this.#skip),
       value: kv.value,
-      createRevision: Number(kv.create_revision),
-      modRevision: Number(kv.mod_revision),
+      createRevision: this.revision(kv.create_revision),
+      modRevision: this.revision(kv.mod_revision),
       ...(kv.lease !== '0' && { lease: kv.lease }),
     };
   }
@@ -51,5 +70,3 @@ export class Codec {
       : { type: 'delete', key: kv.key, revision: kv.modRevision, ...previous };
   }
 }
-
-export const revisionOf = (event: IEvent): Revision => Number(event.kv.mod_revision);

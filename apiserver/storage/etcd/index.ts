@@ -38,15 +38,18 @@ import {
 import { Feed } from '../feed.ts';
 import { checkTransaction, inRange } from '../keys.ts';
 import { Latency } from '../latency.ts';
-import { Codec, revisionOf } from './codec.ts';
+import { Codec } from './codec.ts';
 import { Connection, isTransient, messageOf, type EtcdConnectionOptions } from './connection.ts';
 import { KeepAlives } from './keepalive.ts';
 import { Lanes, type Lane } from './lanes.ts';
+import { readOrigin, type Origin } from './origin.ts';
 import { streamEvents } from './stream.ts';
 
 export interface EtcdStoreOptions extends EtcdConnectionOptions {
   /** In front of every key, for example `/orch/`. Stores with different prefixes do not see each other. */
   readonly prefix: string;
+  /** For a restore, which knows it before etcd does. */
+  readonly origin?: Origin;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -56,7 +59,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
   const connection = await Connection.load(options, options);
   try {
     const store = new EtcdStore(connection, options);
-    await store.start();
+    await store.start(options.origin);
     return store;
   } catch (error) {
     connection.close();
@@ -82,6 +85,8 @@ class EtcdStore implements Store {
   readonly #abort = new AbortController();
   readonly #feed: Feed;
   readonly #latency: Latency;
+  /** Nothing before this revision can be read: there the store was restored. */
+  #floor: Revision = 0;
   /** The last write was refused for lack of space. */
   #full = false;
   #tail: Promise<void> = Promise.resolve();
@@ -101,7 +106,11 @@ class EtcdStore implements Store {
     this.#feed = new Feed((range, from, signal) => this.#history(range, from, signal), 0, 0);
   }
 
-  async start(): Promise<void> {
+  async start(origin?: Origin): Promise<void> {
+    const { base, floor } = origin ?? (await readOrigin(this.#connection, this.#codec));
+    this.#codec.base = base;
+    this.#floor = floor;
+    this.#feed.compactedTo(floor);
     this.#feed.skipTo(await this.#newest());
     this.#tail = this.#tailLoop();
     try {
@@ -117,6 +126,8 @@ class EtcdStore implements Store {
   async range(range: KeyRange, options: RangeOptions = {}): Promise<RangeResult> {
     this.#assertOpen();
     const limit = options.limit === undefined || options.limit <= 0 ? Infinity : options.limit;
+    if (options.revision !== undefined && options.revision < this.#floor)
+      throw new CompactedError(await this.compactedRevision());
     const keys = this.#codec.range(range);
     const items: KeyValue[] = [];
     const call = async (key: Buffer, revision: Revision | undefined): Promise<IRangeResponse> => {
@@ -126,7 +137,7 @@ class EtcdStore implements Store {
         key,
         limit: size,
         keys_only: options.keysOnly === true,
-        ...(revision !== undefined && { revision }),
+        ...(revision !== undefined && { revision: this.#codec.etcds(revision) }),
       };
       try {
         return await this.#connection.repeat('range', () => this.#connection.kv.range(request));
@@ -183,7 +194,7 @@ class EtcdStore implements Store {
       }
       const found = answer.responses.slice(0, compares.length + 1).map(({ response_range }) => response_range.kvs[0]);
       const moved = found.pop();
-      const movedAt = Number(moved?.mod_revision ?? 0);
+      const movedAt = moved === undefined ? 0 : this.#codec.revision(moved.mod_revision);
       const wasThere = movedAt === lane.revision;
       lane.revision = attempt > 0 && wasThere ? revision : movedAt; // a repeated attempt moves the lane when it is refused: nothing sent before can apply
       if (moved?.value.equals(token) === true) {
@@ -257,15 +268,23 @@ class EtcdStore implements Store {
     }
   }
 
+  async leaseTtl(lease: LeaseId): Promise<number> {
+    this.#assertOpen();
+    const request = { ID: lease, keys: false };
+    const { TTL, grantedTTL } = await this.#connection.repeat('lease', () => this.#connection.lease.leaseTimeToLive(request));
+    if (Number(TTL) < 0) throw new LeaseNotFoundError(lease);
+    return Number(grantedTTL);
+  }
+
   async compact(revision: Revision): Promise<void> {
     this.#assertOpen();
     const newest = await this.#newest();
     if (revision > newest) throw new FutureRevisionError(revision, newest);
-    if (revision <= 1) return;
+    if (revision <= Math.max(1, this.#floor)) return;
     await this.#sweepLanes(revision);
     try {
       // One less: etcd forgets the deletes of the very revision that it is compacted at.
-      await this.#connection.repeat('compact', () => this.#connection.kv.compact({ revision: revision - 1 }));
+      await this.#connection.repeat('compact', () => this.#connection.kv.compact({ revision: this.#codec.etcds(revision - 1) }));
     } catch (error) {
       if (!/has been compacted/.test(messageOf(error))) throw error;
     }
@@ -283,7 +302,8 @@ class EtcdStore implements Store {
           stream.on('data', (response) => {
             if (response.created && !response.canceled) return;
             timer.cancel();
-            resolve(response.canceled && Number(response.compact_revision) > 0 ? Number(response.compact_revision) + 1 : 0);
+            const compacted = response.canceled && Number(response.compact_revision) > 0;
+            resolve(Math.max(this.#floor, compacted ? this.#codec.revision(response.compact_revision) + 1 : 0));
           });
           stream.on('error', (error) => (timer.cancel(), reject(error)));
           stream.write({ create_request: { key: this.#codec.key(MARK), start_revision: 1 } });
@@ -359,7 +379,9 @@ class EtcdStore implements Store {
   }
 
   #compare({ key, modRevision }: Compare) {
-    return { key: this.#codec.key(key), target: 'Mod' as const, result: 'Equal' as const, mod_revision: modRevision };
+    // A revision from before etcd held the store is that of nothing here; 0 would mean that the key is absent.
+    const mod_revision = modRevision === 0 ? 0 : this.#codec.etcds(modRevision) || -1;
+    return { key: this.#codec.key(key), target: 'Mod' as const, result: 'Equal' as const, mod_revision };
   }
 
   #reads(compares: readonly Compare[]): IRequestOp[] {
@@ -396,7 +418,7 @@ class EtcdStore implements Store {
   #publish(events: readonly RawEvent[]): void {
     const revisions: { revision: Revision; events: StoreEvent[] }[] = [];
     for (const event of events) {
-      const revision = revisionOf(event);
+      const revision = this.#codec.revisionOf(event);
       let last = revisions.at(-1);
       if (last?.revision !== revision) revisions.push((last = { revision, events: [] }));
       if (!this.#codec.isOwn(event.kv)) last.events.push(this.#codec.event(event));
@@ -415,7 +437,7 @@ class EtcdStore implements Store {
     for await (const raw of streamEvents(from, this.#streamOptions(signal))) {
       const events = raw.filter((event) => !this.#codec.isOwn(event.kv)).map((event) => this.#codec.event(event));
       const concerned = events.filter((event) => inRange(range, event.type === 'put' ? event.kv.key : event.key));
-      yield { revision: revisionOf(raw.at(-1)!), events: concerned };
+      yield { revision: this.#codec.revisionOf(raw.at(-1)!), events: concerned };
     }
     return undefined;
   }
@@ -450,7 +472,7 @@ class EtcdStore implements Store {
   async #sweepLanes(revision: Revision): Promise<void> {
     const lanes = { key: this.#codec.key('\0lane/'), range_end: this.#codec.key('\0lane0') };
     const { kvs } = await this.#connection.repeat('range', () =>
-      this.#connection.kv.range({ ...lanes, max_mod_revision: revision - 1, keys_only: true, limit: PAGE }),
+      this.#connection.kv.range({ ...lanes, max_mod_revision: this.#codec.etcds(revision - 1), keys_only: true, limit: PAGE }),
     );
     for (const { key, mod_revision } of kvs) {
       const compare = [{ key, target: 'Mod' as const, result: 'Equal' as const, mod_revision }];
@@ -461,7 +483,7 @@ class EtcdStore implements Store {
   }
 
   #learn(answer: { header: { revision: string } }): Revision {
-    const revision = Number(answer.header.revision);
+    const revision = this.#codec.revision(answer.header.revision);
     this.#known = Math.max(this.#known, revision);
     return revision;
   }

@@ -2,7 +2,6 @@ import type { IEvent, IWatchResponse } from 'etcd3';
 import { backoff, describeError, sleep, type Clock, type Logger } from '../../../base/index.ts';
 import { CompactedError, StoreUnavailableError, type Revision } from '../store.ts';
 import type { Codec } from './codec.ts';
-import { revisionOf } from './codec.ts';
 import type { Connection, WatchStream } from './connection.ts';
 
 /** How many responses may wait for the reader before the stream is held (events are read faster than they are used). */
@@ -22,14 +21,14 @@ export interface StreamOptions {
  * loses events while it catches up). Throws CompactedError when those events are gone.
  */
 export async function* streamEvents(from: Revision, options: StreamOptions): AsyncGenerator<readonly IEvent[], undefined> {
-  const { connection, clock, log, signal } = options;
+  const { connection, codec, clock, log, signal } = options;
   let next = from;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       for await (const events of connectOnce(next, options)) {
         attempt = 0;
         if (events.length === 0) continue;
-        next = revisionOf(events.at(-1)!) + 1;
+        next = codec.revisionOf(events.at(-1)!) + 1;
         yield events;
       }
       return undefined; // aborted
@@ -49,7 +48,13 @@ async function* connectOnce(from: Revision, { connection, codec, signal }: Strea
   const stream = await connection.watch();
   const responses = collect(stream, signal);
   stream.write({
-    create_request: { ...codec.everything(), start_revision: from, prev_kv: true, progress_notify: true, fragment: true },
+    create_request: {
+      ...codec.everything(),
+      start_revision: codec.etcds(from),
+      prev_kv: true,
+      progress_notify: true,
+      fragment: true,
+    },
   });
   let fragments: IEvent[] = [];
   try {
@@ -57,7 +62,7 @@ async function* connectOnce(from: Revision, { connection, codec, signal }: Strea
       connection.answered();
       if (response.canceled) {
         const compacted = Number(response.compact_revision);
-        if (compacted > 0) throw new CompactedError(compacted + 1);
+        if (compacted > 0) throw new CompactedError(codec.revision(response.compact_revision) + 1);
         connection.renewTokens(); // etcd says "permission denied" to an old token as well
         throw new StoreUnavailableError(`etcd cancelled the watch: ${response.cancel_reason || 'no reason given'}`);
       }

@@ -118,6 +118,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     t.strictSame(page.items.map(({ key }) => key), keys.slice(0, 3)); // prettier-ignore
     t.equal(page.count, keys.length);
     t.equal(page.more, true);
+    const uncounted = await store.range(prefixRange('r/'), { limit: 3, uncounted: true });
+    t.strictSame([uncounted.items.length, uncounted.more], [3, true]);
     const rest = await store.range({ ...prefixRange('r/'), start: `${page.items.at(-1)!.key}\0` }, { revision: page.revision });
     t.strictSame(rest.items.map(({ key }) => key), keys.slice(3), 'the next page starts after the last key'); // prettier-ignore
     const names = await store.range(prefixRange('r/'), { keysOnly: true });
@@ -339,10 +341,12 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
   check('revoking a lease deletes its keys in one revision', async (t, store) => {
     const lease = await store.grantLease(600);
+    t.equal(await store.leaseTtl(lease), 600);
     const { revision } = await store.txn([], [put('l/a', '1', lease), put('l/b', '2', lease)]);
     await store.revokeLease(lease);
     t.equal(await store.revision(), revision + 1);
     t.strictSame(await read(store, prefixRange('l/')), {});
+    await t.rejects(store.leaseTtl(lease), LeaseNotFoundError);
     await t.rejects(store.keepAlive(lease), LeaseNotFoundError);
     await t.rejects(store.txn([], [put('l/late', '', lease)]), LeaseNotFoundError);
   });

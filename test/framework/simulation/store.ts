@@ -71,6 +71,7 @@ export class SimStore {
       grantLease: (ttlSeconds) => call(() => this.#grant(ttlSeconds)),
       keepAlive: (lease) => call(() => this.#keepAlive(lease)),
       revokeLease: (lease) => call(() => this.#expire(lease)),
+      leaseTtl: (lease) => call(() => this.#ttl(lease)),
       compact: (revision) => call(() => this.#compact(revision)),
       compactedRevision: () => call(() => this.#compacted),
       limits: LIMITS,
@@ -98,6 +99,12 @@ export class SimStore {
         }
       });
     });
+  }
+
+  #ttl(lease: LeaseId): number {
+    const found = this.#leases.get(lease);
+    if (found === undefined) throw new LeaseNotFoundError(lease);
+    return found.ttlMs / 1000;
   }
 
   #range({ start, end }: KeyRange, { limit = 0, revision, keysOnly = false }: RangeOptions = {}): RangeResult {
