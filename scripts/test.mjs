@@ -24,6 +24,7 @@ const parts = {
     there: dockerWorks,
     enable: 'install and start Docker (Debian: apt-get install docker.io), so that `docker info` answers',
   },
+  kubectl: { there: has('kubectl'), enable: 'install kubectl (Debian: apt-get install kubernetes-client)' },
   root: { there: process.getuid?.() === 0, enable: 'run as root' },
 };
 const required = (process.env.ORCH_REQUIRE ?? '').split(',').filter(Boolean);
