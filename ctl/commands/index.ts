@@ -10,6 +10,7 @@ import { describe } from './api/describe.ts';
 import { events } from './api/events.ts';
 import { get } from './api/get.ts';
 import { complete, completion } from './completion.ts';
+import { convert } from './convert.ts';
 import { deploymentFail, deploymentList, deploymentPause, deploymentResume, deploymentStatus } from './deployment/commands.ts';
 import { deploymentPromote } from './deployment/promote.ts';
 import { evalList, evalStatus } from './eval/commands.ts';
@@ -59,6 +60,7 @@ export const commands: readonly Command[] = [
   apply,
   complete,
   completion,
+  convert,
   deleteObjects,
   deploymentFail,
   deploymentList,

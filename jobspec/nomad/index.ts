@@ -116,7 +116,7 @@ function toApi(fields: Fields, schema: BlockSchema): NomadJob {
     if (field.api === 'ProhibitOverlap') out.SpecType = fields.cron === undefined && fields.crons === undefined ? null : 'cron';
     if (field.api === 'DynamicPorts') {
       splitPorts(fields, out);
-    } else if (value === undefined || value === null) {
+    } else if (value === undefined || value === null || isUnsaid(field, value)) {
       if (field.late === true) continue;
       out[field.api] = 'empty' in field ? field.empty : null;
     } else out[field.api] = fieldToApi(field, value);
@@ -124,6 +124,13 @@ function toApi(fields: Fields, schema: BlockSchema): NomadJob {
   for (const [name, empty] of Object.entries(constant)) out[name] ??= empty;
   return out;
 }
+
+/** A field of a later version with the value that it has where nobody sets it: the API cannot tell the two apart. */
+const isUnsaid = (field: Field, value: unknown): boolean =>
+  field.late === true &&
+  'empty' in field &&
+  field.empty !== null &&
+  (value === field.empty || (field.kind === 'duration' && nanoseconds(value) === 0));
 
 function fieldToApi(field: Field, value: unknown): NomadJson {
   switch (field.kind) {

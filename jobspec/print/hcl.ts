@@ -47,7 +47,7 @@ function nestedBlocks(field: Field, value: unknown): string[][] {
       return (value as Fields[]).map((item) => wrapped(field.hcl, labelsOf(field, item), blockLines(item, field.schema)));
     case 'map':
     case 'lists': {
-      const entries = Object.entries(value as Fields);
+      const entries = inOrder(value as Fields);
       if (!entries.every(([key]) => isIdentifier(key))) return [[`${field.hcl} = ${expression(value)}`]];
       return [
         wrapped(
@@ -92,7 +92,7 @@ function freeBlock(name: string, data: Fields): string[] {
 function freeLines(data: Fields): string[] {
   const simple: string[] = [];
   const nested: string[][] = [];
-  for (const [key, value] of Object.entries(data)) {
+  for (const [key, value] of inOrder(data)) {
     if (value === null || value === undefined) continue;
     if (Array.isArray(value) && value.length > 0 && value.every(canBeBlock)) {
       nested.push(...value.map((item) => wrapped(key, [], freeLines(item as Fields))));
@@ -120,15 +120,19 @@ function canBeBlock(value: unknown): boolean {
 const isObject = (v: unknown): v is Fields => typeof v === 'object' && v !== null && !Array.isArray(v);
 const isIdentifier = (s: string): boolean => /^[\p{ID_Start}_][\p{ID_Continue}-]*$/u.test(s);
 
+/** The entries of a map by their names: it has no order of its own, and the same job is to give the same text. */
+const inOrder = (fields: Fields): [string, unknown][] => Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1));
+
 /** A value as an expression. */
 function expression(v: unknown): string {
   if (typeof v === 'string') return text(v);
   if (Array.isArray(v)) {
-    const items = v.map((item) => expression(item));
+    // The mark that ends a heredoc stands alone on its line: no comma can follow it.
+    const items = v.map((item) => (typeof item === 'string' ? quoted(item) : expression(item)));
     return items.some((i) => i.includes('\n')) ? `[\n${items.map((i) => `${i},\n`).join('')}]` : `[${items.join(', ')}]`;
   }
   if (isObject(v)) {
-    const entries = Object.entries(v).map(
+    const entries = inOrder(v).map(
       ([key, item]) => `${isIdentifier(key) && !KEYWORDS.has(key) ? key : quoted(key)} = ${expression(item)}`,
     );
     return entries.length === 0 ? '{}' : `{\n${entries.map((e) => `${e}\n`).join('')}}`;

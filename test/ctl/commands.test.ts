@@ -344,6 +344,27 @@ t.test('files that are wrong', async (t) => {
   t.equal(await client.find(JobKind, 'unknown', 'default'), undefined);
 });
 
+t.test('convert: there and back', async (t) => {
+  file(
+    'conv.nomad',
+    'job "conv" {\n  datacenters = ["dc1"]\n\n  group "g" {\n    count = 2\n\n    task "t" {\n      driver = "raw_exec"\n\n      config {\n        command = "true"\n      }\n    }\n  }\n}\n',
+  );
+  const yaml = await ok('convert', 'conv.nomad');
+  t.match(yaml, /^apiVersion: orch\.dev\/v1\nkind: Job\nmetadata:\n  name: conv\n/);
+  file('conv.yaml', yaml);
+  const hcl = await ok('convert', 'conv.yaml');
+  file('conv2.nomad', hcl);
+  t.equal(await ok('convert', 'conv2.nomad'), yaml);
+  const nomad = await ok('convert', '-to', 'nomad', 'conv.nomad');
+  t.match(nomad, /^\{\n    "Job": \{/);
+  file('conv.json', nomad);
+  t.equal(await ok('convert', 'conv.json'), hcl);
+  t.match(await orchctl('convert', '-to', 'xml', 'conv.nomad'), {
+    code: 1,
+    stderr: 'There is no form "xml": expected hcl, yaml, json or nomad\n',
+  });
+});
+
 t.test('jobs by prefix', async (t) => {
   file('web2.nomad', jobFile('web2'));
   await ok('run', '-detach', 'web2.nomad');
