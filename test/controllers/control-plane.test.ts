@@ -4,7 +4,7 @@ import { gcControllers, defaultGcConfig, type GcConfig } from '../../controllers
 import { gcPart } from '../../controllers/gc/part.ts';
 import { deploymentController } from '../../controllers/deployment/index.ts';
 import { jobController } from '../../controllers/job/index.ts';
-import { drainController, heartbeatController } from '../../controllers/node/index.ts';
+import { defaultHeartbeatConfig, drainController, heartbeatController } from '../../controllers/node/index.ts';
 import { Manager, noMetrics, partOf, type Controller, type Part } from '../../controllers/runtime/index.ts';
 import { registrationName } from '../../controllers/job/decide.ts';
 import {
@@ -159,7 +159,7 @@ t.test('a deployment goes on as its allocations get healthy, and takes a failed 
 });
 
 t.test('a node is heard, missed and heard again', async (t) => {
-  const config = { heartbeatGrace: 50, heartbeatTtl: 100 };
+  const config = { ...defaultHeartbeatConfig, heartbeatGrace: 50, heartbeatTtl: 100 };
   await withControllers([jobController, heartbeatController(() => Date.now(), config)], async () => {
     await client.create(JobKind, jobObject('on-node'));
     const job = await jobWhere('on-node', (j) => j.status?.version === 0);
@@ -186,10 +186,13 @@ t.test('a node is heard, missed and heard again', async (t) => {
   await client.create(NodeKind, nodeObject(name));
   await client.patch(NodeKind, name, undefined, { status: { phase: 'ready' } }, { subresource: 'status' });
   const startedAt = Date.now();
-  await withControllers([heartbeatController(() => Date.now(), { heartbeatGrace: 50, heartbeatTtl: 300 })], async () => {
-    await nodeWhere(name, (n) => n.status?.phase === 'down');
-    t.ok(Date.now() - startedAt >= 350, 'a new controller gives a node without a lease the time to come back');
-  });
+  await withControllers(
+    [heartbeatController(() => Date.now(), { ...defaultHeartbeatConfig, heartbeatGrace: 50, heartbeatTtl: 300 })],
+    async () => {
+      await nodeWhere(name, (n) => n.status?.phase === 'down');
+      t.ok(Date.now() - startedAt >= 350, 'a new controller gives a node without a lease the time to come back');
+    },
+  );
 });
 
 t.test('a drain moves group by group and ends when the replacements are healthy', async (t) => {

@@ -11,7 +11,7 @@ export async function apply({ name, node }: Observed, plan: Plan, hands: Hands):
   if (node !== undefined && plan.status !== undefined) {
     await commit(hands, [statusOperation(NodeKind, node, plan.status)]);
     const { phase, description } = plan.status;
-    const isDown = phase === 'down';
+    const isDown = phase !== 'ready' || description?.includes('waited for') === true;
     hands.events.record(node, isDown ? 'Warning' : 'Normal', isDown ? 'NodeNotReady' : 'NodeReady', description ?? '');
     hands.log[isDown ? 'warn' : 'info']('node changed', { phase, description, name: node.spec.name });
   }

@@ -19,6 +19,8 @@ export interface Plan {
 export function decide(observed: Observed, now: Instant): Plan {
   const { node, heartbeat } = observed;
   if (node === undefined) return { evaluations: replaceAll(observed, observed.name), because: 'the node is gone' };
+  const waits = brakeOf(observed, now);
+  if (waits !== undefined) return waits;
   const next = heartbeat.state === 'heard' ? now : heartbeat.giveUpAt > now ? heartbeat.giveUpAt : downAt(observed, now);
   const wakeAt = next > now ? { wakeAt: next } : {};
   const transition = transitionOf(observed, now);
@@ -37,6 +39,29 @@ export function decide(observed: Observed, now: Instant): Plan {
 type Phase = NonNullable<NodeStatus['phase']>;
 
 const phaseOf = ({ status }: Stored<Node>): Phase => status?.phase ?? 'initializing';
+
+/** How soon it is looked again whether the others are back. */
+const BRAKE_LOOK = 5000;
+
+/** Says of a node that is waited for that it is, and takes that back. Undefined: there is nothing to say. */
+function brakeOf({ node, heartbeat }: Observed, now: Instant): Plan | undefined {
+  if (phaseOf(node!) !== 'ready') return undefined;
+  const braked = heartbeat.state === 'missed' && heartbeat.brake !== undefined && heartbeat.brake.since <= now && heartbeat.giveUpAt > now; // prettier-ignore
+  const said = node!.status?.description?.startsWith(WAITED_FOR) === true;
+  if (!braked) {
+    if (!said) return undefined;
+    const description = heartbeat.state === 'heard' ? 'Node heard again' : 'Node heartbeat missed';
+    return heartbeat.state === 'heard' ? { status: { ...node!.status, description }, evaluations: [], because: description } : undefined; // prettier-ignore
+  }
+  const { silent, nodes } = heartbeat.brake!;
+  const wakeAt = Math.min(heartbeat.giveUpAt, now + BRAKE_LOOK);
+  if (said) return { evaluations: [], because: 'it is waited for', wakeAt };
+  const description = `${WAITED_FOR}: ${silent} of ${nodes} nodes fell silent at once, so nothing is replaced before ${toTimestamp(heartbeat.giveUpAt)}`;
+  const events = appendEvent(node!.status?.events, 'Cluster', description, now);
+  return { status: { ...node!.status, description, events }, evaluations: [], because: description, wakeAt };
+}
+
+const WAITED_FOR = 'Node heartbeat missed, but waited for';
 
 const isSilent = (phase: Phase): boolean => phase === 'down' || phase === 'disconnected';
 

@@ -8,6 +8,9 @@
  * 3. tells system jobs of nodes that can take them. The condition `JobsNotified` holds the state of the node that they were told
  *    of, so that a crash in between loses nothing.
  *
+ * When most nodes fall silent at once, it is rather the network or this side that is at fault than they: then they are waited for
+ * a good while longer, and each says so.
+ *
  * A Lease may be missing because the servers were away rather than the node. So the grace is counted anew from when this
  * controller began to lead and from when it could see Leases again, by this process's clock alone.
  */
@@ -24,11 +27,23 @@ export const NODE_LEASE_NAMESPACE = 'orch-node-lease';
 export interface HeartbeatConfig {
   /** How long a node may be without its Lease before it is down. Default 10 s. */
   readonly heartbeatGrace: Duration;
+  /** When more than this share of the nodes falls silent at once, none of them is given up before `massLossHold`. Default 0.5. */
+  readonly massLossShare: number;
+  /** That many nodes must be silent for that. Default 3. */
+  readonly massLossNodes: number;
+  /** How long a node that fell silent with so many others is waited for. Default 5 minutes. */
+  readonly massLossHold: Duration;
   /** What agents need at most to put their Lease back after the servers were away. Default 20 s. */
   readonly heartbeatTtl: Duration;
 }
 
-export const defaultHeartbeatConfig: HeartbeatConfig = { heartbeatGrace: 10_000, heartbeatTtl: 20_000 };
+export const defaultHeartbeatConfig: HeartbeatConfig = {
+  heartbeatGrace: 10_000,
+  heartbeatTtl: 20_000,
+  massLossShare: 0.5,
+  massLossNodes: 3,
+  massLossHold: 5 * 60_000,
+};
 
 export interface HeartbeatMemory {
   readonly startedAt: Instant;

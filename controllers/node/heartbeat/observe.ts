@@ -14,7 +14,14 @@ import type { Reader } from '../../runtime/index.ts';
 import { NODE_LEASE_NAMESPACE, type HeartbeatConfig, type HeartbeatMemory } from './index.ts';
 
 /** Heard, or missed and to be given up at `giveUpAt`. */
-export type Heartbeat = { readonly state: 'heard' } | { readonly state: 'missed'; readonly giveUpAt: Instant };
+export type Heartbeat =
+  | { readonly state: 'heard' }
+  | {
+      readonly state: 'missed';
+      readonly giveUpAt: Instant;
+      /** It fell silent with so many others that it is waited for longer than usual. */
+      readonly brake?: { readonly silent: number; readonly nodes: number; readonly since: Instant };
+    };
 
 export interface Observed {
   readonly name: string;
@@ -68,5 +75,21 @@ function heartbeatOf(name: string, read: Reader, memory: HeartbeatMemory, config
   memory.missedSince.set(name, missedSince);
   // While Leases cannot be seen nobody is given up; when they can be again, every agent first has the time to come back.
   const seeingSince = Math.max(memory.startedAt, read.followedSince(LeaseKind) ?? now);
-  return { state: 'missed', giveUpAt: Math.max(missedSince, seeingSince + config.heartbeatTtl) + config.heartbeatGrace };
+  const giveUpAt = Math.max(missedSince, seeingSince + config.heartbeatTtl) + config.heartbeatGrace;
+  const { silent, nodes } = countSilent(read, memory);
+  if (silent < config.massLossNodes || silent <= nodes * config.massLossShare) return { state: 'missed', giveUpAt };
+  const brake = { silent, nodes, since: giveUpAt };
+  return { state: 'missed', giveUpAt: Math.max(giveUpAt, missedSince + config.massLossHold), brake };
+}
+
+/** Of the nodes that are not given up yet, how many are not heard. */
+function countSilent(read: Reader, { missedSince }: HeartbeatMemory): { silent: number; nodes: number } {
+  let silent = 0;
+  let nodes = 0;
+  for (const { metadata, status } of read.list(NodeKind)) {
+    if (status?.phase !== 'ready') continue;
+    nodes++;
+    if (missedSince.has(metadata.name)) silent++;
+  }
+  return { silent, nodes };
 }
