@@ -53,7 +53,7 @@ function brakeOf({ node, heartbeat }: Observed, now: Instant): Plan | undefined 
     const description = heartbeat.state === 'heard' ? 'Node heard again' : 'Node heartbeat missed';
     return heartbeat.state === 'heard' ? { status: { ...node!.status, description }, evaluations: [], because: description } : undefined; // prettier-ignore
   }
-  const { silent, nodes } = heartbeat.brake!;
+  const { silent, nodes } = heartbeat.brake;
   const wakeAt = Math.min(heartbeat.giveUpAt, now + BRAKE_LOOK);
   if (said) return { evaluations: [], because: 'it is waited for', wakeAt };
   const description = `${WAITED_FOR}: ${silent} of ${nodes} nodes fell silent at once, so nothing is replaced before ${toTimestamp(heartbeat.giveUpAt)}`;
