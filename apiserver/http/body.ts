@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../../base/index.ts';
 import { badRequest } from '../registry/errors.ts';
@@ -12,11 +13,15 @@ const MAX_YAML = 1 << 20;
 const BODY_TIMEOUT_MS = 30_000;
 /** Repeated keys are looked for in bodies up to this size; larger ones are written by programs. */
 const MAX_SCAN = 256 << 10;
+/** What walks an object, and tells of each thing that is wrong with it, takes time and memory by their number. */
+const MAX_VALUES = 200_000;
 
 /** The bytes of a body. 413 when there are too many, 408 in Kubernetes' words when they come too slowly. */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   const tooLarge = (): ApiError => new ApiError('RequestEntityTooLarge', `the request body may have ${limit} bytes`);
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity') throw unsupported(request, `compressed bodies (${encoding.slice(0, 50)}) are not read`);
   return await new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
@@ -84,7 +89,7 @@ export async function readValue(request: IncomingMessage, limit = MAX_BODY, scan
   if (type !== 'json' && type !== 'yaml' && type !== 'protobuf') throw unsupported(request, ACCEPTED);
   const bytes = await readBody(request, limit);
   if (type === 'yaml') return await parseYaml(bytes);
-  if (type === 'json' || bytes.length === 0) return parseJson(bytes, scan);
+  if (type === 'json' || bytes.length === 0) return parseJson(bytes, scan, limit);
   const value = readProtobuf(bytes);
   if (value === undefined) throw unsupported(request, `this kind is not read as protobuf; ${ACCEPTED}`);
   return { value, problems: [] };
@@ -105,8 +110,9 @@ function isJson(bytes: Buffer): boolean {
   }
 }
 
-export function parseJson(bytes: Buffer, scan = true): Body {
+export function parseJson(bytes: Buffer, scan = true, limit = MAX_BODY): Body {
   if (bytes.length === 0) return { value: undefined, problems: [] };
+  checkText(bytes);
   const text = bytes.toString('utf8');
   let value: unknown;
   try {
@@ -116,14 +122,34 @@ export function parseJson(bytes: Buffer, scan = true): Body {
     const at = error === undefined ? '' : ` at line ${placeOf(text, error.offset).line}, column ${placeOf(text, error.offset).column}: ${error.message}`; // prettier-ignore
     throw new ApiError('BadRequest', `the body is not valid JSON${at}`, {}, { cause });
   }
+  if (limit <= MAX_BODY && bytes.length > MAX_SCAN && !isSmall(value, MAX_VALUES))
+    throw new ApiError('RequestEntityTooLarge', `the request body may have ${MAX_VALUES} values`);
   const repeated = scan && bytes.length <= MAX_SCAN && repeatsKeys(text, value) ? scanJson(text).duplicates : [];
   return { value, problems: repeated.map((path) => `duplicate field ${JSON.stringify(path)}`) };
+}
+
+/** Bytes that are no text would be stored as something else than what was sent. */
+function checkText(bytes: Buffer): void {
+  if (!isUtf8(bytes)) throw badRequest('the body is not valid UTF-8');
+}
+
+/** Whether a value consists of at most so many. Without recursion. */
+function isSmall(value: unknown, most: number): boolean {
+  const stack: unknown[] = [value];
+  for (let seen = 0; stack.length > 0; seen++) {
+    if (seen + stack.length > most) return false;
+    const item = stack.pop();
+    if (typeof item !== 'object' || item === null) continue;
+    for (const part of Array.isArray(item) ? (item as unknown[]) : Object.values(item)) stack.push(part);
+  }
+  return true;
 }
 
 async function parseYaml(bytes: Buffer): Promise<Body> {
   if (bytes.length > MAX_YAML) {
     throw new ApiError('RequestEntityTooLarge', `a YAML body may have ${MAX_YAML} bytes; send larger ones as JSON`);
   }
+  checkText(bytes);
   const { parseAllDocuments } = await import('yaml');
   const documents = parseAllDocuments(bytes.toString('utf8'), { uniqueKeys: true });
   if ('empty' in documents) return { value: undefined, problems: [] };

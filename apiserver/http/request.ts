@@ -16,6 +16,9 @@ export interface ResourceRef {
   readonly rest: readonly string[];
 }
 
+/** Longer names are nobody's. */
+const MAX_SEGMENT = 253;
+
 /** The segments of a path, decoded. Throws BadRequest for escapes that are none. */
 export function segmentsOf(path: string): string[] {
   const parts = path.split('/');
@@ -23,11 +26,14 @@ export function segmentsOf(path: string): string[] {
   if (parts.at(-1) === '') parts.pop();
   if (!path.includes('%')) return parts;
   return parts.map((part) => {
+    let text: string;
     try {
-      return decodeURIComponent(part);
+      text = decodeURIComponent(part);
     } catch {
-      throw badRequest(`the path has a bad escape: ${part}`);
+      throw badRequest(`the path has a bad escape: ${part.slice(0, 100)}`);
     }
+    if (/[\u0000-\u001f\u007f]/.test(text)) throw badRequest('the path has a control character');
+    return text;
   });
 }
 
@@ -55,6 +61,8 @@ export function resolve(kinds: KindRegistry, segments: readonly string[]): Resou
   if (kind === undefined || (namespace !== undefined && !kind.namespaced)) return undefined;
   const [name, subresource, ...rest] = segments.slice(at + 1);
   if (name === '' || subresource === '') return undefined;
+  // No object is called so, and keys of the store must not be made of it.
+  if ([namespace, name].some((part) => part !== undefined && (part.includes('/') || part.length > MAX_SEGMENT))) return undefined;
   // Over all namespaces there are only collections.
   if (kind.namespaced && namespace === undefined && name !== undefined) return undefined;
   return { kind, namespace, name, subresource, rest };

@@ -31,7 +31,9 @@ export function scanJson(text: string): Scan {
     pos = STRING.lastIndex;
     return match[0];
   };
-  const path = (): string => stack.map(({ keys, at, index }) => (keys === undefined ? `[${index}]` : `.${at}`)).join('').replace(/^\./, ''); // prettier-ignore
+  // So far down nobody looks for it anyway.
+  const path = (): string => (stack.length > MAX_SHOWN ? `${pathOf(stack.slice(0, MAX_SHOWN))}...` : pathOf(stack));
+  const pathOf = (frames: typeof stack): string => frames.map(({ keys, at, index }) => (keys === undefined ? `[${index}]` : `.${at}`)).join('').replace(/^\./, ''); // prettier-ignore
   let expect: 'value' | 'firstKey' | 'key' | 'afterValue' | 'firstItem' = 'value';
   for (;;) {
     space();
@@ -48,7 +50,7 @@ export function scanJson(text: string): Scan {
       const key = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
       const top = stack.at(-1)!;
       top.at = key;
-      if (top.keys!.has(key)) duplicates.push(path());
+      if (top.keys!.has(key) && duplicates.length < MAX_DUPLICATES) duplicates.push(path());
       top.keys!.add(key);
       space();
       if (text[pos] !== ':') return fail(`expected ":", found ${found()}`);
@@ -95,6 +97,9 @@ export function scanJson(text: string): Scan {
     }
   }
 }
+/** More are not listed, and deeper ones not named in full. */
+const MAX_DUPLICATES = 100;
+const MAX_SHOWN = 64;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const SCALAR = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])/y;
 

@@ -29,8 +29,14 @@ export const forbidden = (kind: Named, name: string, why: string, causes?: Statu
     ...(causes && { causes }),
   });
 
+/** So many problems are told; nobody reads more. */
+const MAX_CAUSES = 200;
+
 /** Everything that is wrong with an object, each with its path. */
-export function invalid(kind: Named, name: string, causes: StatusCause[]): ApiError {
+export function invalid(kind: Named, name: string, all: readonly StatusCause[]): ApiError {
+  const left = all.length - MAX_CAUSES;
+  const rest: StatusCause = { reason: 'FieldValueInvalid', message: `and ${left} more problems` };
+  const causes = left > 0 ? [...all.slice(0, MAX_CAUSES), rest] : [...all];
   const list = causes.map((cause) => (cause.field === undefined ? cause.message : `${cause.field}: ${cause.message}`));
   const what = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
   const text = list.length === 1 ? list[0]! : `[${list.join(', ')}]`;

@@ -3,7 +3,7 @@ import { ApiError } from '../../base/index.ts';
 import { badRequest } from './errors.ts';
 import { isObject, type JsonObject } from './object.ts';
 
-const { applyOperation, deepClone } = jsonpatch;
+const { applyOperation, deepClone, getValueByPointer } = jsonpatch;
 
 /** Applies a JSON merge patch (RFC 7386). Neither argument is touched; what the patch leaves alone is shared with the result. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
@@ -20,6 +20,8 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
 const OPERATIONS = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
 /** As Kubernetes limits it: the cost of a patch grows with operations times size. */
 const MAX_OPERATIONS = 10_000;
+/** What the copies of a patch may come to, as JSON: each may double the object, so a few of them are a bomb. */
+const MAX_COPIED = 3 << 20;
 
 /** Checks the form of a JSON patch (RFC 6902); what it does to an object is found out by applying it. */
 export function readJsonPatch(body: unknown): Operation[] {
@@ -46,10 +48,14 @@ export function readJsonPatch(body: unknown): Operation[] {
 /** Applies a JSON patch to a copy. A failed test or a path that leads nowhere is 422. */
 export function jsonPatch(target: unknown, operations: readonly Operation[]): unknown {
   let document: unknown = deepClone(target);
+  let copied = 0;
   for (const [i, operation] of operations.entries()) {
     try {
+      if (operation.op === 'copy') copied += JSON.stringify(getValueByPointer(document, operation.from) ?? null).length;
+      if (copied > MAX_COPIED) throw new ApiError('RequestEntityTooLarge', `the JSON patch copies more than ${MAX_COPIED} bytes`);
       document = applyOperation(document, operation, true, true, true, i).newDocument;
     } catch (error) {
+      if (error instanceof ApiError) throw error;
       const why = error instanceof jsonpatch.JsonPatchError ? (error.message.split('\n')[0] ?? error.name) : String(error);
       throw new ApiError('Invalid', `the server rejected our request due to an error in our request: operation ${i} (${operation.op} ${operation.path}): ${why}`, {}, { cause: error }); // prettier-ignore
     }

@@ -242,8 +242,11 @@ const referencesIn = (schema: JsonSchema): Set<string> =>
   new Set([...JSON.stringify(schema).matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name!));
 
 function describe(errors: ErrorObject[], object: JsonObject): StatusCause[] {
-  return errors.filter((error) => !WRAPPERS.has(error.keyword)).map((error) => cause(error, object));
+  return errors.slice(0, MAX_ERRORS).filter((error) => !WRAPPERS.has(error.keyword)).map((error) => cause(error, object)); // prettier-ignore
 }
+
+/** More of them are the same mistake again. */
+const MAX_ERRORS = 1_000;
 
 /** Keywords that only repeat what their parts have said. */
 const WRAPPERS = new Set(['if', 'allOf', 'anyOf', 'oneOf']);

@@ -42,12 +42,17 @@ export function intake(kind: ApiKind, body: unknown): Intake {
   return { metadata, content, unknown, causes };
 }
 
+/** So many are named; the others are counted. */
+const MAX_UNKNOWN = 50;
+
 /** Applies `fieldValidation`: refuses what is unknown, or gives it as warnings. */
 export function judgeUnknown(kind: ApiKind, problems: readonly string[], mode: FieldValidation): string[] {
   if (problems.length === 0 || mode === 'Ignore') return [];
-  if (mode === 'Warn') return [...problems];
+  const more = problems.length - MAX_UNKNOWN;
+  const shown = more > 0 ? [...problems.slice(0, MAX_UNKNOWN), `and ${more} more`] : [...problems];
+  if (mode === 'Warn') return shown;
   throw badRequest(
-    `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${problems.join(', ')}`,
+    `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${shown.join(', ')}`,
   );
 }
 
