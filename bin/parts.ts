@@ -10,6 +10,7 @@ import { uuid } from '../base/index.ts';
 import type { AgentOptions, ClientOptions, ServerOptions } from './agent/config.ts';
 import { joinCluster } from './membership.ts';
 import { openStore } from './store.ts';
+import { Started } from './started.ts';
 import { endTermsOf } from './succession.ts';
 
 export interface Part {
@@ -27,60 +28,47 @@ interface ServerPart {
 }
 
 /** An API server on the store that the configuration names, with all controllers, known to the cluster as a member. */
-export async function startServerPart(part: ServerPart): Promise<Part> {
-  const { options, server, dataDir, clock, log, version } = part;
-  const { startApiServer } = await import('../apiserver/index.ts');
-  const { startControllers } = await import('../controllers/index.ts');
-  const where = server.etcd === undefined ? { path: join(dataDir, 'server', 'store') } : { etcd: server.etcd };
-  const store = await openStore(where, { clock, log });
-  const api = await startApiServer({
-    store,
-    listen: [
+export function startServerPart({ options, server, dataDir, controllers, clock, log, version }: ServerPart): Promise<Part> {
+  return Started.or(async (started) => {
+    const { startApiServer } = await import('../apiserver/index.ts');
+    const { startControllers } = await import('../controllers/index.ts');
+    const where = server.etcd === undefined ? { path: join(dataDir, 'server', 'store') } : { etcd: server.etcd };
+    const store = started.add(await openStore(where, { clock, log }), (store) => store.close());
+    const listen = [
       { host: options.addresses.http, port: options.ports.http },
       { host: options.addresses.rpc, port: options.ports.rpc },
-    ],
-    clock,
-    log: log.child('apiserver'),
-  }).catch(async (error: unknown) => {
-    await store.close();
-    throw error;
+    ];
+    const api = await startApiServer({ store, listen, clock, log: log.child('apiserver') });
+    started.add(api, () => api.close());
+    const identity = `${options.name}.${options.region}`;
+    const servers = [`http://${options.addresses.http}:${options.ports.http}`];
+    const client = new Client({ servers, userAgent: `orch-controllers/${version}`, log });
+    started.add(client, () => client.close());
+    const controllerIdentity = `${identity}/server/`;
+    if (server.etcd === undefined) await endTermsOf(controllerIdentity, client, log);
+    const running = await startControllers({
+      client,
+      names: controllers,
+      identity: `${controllerIdentity}${uuid()}`,
+      clock,
+      log,
+      config: { node: { heartbeatGrace: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
+    });
+    started.add(running, () => running.close());
+    const member = await joinCluster({
+      client,
+      identity,
+      address: options.advertise.http,
+      port: options.ports.serf,
+      datacenter: options.datacenter,
+      region: options.region,
+      version,
+      clock,
+      log,
+    });
+    started.add(member, () => member.leave());
+    return { close: () => started.close() };
   });
-  const identity = `${options.name}.${options.region}`;
-  const client = new Client({
-    servers: [`http://${options.addresses.http}:${options.ports.http}`],
-    userAgent: `orch-controllers/${version}`,
-    log,
-  });
-  const controllerIdentity = `${identity}/server/`;
-  if (server.etcd === undefined) await endTermsOf(controllerIdentity, client, log);
-  const controllers = await startControllers({
-    client,
-    names: part.controllers,
-    identity: `${controllerIdentity}${uuid()}`,
-    clock,
-    log,
-    config: { node: { heartbeatGrace: server.heartbeatGraceSeconds * 1000 }, gc: server.gc },
-  });
-  const member = await joinCluster({
-    client,
-    identity,
-    address: options.advertise.http,
-    port: options.ports.serf,
-    datacenter: options.datacenter,
-    region: options.region,
-    version,
-    clock,
-    log,
-  });
-  return {
-    async close() {
-      await member.leave();
-      await controllers.close();
-      client.close();
-      await api.close();
-      await store.close();
-    },
-  };
 }
 
 interface NodePart {
@@ -130,6 +118,9 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
       gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },
       drivers: { rawExec: { enabled: node.rawExec }, docker: node.docker, exec: node.exec },
     },
+  }).catch((error: unknown) => {
+    client.close();
+    throw error;
   });
   return {
     async close({ stopTasks }) {

@@ -32,25 +32,23 @@ job "example" {
       size = 300
     }
 
+    network {
+      port "db" {
+        to = 6379
+      }
+    }
+
     task "redis" {
       driver = "docker"
 
       config {
         image = "redis:3.2"
-
-        port_map {
-          db = 6379
-        }
+        ports = ["db"]
       }
 
       resources {
         cpu    = 500 # MHz
         memory = 256 # MB
-
-        network {
-          mbits = 10
-          port "db" {}
-        }
       }
 
       service {

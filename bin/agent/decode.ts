@@ -51,6 +51,7 @@ function decodeBody(body: Body, schema: Schema, path: string, findings: Findings
       continue;
     }
     if (field.idle !== undefined) {
+      if (field.harmless !== undefined && sameValue(found, field.harmless)) continue;
       findings.notes.push(`"${name}" has no effect: ${field.idle} (${entry.at})`);
       continue;
     }

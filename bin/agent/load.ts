@@ -28,7 +28,7 @@ export async function loadConfigFiles(paths: readonly string[], cwd: string): Pr
     try {
       files.push(...(await filesOf(path, cwd)));
     } catch (error) {
-      problems.push(`${path}: ${describeError(error)}`);
+      problems.push(`${path}: ${whyNot(error)}`);
     }
   }
   for (const file of files) {
@@ -41,11 +41,19 @@ export async function loadConfigFiles(paths: readonly string[], cwd: string): Pr
       notes.push(...decoded.notes);
       configs.push(decoded.value);
     } catch (error) {
-      problems.push(`${file}: ${describeError(error)}`);
+      problems.push(`${file}: ${whyNot(error)}`);
     }
   }
   return { configs, files, problems, notes };
 }
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'permission denied',
+};
+
+const whyNot = (error: unknown): string => reasons[(error as NodeJS.ErrnoException).code ?? ''] ?? describeError(error);
 
 async function filesOf(path: string, cwd: string): Promise<string[]> {
   if (!(await stat(resolve(cwd, path))).isDirectory()) return [path];

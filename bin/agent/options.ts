@@ -104,6 +104,9 @@ export function agentOptions(
     if (!Number.isInteger(port) || port < 1 || port > 65535)
       problems.push(`ports.${name} must be a port from 1 to 65535, not ${port}`);
   }
+  const addresses = { http: c.addresses?.http ?? bindAddr, rpc: c.addresses?.rpc ?? bindAddr };
+  if (server && ports.http === ports.rpc && addresses.http === addresses.rpc)
+    problems.push(`ports.http and ports.rpc are both ${ports.http}: a server needs two`);
   for (const name of Object.keys(c.plugin ?? {})) {
     if (!['docker', 'exec', 'raw_exec'].includes(name))
       problems.push(`plugin "${name}": there is no such driver; there are docker, exec and raw_exec`);
@@ -111,7 +114,6 @@ export function agentOptions(
   for (const [name, volume] of Object.entries(c.client?.host_volume ?? {})) {
     if (volume.path === undefined) problems.push(`client.host_volume "${name}": path is missing`);
   }
-  const addresses = { http: c.addresses?.http ?? bindAddr, rpc: c.addresses?.rpc ?? bindAddr };
   const reachable = (address: string): string => (address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address);
   const hostOnly = (address: string): string => address.replace(/:\d+$/, '');
   const rawExec = c.plugin?.['raw_exec']?.config?.['enabled'] ?? c.client?.options?.['driver.raw_exec.enable'];

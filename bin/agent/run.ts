@@ -2,17 +2,19 @@
  * One agent process: the parts that its configuration enables, started in the order in which they need each other and stopped
  * in the reverse one.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeError, type Clock } from '../../base/index.ts';
 import { Client } from '../../client/index.ts';
 import { controllerNames } from '../../controllers/names.ts';
 import type { IO } from '../../ctl/index.ts';
+import { makeDataDir } from '../data-dir.ts';
 import { openLog } from '../log.ts';
 import { startNodePart, startServerPart, type Part } from '../parts.ts';
+import { explainPortInUse, type PortSetting } from '../ports.ts';
 import { untilSignal } from '../signals.ts';
-import { isLoopback, type AgentOptions } from './config.ts';
+import { defaults, isLoopback, type AgentOptions } from './config.ts';
 
 export interface AgentProcess {
   readonly io: IO;
@@ -44,7 +46,7 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
 
   const temporary = options.dataDir === undefined ? mkdtempSync(join(tmpdir(), 'orch-dev-')) : undefined;
   const dataDir = options.dataDir ?? temporary!;
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataDir(dataDir);
   const log = openLog(options, io, clock);
   const parts: Part[] = [];
   // From here on: what has been started when a signal comes is stopped in order, and gives away what it leads.
@@ -76,27 +78,15 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
     }
   } catch (error) {
     failed.abort();
-    io.stderr.write(`Error starting agent: ${describeError(error)}\n`);
     for (const part of parts.reverse()) await part.close({ stopTasks: options.dev });
+    io.stderr.write(`Error starting agent: ${(await explainPortInUse(error, portSettings(options))) ?? describeError(error)}\n`);
     if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
     return 1;
   }
 
   print('==> orch agent configuration:\n');
-  const rows: [string, string][] = [
-    [
-      'Advertise Addrs',
-      `HTTP: ${options.advertise.http}:${options.ports.http}; RPC: ${options.advertise.rpc}:${options.ports.rpc}`,
-    ],
-    ['Bind Addrs', `HTTP: ${options.addresses.http}:${options.ports.http}; RPC: ${options.addresses.rpc}:${options.ports.rpc}`],
-    ['Client', String(options.client !== undefined)],
-    ['Data Dir', dataDir],
-    ['Log Level', options.logLevel.toUpperCase()],
-    ['Region', `${options.region} (DC: ${options.datacenter})`],
-    ['Server', String(options.server !== undefined)],
-    ['Version', version],
-  ];
-  for (const [name, value] of rows) print(`${name.padStart(20)}: ${value}`);
+  for (const [name, value] of banner(options, dataDir, version)) print(`${name.padStart(20)}: ${value}`);
+  if (options.dev) for (const line of whatNext(address)) print(line);
   print('\n==> orch agent started! Log data will stream in below:\n');
 
   const signal = await signalled;
@@ -110,3 +100,39 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
   print('==> orch agent stopped');
   return 0;
 }
+
+/** What the agent says about itself when it has started. */
+function banner(options: AgentOptions, dataDir: string, version: string): [name: string, value: string][] {
+  const { advertise, addresses, ports } = options;
+  const both = (hosts: { http: string; rpc: string }): string =>
+    `HTTP: ${hosts.http}:${ports.http}${options.server === undefined ? '' : `; RPC: ${hosts.rpc}:${ports.rpc}`}`;
+  return [
+    ['Advertise Addrs', both(advertise)],
+    ['Bind Addrs', both(addresses)],
+    ['Client', String(options.client !== undefined)],
+    ['Data Dir', dataDir],
+    ['Log Level', options.logLevel.toUpperCase()],
+    ['Region', `${options.region} (DC: ${options.datacenter})`],
+    ['Server', String(options.server !== undefined)],
+    ...(options.server === undefined ? [['Servers', options.client?.servers.join(', ') ?? ''] as [string, string]] : []),
+    ['Version', version],
+  ];
+}
+
+/** Who tries things out is told how to go on. */
+function whatNext(address: string): string[] {
+  return [
+    '\n==> In another terminal, try:\n',
+    ...(address === defaultAddress ? [] : [`    export ORCH_ADDR=${address}`]),
+    '    orchctl job init -short',
+    '    orchctl job run example.nomad',
+    '    orchctl status example',
+  ];
+}
+
+const defaultAddress = `http://${defaults.bindAddr}:${defaults.ports.http}`;
+
+const portSettings = ({ addresses, ports, server }: AgentOptions): PortSetting[] => [
+  { flag: 'http-port', key: 'http', host: addresses.http, port: ports.http },
+  ...(server === undefined ? [] : [{ flag: 'rpc-port', key: 'rpc', host: addresses.rpc, port: ports.rpc }]),
+];

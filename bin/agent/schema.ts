@@ -12,8 +12,9 @@ export type Field = (
 ) & {
   /** Accepted without effect: why. */
   readonly idle?: string;
-  /** Refused when it has any value but `harmless`: what is missing. */
+  /** Refused: what is missing. */
   readonly refused?: string;
+  /** With this value what is written is what happens, so there is nothing to tell or to refuse. */
   readonly harmless?: unknown;
 };
 
@@ -69,7 +70,7 @@ export const agentSchema: Schema = {
   },
   server: block({
     enabled: bool,
-    bootstrap_expect: { ...number, idle: membership },
+    bootstrap_expect: { ...number, idle: membership, harmless: 1 },
     data_dir: { ...string, idle: 'state is kept below data_dir' },
     encrypt: { ...string, idle: membership },
     server_join: { ...join, idle: membership },

@@ -5,9 +5,12 @@ import { describeError, logLevels, uuid, type LogLevel } from '../../base/index.
 import { controllerNames, type ControllerName } from '../../controllers/names.ts';
 import { complain, defineCommand, flag, noArguments, type Context } from '../../ctl/index.ts';
 import { isLoopback } from '../agent/config.ts';
+import { makeDataDir } from '../data-dir.ts';
 import { openLog } from '../log.ts';
 import { etcdFlags, etcdFromFlags, openStore } from '../store.ts';
+import { explainPortInUse, type PortSetting } from '../ports.ts';
 import { untilSignal } from '../signals.ts';
+import { Started } from '../started.ts';
 
 const logFlags = {
   logLevel: flag.string('<level>', 'trace, debug, info, warn or error. Default info.'),
@@ -54,28 +57,32 @@ export const apiserverCommand = defineCommand({
       const { Client } = await import('../../client/index.ts');
       const { startApiServer } = await import('../../apiserver/index.ts');
       const { joinCluster } = await import('../membership.ts');
-      const path = join(resolve(flags.dataDir ?? '.'), 'server', 'store');
-      const store = await openStore(etcd === undefined ? { path } : { etcd }, { clock: context.clock, log });
-      const api = await startApiServer({ store, listen, clock: context.clock, log: log.child('apiserver') });
-      const client = new Client({ servers: [api.urls[0]!], userAgent: `orch-apiserver/${context.version}` });
-      const first = listen[0]!;
-      const member = await joinCluster({
-        client,
-        identity: `${hostname()}-${first.port}.global`,
-        address: first.host,
-        port: first.port,
-        datacenter: 'dc1',
-        region: 'global',
-        version: context.version,
-        clock: context.clock,
-        log,
+      const dataDir = resolve(context.io.cwd, flags.dataDir ?? '.');
+      if (etcd === undefined) makeDataDir(dataDir);
+      const where = etcd === undefined ? { path: join(dataDir, 'server', 'store') } : { etcd };
+      const { clock } = context;
+      return Started.or(async (started) => {
+        const store = started.add(await openStore(where, { clock, log }), (store) => store.close());
+        const settings = listen.map((one) => ({ flag: 'listen', ...one }));
+        const api = await startApiServer({ store, listen, clock, log: log.child('apiserver') }).catch(inUse(settings));
+        started.add(api, () => api.close());
+        const client = new Client({ servers: [api.urls[0]!], userAgent: `orch-apiserver/${context.version}` });
+        started.add(client, () => client.close());
+        const first = listen[0]!;
+        const member = await joinCluster({
+          client,
+          identity: `${hostname()}-${first.port}.global`,
+          address: first.host,
+          port: first.port,
+          datacenter: 'dc1',
+          region: 'global',
+          version: context.version,
+          clock,
+          log,
+        });
+        started.add(member, () => member.leave());
+        return () => started.close();
       });
-      return async () => {
-        await member.leave();
-        client.close();
-        await api.close();
-        await store.close();
-      };
     }),
 });
 
@@ -146,6 +153,7 @@ export const nodeAgentCommand = defineCommand({
       if (problems.length > 0) throw new Error(problems.join('\n'));
       if (!isLoopback(options.bindAddr))
         throw new Error(`${options.bindAddr} is not a loopback address, and TLS is not built yet`);
+      makeDataDir(options.dataDir!);
       const client = new Client({
         servers: servers(flags, context),
         spread: true,
@@ -161,7 +169,7 @@ export const nodeAgentCommand = defineCommand({
         version: context.version,
         clock: context.clock,
         log,
-      });
+      }).catch(inUse([{ flag: 'port', host: options.bindAddr, port: flags.port ?? 0 }]));
       log.info('agent started');
       return () => part.close({ stopTasks: false });
     }),
@@ -194,6 +202,14 @@ function runControllers(context: Context, flags: Server & Log, names: readonly s
     };
   });
 }
+
+/** Explains an address in use by the flags that choose another one. */
+const inUse =
+  (settings: readonly PortSetting[]) =>
+  async (error: unknown): Promise<never> => {
+    const told = await explainPortInUse(error, settings);
+    throw told === undefined ? error : new Error(told);
+  };
 
 interface Log {
   readonly logLevel: string | undefined;
