@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AllocationKind, type Allocation, type Stored } from '../../openapi/index.ts';
 import type { Client } from '../../client/index.ts';
-import type { Sandbox } from '../framework/orchctl.ts';
+import { root, type Sandbox } from '../framework/orchctl.ts';
 
 const id = '[0-9a-f]{8}';
 const time = '[-0-9]{10}T[0-9:]{8}(?:Z|[-+][0-9:]{5})';
@@ -98,7 +98,7 @@ export async function tour(t: Test, box: Sandbox, options: { minHealthy?: string
     const again = await box.orchctl('job', 'init');
     t.equal(again.code, 1);
     t.match(again.stdout + again.stderr, /already exists/);
-    const { default: example } = { default: await readFile(new URL('../../../examples/example.nomad', import.meta.url), 'utf8') };
+    const example = await readFile(join(root, 'test/e2e/example.nomad'), 'utf8'); // the form that job files had for years
     await writeFile(file, options.minHealthy === undefined ? example : example.replace('"10s"', `"${options.minHealthy}"`));
   });
 
