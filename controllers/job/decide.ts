@@ -182,9 +182,10 @@ function answerDeletions({ job, allocations, evaluations }: Observed): Change[] 
 /** One Evaluation for the allocations that were replaced while they were out of sight, and are heard of again. */
 function answerReturns({ job, allocations, evaluations }: Observed): Change[] {
   if (isStopped(job) || isDeleted(job)) return [];
-  const back = allocations.filter((a) => a.spec.nextAllocation !== undefined && !isTerminal(a) && clientPhase(a) !== 'unknown' && a.status?.reconnectedAt !== undefined); // prettier-ignore
+  // Whether its node says that it was away is not asked: a report that was late may have come before it knew.
+  const back = allocations.filter((a) => a.spec.nextAllocation !== undefined && !isTerminal(a) && clientPhase(a) !== 'unknown');
   if (back.length === 0) return [];
-  const pairs = back.map((a) => `${a.metadata.name}/${a.spec.nextAllocation}/${a.status!.reconnectedAt}`).sort();
+  const pairs = back.map((a) => `${a.metadata.name}/${a.spec.nextAllocation}/${a.status?.reconnectedAt ?? ''}`).sort();
   const name = derivedUuid(job.metadata.uid, 'reconnect', ...pairs.slice(0, FAILURES_AT_ONCE));
   if (evaluations.some((e) => e.metadata.name === name)) return [];
   const evaluation = newEvaluation(name, jobRef(job), 'reconnect');

@@ -1,6 +1,6 @@
 import { derivedUuid, parseTimestamp, toTimestamp, type Instant } from '../../../base/index.ts';
 import type { Allocation, Evaluation, Node, NodeStatus, Stored } from '../../../openapi/index.ts';
-import { clientPhase, isClientTerminal, jobRef, jobRefOfAllocation, newEvaluation } from '../../objects/index.ts';
+import { clientPhase, isClientTerminal, isTerminal, jobRef, jobRefOfAllocation, newEvaluation } from '../../objects/index.ts';
 import { conditionOf, withConditions } from '../../runtime/index.ts';
 import { appendEvent } from '../node-events.ts';
 import type { Observed } from './observe.ts';
@@ -156,8 +156,7 @@ function eligibilityEvent(before: string | undefined, after: Reason): string | u
 function tellOf({ node, name, systemJobs, allocations }: Observed, state: string): Evaluation[] {
   if (node === undefined || !state.startsWith('ready')) return [];
   const refs = new Map(systemJobs.map((job) => [job.metadata.uid, jobRef(job)]));
-  for (const a of allocations)
-    if (clientPhase(a) === 'unknown' && !refs.has(a.spec.jobUID)) refs.set(a.spec.jobUID, jobRefOfAllocation(a));
+  for (const a of allocations) if (wasAway(a) && !refs.has(a.spec.jobUID)) refs.set(a.spec.jobUID, jobRefOfAllocation(a));
   return [...refs.values()].map((ref) =>
     newEvaluation(
       derivedUuid(node.metadata.uid, 'node-update', ref.uid, state, node.metadata.resourceVersion),
@@ -167,3 +166,7 @@ function tellOf({ node, name, systemJobs, allocations }: Observed, state: string
     ),
   );
 }
+
+/** Nobody knew how it was, or it was replaced meanwhile. */
+const wasAway = (a: Stored<Allocation>): boolean =>
+  clientPhase(a) === 'unknown' || (a.spec.nextAllocation !== undefined && !isTerminal(a));

@@ -144,7 +144,11 @@ function reconcileGroup(
   }
   const isRegular = (a: AllocationRecord): boolean => !(onTrial && trials.running.includes(a));
   const migrating = sets.migrating.filter(isRegular);
-  const lost = [...sets.lost, ...(policy?.replace === true ? unheard : [])].filter(isRegular);
+  // What was replaced when it went out of sight is not replaced again, for however long it stays away.
+  const ids = new Set(mine.map(({ id }) => id));
+  const hasSuccessor = ({ next }: AllocationRecord): boolean => next !== undefined && ids.has(next);
+  const gone = [...sets.lost, ...(policy?.replace === true ? unheard : [])];
+  const lost = gone.filter((a) => isRegular(a) && !hasSuccessor(a));
   /** Out of sight, and nothing takes their place. */
   const awaited = policy?.replace === true ? [] : unheard;
 

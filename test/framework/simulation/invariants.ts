@@ -24,6 +24,7 @@ const LEASES = '/registry/coordination.k8s.io/leases/';
  * - rollout: no transaction destroys more of the old version than max_parallel allows beside what is not yet healthy; canaries ≤ canary
  * - drain: no more of a group is told to move at a time than migrate.max_parallel
  * - history: the job of a JobVersion never changes; its numbers have no gaps
+ * - launch: a child of a periodic job, whose name is its time, is created once
  * - fence: nothing that a leader wrote came after the end of its Lease
  */
 export class Invariants {
@@ -32,6 +33,8 @@ export class Invariants {
   readonly nodes = new Map<string, Stored<Node>>();
   readonly #jobs = new Map<string, Stored<Job>>();
   readonly #versions = new Map<string, Stored<JobVersion>>();
+  /** Children of periodic jobs that there have been. */
+  readonly #launched = new Set<string>();
   readonly #deployments = new Map<string, Stored<Deployment>>();
   readonly #byNode = new Map<string, Map<string, Stored<Allocation>>>();
   /** The revision at which the Lease of a uid ended; absent while it lives. */
@@ -67,7 +70,7 @@ export class Invariants {
           break;
         }
         case 'jobs':
-          replace(this.#jobs, key, event);
+          this.#launches(revision, replace(this.#jobs, key, event));
           break;
         case 'jobversions':
           this.#history(revision, replace(this.#versions, key, event));
@@ -139,10 +142,22 @@ export class Invariants {
     for (const allocation of this.allocations.values()) {
       if (!isLive(allocation) || isSystem(allocation) || !touched.has(slot(allocation))) continue;
       if (allocation.spec.canary === true || allocation.spec.desiredTransition?.migrate === true) continue;
+      // Where nobody knows how it is, a replacement may run beside it until its node is back.
+      if (allocation.status?.phase === 'unknown') continue;
       const other = found.get(slot(allocation));
-      if (other !== undefined) this.#say('single', revision, `${label(other)} and ${label(allocation)} are both wanted`);
+      if (other !== undefined && !this.#isReunion(other, allocation))
+        this.#say('single', revision, `${label(other)} and ${label(allocation)} are both wanted`);
       found.set(slot(allocation), allocation);
     }
+  }
+
+  /** A node is back, and whether the original or its replacement stays is about to be decided. */
+  #isReunion(a: Stored<Allocation>, b: Stored<Allocation>): boolean {
+    const related = a.spec.previousAllocation === b.metadata.name || b.spec.previousAllocation === a.metadata.name;
+    const version = [...this.#versions.values()].find(
+      ({ spec }) => spec.jobUID === a.spec.jobUID && spec.version === a.spec.jobVersion,
+    );
+    return related && version?.spec.job.groups?.find(({ name }) => name === a.spec.group)?.disconnect !== undefined;
   }
 
   /** Old allocations that run and are stopped in the same transaction that puts another version in their place. */
@@ -226,6 +241,13 @@ export class Invariants {
       const limit = job?.spec.groups?.find(({ name }) => name === moving[0]?.spec.group)?.migrate?.maxParallel ?? 1;
       if (moving.length > limit) this.#say('drain', revision, `${moving.map(label).join(', ')} move at a time; migrate.max_parallel is ${limit}`); // prettier-ignore
     }
+  }
+
+  #launches(revision: Revision, { before, after }: Change<Job>): void {
+    if (before !== undefined || after?.spec.parentID === undefined) return;
+    const { name } = after.metadata;
+    if (this.#launched.has(name)) this.#say('launch', revision, `${name} was launched twice`);
+    this.#launched.add(name);
   }
 
   #history(revision: Revision, { before, after }: Change<JobVersion>): void {

@@ -40,6 +40,8 @@ interface Run {
   epoch: number;
   startedAt: Instant | undefined;
   wasKilled: boolean;
+  /** When its node was last back after nobody knew how it was. */
+  reconnectedAt?: Instant;
 }
 
 /**
@@ -298,6 +300,8 @@ export class SimNode {
   #compare(object: Stored<Allocation>): void {
     const run = this.#runs.get(object.metadata.name);
     if (run === undefined || run.allocation.metadata.uid !== object.metadata.uid) return;
+    if (object.status?.phase === 'unknown' && (run.phase === 'pending' || run.phase === 'running'))
+      run.reconnectedAt = this.#process.clock.now();
     if (this.#agent!.outbox.has(`allocation/${object.metadata.name}`)) return;
     const told = object.status ?? {};
     const is = statusOf(run);
@@ -338,6 +342,7 @@ function statusOf(run: Run): AllocationStatus {
         ...(startedAt !== undefined && { startedAt: toTimestamp(startedAt) }),
       },
     ],
+    ...(run.reconnectedAt !== undefined && { reconnectedAt: toTimestamp(run.reconnectedAt) }),
     ...(healthy !== undefined && { deploymentHealth: { healthy, ...(deployment !== undefined && { deployment }) } }),
   };
 }

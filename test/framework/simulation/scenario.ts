@@ -112,37 +112,44 @@ function fault(chance: Chance, size: { machines: number; servers: number; contro
 }
 
 function newJob(chance: Chance): JobSpec {
-  const batch = chance.chance(0.2);
-  const behaviour: Behaviour = batch
+  const kind = chance.next();
+  const type = kind < 0.7 ? 'service' : kind < 0.9 ? 'batch' : kind < 0.97 ? 'system' : 'sysbatch';
+  const ends = type === 'batch' || type === 'sysbatch';
+  const behaviour: Behaviour = ends
     ? chance.pick(['ends-well', 'ends-well', 'ends-badly'])
     : chance.pick(['steady', 'steady', 'steady', 'steady', 'flaky', 'crashes', 'never-healthy']);
+  const everywhere = type === 'system' || type === 'sysbatch';
   const group = (name: string): NonNullable<JobSpec['groups']>[number] => ({
     name,
-    count: chance.whole(1, 5),
+    count: everywhere ? 1 : chance.whole(1, 5),
     ...(chance.chance(0.3) && { networks: [{ ports: [{ label: 'http', ...(chance.chance(0.3) && { static: 8080 }) }] }] }),
+    ...(type === 'service' && chance.chance(0.25) && { disconnect: disconnect(chance) }),
     tasks: [task(chance)],
   });
+  const attempts = chance.whole(0, 3);
   return {
-    type: batch ? 'batch' : 'service',
+    type,
     priority: chance.whole(1, 100),
     meta: { behaviour },
     groups: chance.chance(0.8) ? [group('a')] : [group('a'), group('b')],
-    ...(!batch && {
+    ...(type === 'service' && {
       update: update(chance),
       migrate: { maxParallel: chance.whole(1, 2), minHealthyTime: '2s', healthyDeadline: '20s' },
     }),
-    ...(batch
-      ? { reschedule: { attempts: chance.whole(0, 2), interval: '1h', delay: '5s', delayFunction: 'constant', unlimited: false } }
-      : {
-          reschedule: {
-            attempts: chance.whole(0, 3),
-            interval: '1h',
-            delay: '5s',
-            delayFunction: 'constant',
-            maxDelay: '1m',
-            unlimited: false,
-          },
-        }),
+    ...(type === 'system' && { update: { maxParallel: chance.whole(1, 3), stagger: '5s' } }),
+    ...(type === 'batch' &&
+      chance.chance(0.3) && { periodic: { cron: '* * * * *', prohibitOverlap: chance.chance(0.5), timeZone: 'Europe/Berlin' } }),
+    ...(!everywhere && {
+      reschedule: { attempts, interval: '1h', delay: '5s', delayFunction: 'constant', maxDelay: '1m', unlimited: false },
+    }),
+  };
+}
+
+function disconnect(chance: Chance): NonNullable<NonNullable<JobSpec['groups']>[number]['disconnect']> {
+  return {
+    lostAfter: `${chance.whole(10, 90)}s`,
+    replace: chance.chance(0.7),
+    reconcile: chance.pick(['best_score', 'longest_running', 'keep_original', 'keep_replacement']),
   };
 }
 
@@ -175,14 +182,16 @@ function changed(chance: Chance, spec: JobSpec): JobSpec {
   const [first, ...rest] = spec.groups!;
   switch (chance.whole(0, 5)) {
     case 0:
-    case 1:
-      return { ...spec, groups: [{ ...first!, count: chance.whole(0, 6) }, ...rest] };
+    case 1: {
+      const counted = spec.type === 'service' || spec.type === 'batch';
+      return { ...spec, groups: [{ ...first!, count: chance.whole(0, counted ? 6 : 1) }, ...rest] };
+    }
     case 2:
     case 3:
       return { ...spec, groups: [{ ...first!, tasks: [task(chance)] }, ...rest] };
     case 4: {
       const behaviours: readonly Behaviour[] =
-        spec.type === 'batch' ? ['ends-well', 'ends-badly'] : ['steady', 'flaky', 'crashes'];
+        spec.type === 'batch' || spec.type === 'sysbatch' ? ['ends-well', 'ends-badly'] : ['steady', 'flaky', 'crashes'];
       return { ...spec, meta: { behaviour: chance.pick(behaviours) } };
     }
     default:

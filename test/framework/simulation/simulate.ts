@@ -1,5 +1,5 @@
 import { createLogger, silentLogger, toTimestamp, uuid, type Duration, type Logger } from '../../../base/index.ts';
-import { startControllers } from '../../../controllers/index.ts';
+import { controllerNames, startControllers } from '../../../controllers/index.ts';
 import {
   AllocationKind,
   DeploymentKind,
@@ -168,7 +168,7 @@ class SimCluster {
     this.#controllers[host] = process;
     void startControllers({
       client: new SimClient(this.#world, process, this.#network, this.#servers, { lens: this.#sabotage.lens }),
-      names: ['job', 'scheduler', 'deployment', 'node', 'gc'],
+      names: controllerNames,
       identity: `${process.name}-${uuid()}`,
       clock: process.clock,
       log: this.#log.child(process.name),
@@ -292,7 +292,9 @@ class SimCluster {
   }
 
   #withAllocation(pick: number, work: (allocation: Stored<Allocation>) => Promise<unknown>): void {
-    const live = [...this.#invariants.allocations.values()].filter(({ spec }) => spec.desired === 'run');
+    const live = [...this.#invariants.allocations.values()].filter(
+      ({ spec, status }) => spec.desired === 'run' && !['complete', 'failed', 'lost'].includes(status?.phase ?? 'pending'),
+    );
     const chosen = live[pick % Math.max(1, live.length)];
     if (chosen !== undefined) this.#insist(() => work(chosen));
   }
@@ -353,7 +355,7 @@ class SimCluster {
     if (spec.stop === true) return live.length > 0 ? [`job ${metadata.name} is stopped and has ${live.length} allocations`] : [];
     if (status?.observedGeneration !== metadata.generation)
       return [`job ${metadata.name} was not looked at since its last change`];
-    if (spec.type === 'batch' || waits) return [];
+    if (spec.type !== 'service' || waits) return [];
     const deployment = this.#all<Deployment>('deployments').find((d) => d.metadata.name === status.latestDeployment);
     // A rollout that failed or waits for its promotion is left as it is.
     if (deployment?.status?.phase !== undefined && deployment.status.phase !== 'successful') return [];
