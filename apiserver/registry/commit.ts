@@ -54,6 +54,11 @@ export interface CommitOptions {
   readonly dryRun?: boolean;
   /** What to do with an intent that cannot be done: refuse all of them, or leave it out. */
   readonly onError: 'refuse' | 'skip';
+  /**
+   * A write of a later transaction that this one relies on: it must still be possible, on the state that it was judged by. So a plan
+   * that takes several transactions stops at the first one whose Evaluation (its last write) is not what it was made for.
+   */
+  readonly guard?: Unit;
   /** The intents come from different writers: what one expects of the version must not hold after another's change. */
   readonly strangers?: boolean;
 }
@@ -177,7 +182,11 @@ export class Committer {
       // All must be possible before the first chunk is written.
       for (const chunk of chunks) await this.#commitChunk(chunk, { ...options, dryRun: true }, undefined);
     }
-    for (const chunk of chunks) revision = Math.max(revision, await this.#commitChunk(chunk, options, results));
+    const guard = options.onError === 'refuse' ? units.at(-1) : undefined;
+    for (const chunk of chunks) {
+      const guarded = guard !== undefined && chunk !== chunks.at(-1) ? { ...options, guard } : options;
+      revision = Math.max(revision, await this.#commitChunk(chunk, guarded, results));
+    }
     return { revision: revision > 0 ? revision : await this.#store.revision(), results };
   }
 
@@ -212,7 +221,8 @@ export class Committer {
           const middle = Math.ceil(units.length / 2);
           release?.();
           release = undefined;
-          const first = await this.#commitChunk(units.slice(0, middle), options, results);
+          const guard = options.guard ?? (options.onError === 'refuse' ? units.at(-1) : undefined);
+          const first = await this.#commitChunk(units.slice(0, middle), { ...options, ...(guard && { guard }) }, results);
           return Math.max(first, await this.#commitChunk(units.slice(middle), options, results));
         }
         if (outcome !== 'raced') return outcome;
@@ -231,7 +241,7 @@ export class Committer {
 
   async #attempt(
     units: readonly Unit[],
-    { fence, dryRun = false, onError, strangers = false }: CommitOptions,
+    { fence, dryRun = false, onError, guard, strangers = false }: CommitOptions,
     states: Map<string, State>,
     plans: Map<Unit, Prepared>,
     results: (Applied | ApiError)[] | undefined,
@@ -246,6 +256,10 @@ export class Committer {
       plans.set(unit, item);
       prepared.push(item);
       if (item.scope !== undefined) compares.set(...item.scope);
+    }
+    if (guard !== undefined && !dryRun) {
+      const { base } = await this.#prepare(guard, states, undefined, 'refuse', strangers, fence !== undefined);
+      compares.set(guard.key, base?.revision ?? 0);
     }
     const writing = prepared.filter(({ write }) => write !== undefined && write !== 'renew');
     if (dryRun) {

@@ -961,6 +961,40 @@ t.test('batches: races, and what the store limits', async (t) => {
   for (const n of [1, 2, 3]) t.equal(Object.keys((await client.get(AllocationKind, allocation(n).metadata.name!, 'default')).status!.digests!).length, 10); // prettier-ignore
 });
 
+t.test('batches: a plan of several transactions stops when its evaluation is not the same any more', async (t) => {
+  const small = await startServer();
+  t.after(() => small.close());
+  const store = small.store as { -readonly [K in keyof typeof small.store]: (typeof small.store)[K] };
+  store.limits = { operations: 16, bytes: 64 << 20 };
+  const { client } = small;
+  const name = derivedUuid('evaluation', 1);
+  const made = await client.create(EvaluationKind, { metadata: { name, namespace: 'default' }, spec: { jobName: 'web', trigger: 'job-register' } }); // prettier-ignore
+  const operations = [
+    ...Array.from({ length: 40 }, (_, n) => ({ operation: 'create' as const, object: { apiVersion: 'orch.dev/v1', kind: 'Allocation', ...allocation(n) } })), // prettier-ignore
+    {
+      operation: 'patch' as const,
+      apiVersion: 'orch.dev/v1',
+      kind: 'Evaluation',
+      namespace: 'default',
+      name,
+      resourceVersion: made.metadata.resourceVersion,
+      subresource: 'status' as const,
+      patch: { phase: 'complete' },
+    },
+  ];
+  const txn = store.txn.bind(store);
+  let allocations = 0;
+  store.txn = async (compares, writes) => {
+    // Somebody else takes the evaluation in hand between two transactions of the plan.
+    if (writes.some(({ key }) => key.includes('/allocations/')) && ++allocations === 3)
+      await client.patch(EvaluationKind, name, 'default', { status: { phase: 'cancelled' } }, { subresource: 'status' });
+    return await txn(compares, writes);
+  };
+  await t.rejects(client.batch(operations), { reason: 'Conflict', message: /operations\[40\]/ });
+  t.equal((await client.list(AllocationKind)).items.length, 16, 'two transactions had been made, and no more were');
+  t.equal((await client.get(EvaluationKind, name, 'default')).status?.phase, 'cancelled');
+});
+
 t.test('the way to agents', async (t) => {
   const { client, send } = server;
   const seen: { method: string; url: string; authorization: string | undefined; fence: unknown; body: string }[] = [];
@@ -1193,6 +1227,56 @@ t.test('the clients of Kubernetes', async (t) => {
   stopping = true;
   await informer.stop();
   await t.rejects(api.getNamespacedCustomObject({ ...at, name: 'k8s' }), { code: 404 });
+
+  // An informer of every kind that is served, as discovery tells them.
+  const { resources } = (await server.send('GET', '/apis/orch.dev/v1')).json as { resources: { name: string; verbs: string[]; namespaced: boolean }[] }; // prettier-ignore
+  const collections = [
+    ...resources
+      .filter(({ name, verbs }) => !name.includes('/') && verbs.includes('watch'))
+      .map(({ name }) => `/apis/orch.dev/v1/${name}`),
+    '/api/v1/namespaces',
+    '/api/v1/events',
+    '/apis/coordination.k8s.io/v1/leases',
+    '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+  ];
+  t.ok(collections.length >= 12, collections.join());
+  const seen = new Set<string>();
+  const all = collections.map((path) => {
+    const listAll = async () => (await server.send('GET', path)).json as never;
+    const one = makeInformer(config, path, listAll);
+    for (const type of ['add', 'update', 'delete'] as const) one.on(type, (object) => void seen.add(`${type} ${path} ${object.metadata?.name}`)); // prettier-ignore
+    one.on('error', (error: unknown) => void (stopping || t.fail(`informer of ${path}: ${String(error)}`)));
+    return { path, informer: one };
+  });
+  stopping = false;
+  for (const one of all) await one.informer.start();
+  const everywhere: [path: string, name: string, body: object][] = [
+    ['/apis/orch.dev/v1/namespaces/default/jobs', 'seen', job('seen')],
+    [
+      '/apis/orch.dev/v1/namespaces/default/allocations',
+      derivedUuid('seen', 1),
+      { ...allocation(1), metadata: { name: derivedUuid('seen', 1) } },
+    ],
+    ['/apis/orch.dev/v1/namespaces/default/evaluations', 'seen', { spec: { jobName: 'web', trigger: 'job-register' } }],
+    ['/apis/orch.dev/v1/namespaces/default/serviceregistrations', 'seen', { spec: { serviceName: 'web' } }],
+    ['/apis/orch.dev/v1/nodepools', 'seen', { spec: {} }],
+    ['/api/v1/namespaces', 'seen', {}],
+    ['/api/v1/namespaces/default/events', 'seen', { reason: 'Seen' }],
+    ['/apis/coordination.k8s.io/v1/namespaces/default/leases', 'seen', { spec: {} }],
+  ];
+  for (const [path, name, body] of everywhere) {
+    const answer = await server.send('POST', path, { ...body, metadata: { name } });
+    t.equal(answer.status, 201, `${path}: ${answer.status}`);
+    await server.send('PATCH', `${path}/${name}`, { metadata: { labels: { a: 'b' }, finalizers: null } }, merge);
+    await server.send('DELETE', `${path}/${name}`);
+    // A live allocation stays until its agent has stopped it; there is none.
+    await server.send('PATCH', `${path}/${name}`, { metadata: { finalizers: null } }, merge);
+    const collection = path.replace('/namespaces/default', '');
+    for (const type of ['add', 'update', 'delete'])
+      await until(() => (seen.has(`${type} ${collection} ${name}`) ? true : undefined)).catch(() => t.fail(`${type} ${collection} ${name}`)); // prettier-ignore
+  }
+  stopping = true;
+  for (const one of all) await one.informer.stop();
   const core = config.makeApiClient(CoreV1Api);
   t.ok((await core.listNamespace()).items.some((item) => item.metadata?.name === 'default'));
   await core.createNamespace({ body: { metadata: { name: 'from-k8s' } } });
