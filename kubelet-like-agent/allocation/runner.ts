@@ -18,7 +18,7 @@ import {
 import type { Allocation, AllocationStatus, CheckStatus, JobSpec, Stored, Task, TaskGroup } from '../../openapi/index.ts';
 import type { AgentConfig } from '../config.ts';
 import { validateCheck } from '../checks/index.ts';
-import type { Driver, TaskStats } from '../drivers/driver.ts';
+import { DriverError, type Driver, type TaskHandle, type TaskStats } from '../drivers/driver.ts';
 import { TaskHooks, type TemplateChange } from '../hooks/index.ts';
 import type { ServiceBook } from '../services/book.ts';
 import type { Catalog } from '../services/catalog.ts';
@@ -263,6 +263,14 @@ export class AllocationRunner {
     const chosen = this.#tasks.filter((t) => (name === undefined ? t.record.phase.at === 'running' : t.name === name));
     for (const task of chosen) await task.signal(signal);
     return chosen.map((t) => t.name);
+  }
+
+  /** The run of a task. Throws DriverError when there is none. */
+  runningTask(name: string): TaskHandle {
+    const task = this.#task(name);
+    if (task?.handle === undefined || task.record.phase.at !== 'running')
+      throw new DriverError(`task "${name}" is not running`, { recoverable: true });
+    return task.handle;
   }
 
   hasTask(name: string): boolean {

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import type { Duration } from '../../base/index.ts';
 import type { DriverInfo, TaskResources } from '../../openapi/index.ts';
 
@@ -106,11 +107,27 @@ export interface TaskHandle {
     command: readonly string[],
     options: { timeout: Duration; signal?: AbortSignal },
   ): Promise<{ exitCode: number; output: string }>;
+  /** The same, with its input and outputs at hand while it runs. Throws DriverError when that cannot be done. */
+  execStream(command: readonly string[], options: { tty: boolean }): Promise<ExecSession>;
   stats(): Promise<TaskStats | undefined>;
   /** Removes what is left of an ended run (the container). Idempotent. */
   destroy(): Promise<void>;
   /** Lets go without ending the run: the agent is going away. */
   detach(): Promise<void>;
+}
+
+/** A command that runs in a task, talked to by somebody. */
+export interface ExecSession {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Absent with a terminal, which mixes them. */
+  readonly stderr?: Readable;
+  /** The exit code. Never rejects. */
+  readonly exited: Promise<number>;
+  /** Of the terminal, where there is one. */
+  resize(rows: number, columns: number): Promise<void>;
+  /** Ends it; idempotent. */
+  kill(): void;
 }
 
 export interface ExitResult {

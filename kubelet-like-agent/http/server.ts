@@ -4,13 +4,15 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ApiError, describeError, type ApiStatus, type Logger } from '../../base/index.ts';
+import { ApiError, describeError, type Logger } from '../../base/index.ts';
 import type { AllocationRunner } from '../allocation/runner.ts';
 import { DriverError } from '../drivers/driver.ts';
 import { LogError, readLog } from '../logs/index.ts';
+import { readExecRequest, serveExec } from './exec.ts';
 import { AllocationFiles } from './files.ts';
+import { WebSocketPeer } from './websocket.ts';
 
 export interface ServerOptions {
   readonly host: string;
@@ -41,6 +43,7 @@ export class AgentServer {
   private constructor(options: ServerOptions) {
     this.#options = options;
     this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
     this.#server.requestTimeout = 30_000;
     this.#server.headersTimeout = 10_000;
   }
@@ -109,6 +112,7 @@ export class AgentServer {
     'fs/cat': ['GET', (runner, request) => cat(runner, request)],
     stats: ['GET', async (runner, { response }) => sendJson(response, { tasks: await runner.stats() })],
     checks: ['GET', (runner, { response }) => sendJson(response, { checks: runner.checks() })],
+    exec: ['GET', () => { throw new ApiError('BadRequest', 'exec needs a WebSocket connection'); }],
     restart: ['POST', (runner, { body, response }) => {
       const task = taskOf(runner, body['task']);
       const tasks = runner.restart(task);
@@ -120,17 +124,34 @@ export class AgentServer {
       if (typeof signal !== 'string' || signal === '') throw new ApiError('BadRequest', 'signal: is required');
       sendJson(response, { tasks: await runner.signal(taskOf(runner, body['task']), signal) });
     }],
-    exec: ['POST', ({}, { response }) => {
-      // No ApiError: metav1 has no reason for 501.
-      sendStatus(response, 501, 'NotImplemented', 'running a command in a task is not supported yet');
-    }],
   }; // prettier-ignore
 
+  /** exec is a conversation: the request becomes a WebSocket. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    let peer: WebSocketPeer | undefined;
+    try {
+      if (!this.#authentic(request.headers.authorization))
+        throw new ApiError('Unauthorized', 'the token of this agent is required');
+      const url = new URL(request.url ?? '/', 'http://agent');
+      const id = /^\/v1\/allocations\/([^/]+)\/exec$/.exec(url.pathname)?.[1];
+      if (id === undefined) throw new ApiError('NotFound', `there is no ${url.pathname} here`);
+      const runner = this.#options.allocation(decodeURIComponent(id));
+      if (runner === undefined) throw new ApiError('NotFound', `allocation "${id}" is not (or no longer) on this node`);
+      const asked = readExecRequest(url.searchParams);
+      const handle = runner.runningTask(onlyTask(runner, url.searchParams));
+      peer = WebSocketPeer.accept(request, socket);
+      await serveExec(peer, handle, asked, head);
+    } catch (error) {
+      if (peer !== undefined) return peer.destroy();
+      const failure = toApiError(error);
+      const body = JSON.stringify(failure.toStatus());
+      socket.end(`HTTP/1.1 ${failure.code} ${failure.reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`); // prettier-ignore
+    }
+  }
+
   async #log(runner: AllocationRunner, { query, signal, response }: Request): Promise<void> {
-    const names = runner.taskNames();
-    const task = query.get('task') ?? (names.length === 1 ? names[0]! : undefined);
-    if (task === undefined) throw new ApiError('BadRequest', `task: is required, one of ${names.join(', ')}`);
-    if (!runner.hasTask(task)) throw new ApiError('NotFound', `the allocation has no task "${task}", only ${names.join(', ')}`);
+    const task = onlyTask(runner, query);
     const type = oneOf(query, 'type', ['stdout', 'stderr'] as const, 'stdout');
     const follow = oneOf(query, 'follow', ['true', 'false'] as const, 'false') === 'true';
     const origin = oneOf(query, 'origin', ['start', 'end'] as const, 'start');
@@ -209,6 +230,15 @@ async function sendStream(response: ServerResponse, source: AsyncIterable<Buffer
   }
 }
 
+/** The task that is named; the only one need not be. */
+function onlyTask(runner: AllocationRunner, query: URLSearchParams): string {
+  const names = runner.taskNames();
+  const task = query.get('task') ?? (names.length === 1 ? names[0]! : undefined);
+  if (task === undefined) throw new ApiError('BadRequest', `task: is required, one of ${names.join(', ')}`);
+  if (!runner.hasTask(task)) throw new ApiError('NotFound', `the allocation has no task "${task}", only ${names.join(', ')}`);
+  return task;
+}
+
 function taskOf(runner: AllocationRunner, value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value !== 'string') throw new ApiError('BadRequest', 'task: must be a string');
@@ -255,11 +285,6 @@ async function readBody(message: IncomingMessage): Promise<Record<string, unknow
 
 function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-}
-
-function sendStatus(response: ServerResponse, code: number, reason: string, message: string): void {
-  const status: ApiStatus = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason, message, code };
-  response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(status));
 }
 
 function toApiError(error: unknown): ApiError {

@@ -1,5 +1,7 @@
 /** The whole agent against a real API server: registration, heartbeat, sync, restart of either side, and what it answers. */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -308,6 +310,37 @@ await t.test('people reach a task through the API server; files stay inside the 
   t.equal(await get('log', { task: 'main', follow: 'true' }), 'one\ntwo\nthree\n', 'following a dead task ends');
 });
 
+await t.test('a command in a task is talked to by WebSocket, through the API server', async (t) => {
+  const alloc = await submit(job('talk'));
+  await reaches(alloc, 'running');
+  const path = `${objectPath(AllocationKind, alloc.metadata.name, 'default')}/exec`;
+  const words = (command: unknown, more = ''): string =>
+    `${url}${path}?command=${encodeURIComponent(JSON.stringify(command))}${more}`;
+  const session = await openSocket(words(['echo', 'a b'], '&task=main&tty=true'));
+  session.send({});
+  session.send({ tty_size: { height: 24, width: 80 } });
+  session.send({ stdin: { data: Buffer.from('hello').toString('base64') } });
+  session.send({ stdin: { close: true } });
+  const messages = await session.messages;
+  const text = (name: string): string => messages.map((m) => Buffer.from((m[name] as { data?: string } | undefined)?.data ?? '', 'base64').toString()).join(''); // prettier-ignore
+  t.equal(text('stdout'), '24x80hello');
+  t.equal(text('stderr'), 'echo a b on a terminal');
+  t.same(messages.at(-1), { exited: true, result: { exit_code: 5 } });
+  t.ok(messages.some((m) => (m['stdout'] as { close?: boolean } | undefined)?.close));
+
+  for (const [address, status] of [
+    [words([]), 400],
+    [words([1]), 400],
+    [words(['sh'], '&task=none'), 404],
+    [words(['sh']).replace(alloc.metadata.name, uuid()), 404],
+    [`http://127.0.0.1:${agent.port}/v1/allocations/${alloc.metadata.name}/exec?command=["sh"]`, 401],
+  ] as const)
+    t.equal(await openSocket(address).then(() => 101, (code: unknown) => code), status, address); // prettier-ignore
+  t.equal((await fetch(words(['sh']))).status, 400, 'nothing but a WebSocket');
+  await stop(alloc);
+  await reaches(alloc, 'complete');
+});
+
 await t.test('two agents do not share a data directory', async (t) => {
   await t.rejects(start(), /another agent \(process \d+\) uses/);
 });
@@ -357,3 +390,38 @@ await t.test('hundreds at once', async (t) => {
     'and gives up the heartbeat',
   );
 });
+
+/** A WebSocket client in a few lines: resolves when it is open, rejects with the status of the answer when it is refused. */
+function openSocket(address: string): Promise<{ send: (message: object) => void; messages: Promise<Record<string, unknown>[]> }> {
+  return new Promise((resolve, reject) => {
+    const key = randomBytes(16).toString('base64');
+    const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key };
+    const asked = request(address, { headers });
+    asked.once('response', (answer) => reject(answer.statusCode));
+    asked.once('error', reject);
+    asked.once('upgrade', (_, socket, head) => {
+      const send = (message: object): void => {
+        const data = Buffer.from(JSON.stringify(message));
+        const mask = randomBytes(4);
+        const length =
+          data.length < 126 ? Buffer.from([0x80 | data.length]) : Buffer.from([0x80 | 126, data.length >> 8, data.length & 0xff]);
+        socket.write(Buffer.concat([Buffer.from([0x81]), length, mask, data.map((byte, i) => byte ^ mask[i % 4]!)]));
+      };
+      const messages = (async () => {
+        const parts = [head];
+        for await (const part of socket) parts.push(part as Buffer);
+        const found: Record<string, unknown>[] = [];
+        for (let rest: Buffer = Buffer.concat(parts); rest.length >= 2;) {
+          const long = (rest[1]! & 0x7f) === 126;
+          const at = long ? 4 : 2;
+          const size = long ? rest.readUInt16BE(2) : rest[1]! & 0x7f;
+          if ((rest[0]! & 0x0f) === 1) found.push(JSON.parse(rest.toString('utf8', at, at + size)) as Record<string, unknown>);
+          rest = rest.subarray(at + size);
+        }
+        return found;
+      })();
+      resolve({ send, messages });
+    });
+    asked.end();
+  });
+}

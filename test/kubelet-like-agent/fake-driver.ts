@@ -1,4 +1,5 @@
 /** A machine that runs nothing: tasks are entries in a map that outlives any agent, as containers would. */
+import { PassThrough } from 'node:stream';
 import { ManualClock, type Clock, type Duration } from '../../base/index.ts';
 import type { DriverInfo } from '../../openapi/index.ts';
 import {
@@ -101,6 +102,14 @@ export function fakeDriver(options: FakeOptions): Driver {
       return Promise.resolve();
     },
     exec: (command) => Promise.resolve({ exitCode: command[0] === 'true' ? 0 : 2, output: command.join(' ') }),
+    // Gives back what it is told, and its words.
+    execStream(command, { tty }) {
+      const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+      stdin.pipe(stdout);
+      stderr.end(`${command.join(' ')}${tty ? ' on a terminal' : ''}`);
+      const exited = new Promise<number>((resolve) => stdin.once('close', () => resolve(5)));
+      return Promise.resolve({ stdin, stdout, stderr, exited, resize: (h, w) => Promise.resolve(void stdout.write(`${h}x${w}`)), kill: () => void stdin.destroy() }); // prettier-ignore
+    },
     stats: () => Promise.resolve({ cpuPercent: 1, cpuMHz: 20, memoryBytes: 1000 }),
     async destroy() {
       await on('destroy', run.task);

@@ -1,6 +1,16 @@
 import type Docker from 'dockerode';
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { describeError, sleep, type Clock, type Duration, type Logger } from '../../../base/index.ts';
-import { DriverError, type ExitResult, type Json, type TaskHandle, type TaskStart, type TaskStats } from '../driver.ts';
+import {
+  DriverError,
+  type ExecSession,
+  type ExitResult,
+  type Json,
+  type TaskHandle,
+  type TaskStart,
+  type TaskStats,
+} from '../driver.ts';
 import { coreMHz } from '../process/processes.ts';
 import { signalName, signalOfExitCode } from '../signals.ts';
 import { FramedOutput } from './frames.ts';
@@ -195,6 +205,41 @@ export class ContainerRun implements TaskHandle {
       throw new DriverError(limit.aborted ? `the command did not end within ${options.timeout / 1000}s` : 'the command was cancelled', { recoverable: true }); // prettier-ignore
     }
     return { exitCode: info.ExitCode ?? 0, output: output.text() };
+  }
+
+  async execStream(command: readonly string[], { tty }: { tty: boolean }): Promise<ExecSession> {
+    if (this.#ended) throw new DriverError('the task is not running', { recoverable: false });
+    if (command.length === 0) throw new DriverError('no command given', { recoverable: false });
+    const what = 'run a command in the task';
+    const create = { Cmd: [...command], AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: tty };
+    const exec = await this.#ask(what, (docker, abortSignal) => docker.getContainer(this.#state.container).exec({ ...create, abortSignal })); // prettier-ignore
+    const stream = await this.#ask(what, () => exec.start({ hijack: true, stdin: true, Tty: tty }));
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    if (tty) stream.pipe(stdout);
+    else exec.modem.demuxStream(stream, stdout, stderr);
+    const inspect = (): Promise<Docker.ExecInspectInfo> => this.#ask(what, (_, abortSignal) => exec.inspect({ abortSignal }));
+    const exited = once(stream, 'close')
+      .catch(() => undefined)
+      .then(async () => {
+        stdout.end();
+        stderr.end();
+        return (await inspect()).ExitCode ?? 0;
+      })
+      .catch(() => 1);
+    // The engine closes its end; what is half open here would wait for ours.
+    stream.once('end', () => stream.destroy());
+    return {
+      stdin: stream,
+      stdout,
+      ...(!tty && { stderr }),
+      exited,
+      resize: (rows, columns) => this.#ask('resize the terminal', () => exec.resize({ h: rows, w: columns }) as Promise<void>),
+      kill: () => {
+        stream.destroy();
+        // The engine has no way to end a command; on its own machine the process is at hand.
+        void inspect().then(({ Running, Pid }) => void (Running && Pid > 1 && killQuietly(Pid)), () => undefined); // prettier-ignore
+      },
+    };
   }
 
   async stats(): Promise<TaskStats | undefined> {

@@ -1,14 +1,23 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { platform } from 'node:os';
-import type { Readable } from 'node:stream';
+import { once } from 'node:events';
 import { sleep, type Clock, type Duration, type Logger } from '../../../base/index.ts';
 import { Rotator } from '../../logs/index.ts';
-import { DriverError, type ExitResult, type Json, type TaskHandle, type TaskStart, type TaskStats } from '../driver.ts';
+import {
+  DriverError,
+  type ExecSession,
+  type ExitResult,
+  type Json,
+  type TaskHandle,
+  type TaskStart,
+  type TaskStats,
+} from '../driver.ts';
 import { signalName, signalNumber, signalOfExitCode } from '../signals.ts';
 import type { Cgroup } from './cgroup.ts';
 import { enter, type Walls } from './isolate.ts';
 import { groupUsage, joinGroups, removeGroups } from './limits.ts';
 import { childrenOf, coreMHz, cpuSeconds, processTree, readProcess } from './processes.ts';
+import { onTerminal, sessionOf } from './session.ts';
 import { readExit, removeRun, watchSupervisor } from './supervisor.ts';
 
 /** What finds a run again. */
@@ -159,15 +168,15 @@ export class Run implements TaskHandle {
     if (command.length === 0) return Promise.reject(new DriverError('no command given', { recoverable: false }));
     const { clock } = this.#context;
     return new Promise((resolve, reject) => {
-      const child = this.#spawnInside(command);
+      const child = this.#spawnInside(command, 'ignore');
       const chunks: Buffer[] = [];
       let size = 0;
       const collect = (chunk: Buffer): void => {
         if (size < OUTPUT_LIMIT) chunks.push(chunk.subarray(0, OUTPUT_LIMIT - size));
         size += chunk.length;
       };
-      child.stdout.on('data', collect);
-      child.stderr.on('data', collect);
+      child.stdout!.on('data', collect);
+      child.stderr!.on('data', collect);
       let refused: DriverError | undefined;
       const stop = (why: string): void => {
         refused ??= new DriverError(why, { recoverable: true });
@@ -189,8 +198,8 @@ export class Run implements TaskHandle {
       child.once('exit', (code, signal) => {
         settle();
         setImmediate(() => {
-          child.stdout.destroy();
-          child.stderr.destroy();
+          child.stdout!.destroy();
+          child.stderr!.destroy();
           if (refused !== undefined) reject(refused);
           else
             resolve({
@@ -202,12 +211,25 @@ export class Run implements TaskHandle {
     });
   }
 
+  async execStream(command: readonly string[], { tty }: { tty: boolean }): Promise<ExecSession> {
+    if (this.#ended) throw new DriverError('the task is not running', { recoverable: false });
+    if (command.length === 0) throw new DriverError('no command given', { recoverable: false });
+    const child = this.#spawnInside(command, 'pipe', tty);
+    try {
+      await once(child, 'spawn');
+    } catch (cause) {
+      throw new DriverError(`${command[0]} could not be run in the task`, { recoverable: false, cause });
+    }
+    return sessionOf(child, tty);
+  }
+
   /** A process beside the task: as the same user, behind the same walls, counted among what is its own. */
-  #spawnInside(command: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  #spawnInside(command: readonly string[], stdin: 'ignore' | 'pipe', tty = false): ChildProcess {
     const { task, env, owner, walls } = this.#context;
-    const [file, ...args] = walls === undefined ? command : enter(walls, this.#main, command);
+    const inside = walls === undefined ? command : enter(walls, this.#main, command);
+    const [file, ...args] = tty ? onTerminal(inside) : inside;
     const user = walls === undefined ? owner : undefined;
-    const child = spawn(file!, args, { cwd: task.dirs.task, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...user });
+    const child = spawn(file!, args, { cwd: task.dirs.task, env, detached: true, stdio: [stdin, 'pipe', 'pipe'], ...user });
     if (child.pid !== undefined) {
       this.#cgroup?.add(child.pid);
       joinGroups(this.#groups, child.pid);

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
@@ -145,6 +146,47 @@ export function driverContract(name: string, subject: DriverUnderTest): void {
     t.ok(stats.memoryBytes > 0, `memory: ${stats.memoryBytes}`);
     t.ok(stats.cpuPercent >= 0 && Number.isFinite(stats.cpuMHz), `cpu: ${stats.cpuPercent} %`);
     await handle.kill('SIGTERM', 10_000);
+    await handle.destroy();
+    t.equal(await world.settled(task.allocId), 0);
+  });
+
+  t.test(`${name}: a command that is talked to`, async (t) => {
+    const world = await openWorld(t, subject);
+    const task = world.task('trap "exit 0" TERM; echo ready; while :; do sleep 0.02; done', { env: { COLOUR: 'blue' } });
+    const handle = await world.start(task);
+    await world.logged(task, 'ready');
+    const read = async (stream: Readable | undefined): Promise<string> => {
+      const parts: Buffer[] = [];
+      for await (const part of stream ?? []) parts.push(part as Buffer);
+      return Buffer.concat(parts).toString();
+    };
+    const plain = await handle.execStream(['sh', '-c', 'cat; echo "$COLOUR" >&2; [ -t 0 ] || exit 3'], { tty: false });
+    plain.stdin.write('one ');
+    plain.stdin.end('two');
+    t.same(await Promise.all([read(plain.stdout), read(plain.stderr), plain.exited]), ['one two', 'blue\n', 3]);
+
+    const terminal = await handle.execStream(['sh', '-c', 'read -r x; stty size; [ -t 0 ] && exit 4'], { tty: true });
+    t.equal(terminal.stderr, undefined);
+    await terminal.resize(33, 77).catch(() => undefined);
+    let seen = '';
+    terminal.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+    // Until it has its size, whatever it takes to be there.
+    while (!seen.includes('go')) {
+      terminal.stdin.write('go');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await terminal.resize(33, 77);
+    terminal.stdin.write('\n');
+    t.equal(await terminal.exited, 4);
+    t.match(seen, /33 77/, 'the size, and what was typed is echoed');
+
+    const endless = await handle.execStream(['sh', '-c', 'echo up; sleep 1000'], { tty: false });
+    await once(endless.stdout, 'data');
+    endless.kill();
+    await endless.exited;
+    await t.rejects(handle.execStream([], { tty: false }), DriverError);
+    await handle.kill('SIGTERM', 10_000);
+    await t.rejects(handle.execStream(['true'], { tty: false }), DriverError);
     await handle.destroy();
     t.equal(await world.settled(task.allocId), 0);
   });
