@@ -408,7 +408,7 @@ function openSocket(address: string): Promise<{ send: (message: object) => void;
         socket.write(Buffer.concat([Buffer.from([0x81]), length, mask, data.map((byte, i) => byte ^ mask[i % 4]!)]));
       };
       const messages = (async () => {
-        const parts = [head];
+        const parts: Buffer[] = [head];
         for await (const part of socket) parts.push(part as Buffer);
         const found: Record<string, unknown>[] = [];
         for (let rest: Buffer = Buffer.concat(parts); rest.length >= 2;) {
