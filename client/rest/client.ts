@@ -26,6 +26,8 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** How long connecting to a server may take before the next one is tried. Default 5 s. */
   readonly connectTimeoutMs?: number;
+  /** How long a watch may be silent before its server is asked whether it is there at all. Default 10 s. */
+  readonly pulseMs?: number;
   readonly fence?: Fence;
   /** Where it says, in one line, that no server can be reached; informers and elections leave that to it. */
   readonly log?: Logger;
@@ -98,6 +100,8 @@ export class Client {
       https: this.#servers.some(({ protocol }) => protocol === 'https:') ? new HttpsAgent({ keepAlive: true }) : undefined,
       reachability: new Reachability(options.log),
       seen: 0,
+      heard: new Map(),
+      probes: new Map(),
     };
     if (options.spread === true) this.#current = Math.floor(Math.random() * this.#servers.length);
   }
@@ -205,30 +209,41 @@ export class Client {
       ...(signal && { signal }),
     });
     opened?.();
-    const pulse = new Pulse(response, () => this.#alive(server));
+    const pulse = new Pulse(response, this.#pulseMs, () => this.#alive(server));
     try {
       for await (const event of readWatch<T>(response, signal)) {
         pulse.beat();
         this.#saw(event.object.metadata);
         yield event;
       }
+    } catch (error) {
+      if (!pulse.dead) throw error;
+      this.#avoid(server);
+      throw new ConnectionError(server.origin, new Error('it does not answer any more'));
     } finally {
       pulse.end();
     }
-    if (!pulse.dead) return;
-    this.#avoid(server);
-    throw new ConnectionError(server.origin, new Error('it does not answer any more'));
   }
 
-  /** Whether a server answers at all. */
-  async #alive(server: URL): Promise<boolean> {
-    try {
-      const response = await this.#request(server, 'GET', '/livez', { signal: AbortSignal.timeout(PULSE_TIMEOUT_MS) });
-      response.resume();
-      return true;
-    } catch {
-      return false;
+  get #pulseMs(): number {
+    return this.#options.pulseMs ?? PULSE_MS;
+  }
+
+  /** Whether a server answers at all. It is only asked when nothing else was of late, by one for all watches of a process. */
+  #alive(server: URL): Promise<boolean> {
+    const { heard, probes } = this.#shared;
+    if (performance.now() - (heard.get(server.origin) ?? -Infinity) < this.#pulseMs) return Promise.resolve(true);
+    let probe = probes.get(server.origin);
+    if (probe === undefined) {
+      probe = this.#request(server, 'GET', '/livez', { signal: AbortSignal.timeout(Math.min(PULSE_TIMEOUT_MS, this.#pulseMs)) })
+        .then(
+          (response) => (response.resume(), true),
+          () => false,
+        )
+        .finally(() => probes.delete(server.origin));
+      probes.set(server.origin, probe);
     }
+    return probe;
   }
 
   /** Remembers how far this client has seen. */
@@ -258,10 +273,16 @@ export class Client {
 
   /** A request whose answer is read as it comes (logs, watches). Throws ApiError for any status but 2xx. */
   async stream(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
-    return (await this.#open(method, path, options)).response;
+    return (await this.#open(method, path, options, false)).response;
   }
 
-  async #open(method: string, path: string, options: RequestOptions): Promise<{ response: IncomingMessage; server: URL }> {
+  /** `impatient`: the answer is known to begin soon, so who does not begin it hangs. */
+  async #open(
+    method: string,
+    path: string,
+    options: RequestOptions,
+    impatient = true,
+  ): Promise<{ response: IncomingMessage; server: URL }> {
     let failure: ConnectionError | undefined;
     const first = this.#current;
     for (let attempt = 0; attempt < this.#servers.length; attempt++) {
@@ -269,7 +290,7 @@ export class Client {
       const server = this.#servers[at]!;
       const asked = performance.now();
       try {
-        const response = await this.#request(server, method, path, options);
+        const response = await this.#request(server, method, path, options, impatient);
         this.#current = at;
         const code = response.statusCode ?? 0;
         const failed = code < 200 || code >= 300;
@@ -315,7 +336,7 @@ export class Client {
     return error;
   }
 
-  #request(server: URL, method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
+  #request(server: URL, method: string, path: string, options: RequestOptions, impatient = false): Promise<IncomingMessage> {
     const url = new URL(path, server);
     for (const [key, value] of Object.entries(options.query ?? {}))
       if (value !== undefined) url.searchParams.set(key, String(value));
@@ -345,12 +366,13 @@ export class Client {
         },
         (response) => {
           clearTimeout(silence);
+          this.#shared.heard.set(server.origin, performance.now());
           resolve(response);
         },
       );
       // Reading is worth another try elsewhere; whether a write was done nobody would know.
       const silence =
-        method === 'GET' && this.#servers.length > 1
+        method === 'GET' && impatient && this.#servers.length > 1
           ? setTimeout(
               () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
               Math.min(SILENCE_MS, (this.#options.timeoutMs ?? 30_000) / this.#servers.length),
@@ -360,7 +382,7 @@ export class Client {
       request.on('error', (error: NodeJS.ErrnoException) => {
         // A keep-alive connection that the server had just closed: nothing was processed, so send it once more.
         if (request.reusedSocket && error.code === 'ECONNRESET' && method === 'GET') {
-          this.#request(server, method, path, options).then(resolve, reject);
+          this.#request(server, method, path, options, impatient).then(resolve, reject);
           return;
         }
         reject(options.signal?.aborted ? error : new ConnectionError(server.origin, error));
@@ -417,11 +439,13 @@ const PATIENCE_MS = 500;
  */
 class Pulse {
   readonly #stream: IncomingMessage;
+  readonly #ms: number;
   readonly #alive: () => Promise<boolean>;
   #timer: NodeJS.Timeout;
   dead = false;
 
-  constructor(stream: IncomingMessage, alive: () => Promise<boolean>) {
+  constructor(stream: IncomingMessage, ms: number, alive: () => Promise<boolean>) {
+    this.#ms = ms;
     this.#stream = stream;
     this.#alive = alive;
     this.#timer = this.#arm();
@@ -450,13 +474,17 @@ class Pulse {
         },
         () => undefined,
       );
-    }, PULSE_MS).unref();
+    }, this.#ms).unref();
   }
 }
 
 interface Shared {
   /** The newest revision that any answer told. */
   seen: number;
+  /** By server: when it last answered anything. */
+  readonly heard: Map<string, number>;
+  /** By server: the question whether it is there, while that is open. */
+  readonly probes: Map<string, Promise<boolean>>;
   readonly http: HttpAgent;
   readonly https: HttpsAgent | undefined;
   readonly reachability: Reachability;

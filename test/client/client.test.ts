@@ -209,6 +209,28 @@ t.test('client asks another server when one is gone or hangs', async (t) => {
   await t.rejects(new Client({ servers: ['http://127.0.0.1:1'] }).list(NodeKind), /cannot reach http:\/\/127\.0\.0\.1:1/);
 });
 
+t.test('a watch on a server that is gone without a word goes on elsewhere', async (t) => {
+  let stopped = false;
+  const frozen = createServer((request, response) => {
+    if (stopped) return;
+    if (!request.url!.includes('watch=true')) return json(response, 200, { kind: 'NodeList', metadata: { resourceVersion: '5' }, items: [] }); // prettier-ignore
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.flushHeaders();
+    stopped = true;
+  });
+  const asked: string[] = [];
+  const alive = createServer((request, response) => {
+    asked.push(new URL(request.url!, 'http://x').searchParams.get('resourceVersion') ?? '');
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write(`${JSON.stringify({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } })}\n`);
+  });
+  const client = new Client({ servers: [await listen(t, frozen), await listen(t, alive)], pulseMs: 50 });
+  const informer = new Informer({ client, kind: NodeKind, clock: systemClock, log: silentLogger }).start();
+  t.teardown(() => informer.close());
+  await informer.waitForRevision(9, AbortSignal.timeout(10_000));
+  t.same(asked, ['5'], 'from where it was');
+});
+
 t.test('what is no API server is never believed, and an outage is one line', async (t) => {
   let broken = true;
   const server = createServer((request, response) => {
