@@ -15,6 +15,7 @@ import {
   type WatchOptions,
   type Write,
 } from '../../../apiserver/storage/store.ts';
+import { EFFORT } from './effort.ts';
 import { compareWithModel } from './model.ts';
 
 type Test = typeof t;
@@ -358,9 +359,6 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     t.equal(problem, undefined, `seed ${seed}`);
   });
 }
-
-/** How many times as much random work is done as by default. */
-export const EFFORT = Number(process.env['ORCH_EFFORT'] ?? 1);
 
 export const put = (key: string, value: string, lease?: string): Write => ({
   type: 'put',

@@ -13,7 +13,8 @@ import type { Disk } from '../../../apiserver/storage/embedded/disk.ts';
 import { Latency } from '../../../apiserver/storage/latency.ts';
 import { Leases } from '../../../apiserver/storage/embedded/leases.ts';
 import { CompactedError, prefixRange, type Store, type StoreEvent } from '../../../apiserver/storage/store.ts';
-import { absent, brief, EFFORT, put, read, revisionOf, storeContract, watching } from './contract.ts';
+import { absent, brief, put, read, revisionOf, storeContract, watching } from './contract.ts';
+import { EFFORT } from './effort.ts';
 
 if (process.argv[2] === '--writer') await writeUntilKilled(process.argv[3]!);
 else runTests();

@@ -1,7 +1,7 @@
 /** How the suites of histories are run: seeds, effort, and what is printed. */
 import type t from 'tap';
 import { check } from './check.ts';
-import { EFFORT } from './contract.ts';
+import { EFFORT } from './effort.ts';
 import { work, type Workload } from './history.ts';
 
 interface Test {
