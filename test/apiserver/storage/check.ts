@@ -29,6 +29,7 @@ export type Ask =
   | { readonly type: 'revoke'; readonly lease: LeaseId };
 
 export type Answer =
+  /** Revision 0: it was done, and the answer does not say where. */
   | { readonly type: 'written'; readonly revision: Revision }
   /** Without `found` the store does not say what is there instead. */
   | { readonly type: 'refused'; readonly revision: Revision; readonly found?: readonly (string | undefined)[] }
@@ -125,7 +126,11 @@ function replay({ start, log, operations }: History, say: (problem: string) => v
     for (const write of ask.writes) if (write.type === 'put') byValue.set(write.value.toString(), operation);
     if (answer?.type === 'written' && answer.revision !== 0)
       byRevision.set(answer.revision, [...(byRevision.get(answer.revision) ?? []), operation]);
-    if (answer === undefined && ask.writes.every(({ type }) => type === 'delete')) silent.add(operation);
+    if (
+      (answer === undefined || (answer.type === 'written' && answer.revision === 0)) &&
+      ask.writes.every(({ type }) => type === 'delete')
+    )
+      silent.add(operation);
   }
   const happened = new Map<Operation, Revision>();
   let before = start;
@@ -139,7 +144,9 @@ function replay({ start, log, operations }: History, say: (problem: string) => v
 
     const put = events.find((event) => event.type === 'put');
     const text = events.map(brief).join(', ');
-    const candidates = [...(byRevision.get(revision) ?? []), ...silent];
+    // Two may have asked for the same: who was told that it was done did it.
+    const quiet = [...silent].sort((a, b) => Number(a.answer === undefined) - Number(b.answer === undefined));
+    const candidates = [...(byRevision.get(revision) ?? []), ...quiet];
     const found =
       put?.type === 'put' ? byValue.get(put.kv.value.toString()) : candidates.find((one) => explains(one, events, state));
     if (found === undefined) {
@@ -152,7 +159,7 @@ function replay({ start, log, operations }: History, say: (problem: string) => v
     happened.set(found, revision);
     silent.delete(found);
     if (found.answer?.type === 'refused') say(`operation ${found.id} was refused, and happened at ${revision}: ${text}`);
-    if (found.answer?.type === 'written' && found.answer.revision !== revision)
+    if (found.answer?.type === 'written' && found.answer.revision !== revision && found.answer.revision !== 0)
       say(`operation ${found.id} happened at ${revision}, and was told ${found.answer.revision}`);
     if (revision <= found.floor) say(`operation ${found.id} happened at ${revision}, before it began (after ${found.floor})`);
     if (!explains(found, events, state)) say(`operation ${found.id} did not happen as a whole, or should not have, at ${revision}: ${text}`); // prettier-ignore
@@ -161,7 +168,7 @@ function replay({ start, log, operations }: History, say: (problem: string) => v
     const { ask, answer } = operation;
     if (ask.type !== 'txn' || answer?.type !== 'written' || happened.has(operation)) continue;
     const state = states.at(answer.revision);
-    if (effect(operation, state).length > 0) say(`operation ${operation.id} was told ${answer.revision}, and the log does not have it`); // prettier-ignore
+    if (answer.revision === 0 || effect(operation, state).length > 0) say(`operation ${operation.id} was told ${answer.revision}, and the log does not have it`); // prettier-ignore
   }
   return states;
 }
@@ -216,6 +223,7 @@ const holds = (compares: readonly Compare[], state: State): boolean =>
 function checkOperation(operation: Operation, states: States, say: (problem: string) => void): void {
   const { id, floor, ceiling, ask, answer } = operation;
   if (answer === undefined || answer.type === 'revoked') return;
+  if (answer.type === 'written' && answer.revision === 0) return;
   if (answer.revision < floor) say(`operation ${id} was told ${answer.revision} when ${floor} was known already`);
   const state = states.at(answer.revision);
   if (answer.type === 'refused' && ask.type === 'txn') {

@@ -34,8 +34,11 @@ export interface Workload {
   /** One of them after each so many operations. */
   readonly faults: readonly Fault[];
   readonly faultEvery: number;
-  /** Only what an API of single objects has: a write of one key that compares that very key. */
-  readonly single?: boolean;
+  /**
+   * Only what an API of single objects has: a write of one key that compares that very key. Its watches may end, so the log is read from
+   * the store itself afterwards, from a revision to another.
+   */
+  readonly single?: (from: Revision, to: Revision) => Promise<StoreEvent[]>;
 }
 
 export interface Worked {
@@ -57,8 +60,9 @@ export async function work({
   watchers,
   faults,
   faultEvery,
-  single = false,
+  single: readLog,
 }: Workload): Promise<Worked> {
+  const single = readLog !== undefined;
   const start = await stores[0]!.revision();
   let known = start;
   const learn = (revision: Revision): void => void (known = Math.max(known, revision));
@@ -76,6 +80,14 @@ export async function work({
   let reached = start;
   const logging = (async () => {
     while (!stop.signal.aborted) {
+      if (single) {
+        await stores[0]!.range(RANGES[0]!).then(({ items }) => {
+          latest.clear();
+          for (const { key, modRevision } of items) latest.set(key, modRevision);
+        }, ignoreUnavailable); // prettier-ignore
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        continue;
+      }
       try {
         for await (const batch of stores[0]!.watch(RANGES[0]!, { startRevision: reached + 1, signal: stop.signal })) {
           for (const event of batch.events) {
@@ -130,9 +142,11 @@ export async function work({
       for (let i = single ? 0 : pick(4); i >= 0; i--) {
         const k = key();
         const value = Buffer.from(`${id}-${i}`);
-        writes.set(k, pick(4) === 0 ? { type: 'delete', key: k } : { type: 'put', key: k, value, ...(lease !== undefined && { lease }) }); // prettier-ignore
+        // An API deletes what is there.
+        const gone = pick(4) === 0 && (!single || latest.has(k));
+        writes.set(k, gone ? { type: 'delete', key: k } : { type: 'put', key: k, value, ...(lease !== undefined && { lease }) });
       }
-      const guarded = (k: string): Compare => ({ key: k, modRevision: pick(8) === 0 ? 0 : (latest.get(k) ?? 0) });
+      const guarded = (k: string): Compare => ({ key: k, modRevision: pick(8) === 0 && !single ? 0 : (latest.get(k) ?? 0) });
       const compares = new Map((single ? [...writes.keys()] : Array.from({ length: pick(3) }, key)).map((k) => [k, guarded(k)]));
       return { type: 'txn', compares: [...compares.values()], writes: [...writes.values()] };
     }
@@ -165,7 +179,7 @@ export async function work({
       const store = stores[pick(stores.length)]!;
       const range = RANGES[pick(single ? 1 : RANGES.length)]!;
       const past = Math.max(start, compacted, known - pick(pick(8) === 0 ? 5000 : 300)) + 1;
-      const from = resume ?? (pick(3) > 0 ? Math.min(past, known + 1) : undefined);
+      const from = resume ?? (single || pick(3) > 0 ? Math.min(past, known + 1) : undefined);
       const leave = new AbortController();
       const abort = (): void => leave.abort();
       stop.signal.addEventListener('abort', abort);
@@ -179,6 +193,7 @@ export async function work({
         const iterator = iterable[Symbol.asyncIterator]();
         for (;;) {
           const next = iterator.next();
+          next.catch(() => undefined); // it may fail before it is waited for
           begun ??= (await store.revision()) + 1; // what comes after the call of watch, it must see
           const { value, done } = (await next) as IteratorResult<WatchBatch, undefined>;
           if (done === true) break;
@@ -188,14 +203,15 @@ export async function work({
         }
       } catch (error) {
         if (!(error instanceof StoreUnavailableError) && !(error instanceof CompactedError)) throw error;
-        if (error instanceof CompactedError && from !== undefined && from > compacted) throw error;
-        if (error instanceof CompactedError) resume = undefined;
+        if (error instanceof CompactedError && from !== undefined && from > compacted && !single) throw error;
       } finally {
         stop.signal.removeEventListener('abort', abort);
       }
       if (begun !== undefined) watched.push({ range, from: begun, after, batches });
       const last = batches.at(-1)?.revision;
-      resume = last !== undefined && pick(3) > 0 ? last + 1 : undefined;
+      // A server that was started anew knows no past.
+      if (single && last === undefined) resume = known + 1;
+      else resume = last !== undefined && pick(3) > 0 ? last + 1 : undefined;
     }
   };
 
@@ -216,15 +232,20 @@ export async function work({
   await Promise.all([Promise.race([Promise.all([clientele, trouble()]), watching, logging])]);
   // All is quiet and mended: how it ended, and the log up to there.
   const end = await stores[0]!.range(RANGES[0]!);
-  while (reached < end.revision) {
+  while (!single && reached < end.revision) {
     await stores[0]!.requestProgress();
     await Promise.race([logging, new Promise((resolve) => setTimeout(resolve, 10))]);
   }
   stop.abort();
   await Promise.all([logging, watching]);
-  const complete = log.filter((event) => (event.type === 'put' ? event.kv.modRevision : event.revision) <= end.revision);
+  const all = readLog === undefined ? log : await readLog(start, end.revision);
+  const complete = all.filter((event) => (event.type === 'put' ? event.kv.modRevision : event.revision) <= end.revision);
   const cut = ({ batches, ...rest }: Watched): Watched => ({ ...rest, batches: batches.filter(({ revision }) => revision <= end.revision) }); // prettier-ignore
   return { history: { start, log: complete, operations: done, watches: watched.map(cut), end }, faults: counts, unknown };
+}
+
+function ignoreUnavailable(error: unknown): void {
+  if (!(error instanceof StoreUnavailableError)) throw error;
 }
 
 async function put(store: Tested, ask: Ask): Promise<Answer> {
