@@ -193,8 +193,7 @@ async function mountsBelow(path: string): Promise<string[]> {
   if (!text.includes(' orch-secrets ')) return [];
   return text
     .split('\n')
-    .flatMap(
-      (line) => line.split(' ')[4]?.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))) ?? [],
-    )
+    .flatMap((line) => (line.includes(' orch-secrets ') ? (line.split(' ')[4] ?? []) : []))
+    .map((point) => point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))))
     .filter((point) => point === path || point.startsWith(`${path}/`));
 }

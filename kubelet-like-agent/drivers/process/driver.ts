@@ -125,7 +125,7 @@ export function processDriver(kind: ProcessKind, options: ProcessOptions): Drive
       } catch (cause) {
         await cgroup?.kill();
         removeGroups(groups);
-        removeRun(run);
+        await removeRun(run);
         if (cause instanceof DriverError) throw cause;
         const busy = cause instanceof Error && ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ENOSPC'].includes((cause as NodeJS.ErrnoException).code ?? ''); // prettier-ignore
         throw new DriverError(`failed to start ${inner[0]}`, { recoverable: busy, cause });
@@ -222,7 +222,7 @@ async function endRun(run: string, context: RunContext, cgroups: Cgroups | undef
     await supervisor.gone;
     supervisor.close();
   }
-  removeRun(run);
+  await removeRun(run);
 }
 
 function killGroup(pid: number): void {

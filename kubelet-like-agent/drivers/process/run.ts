@@ -257,7 +257,7 @@ export class Run implements TaskHandle {
     await this.exited;
     this.#cgroup?.remove();
     removeGroups(this.#groups);
-    removeRun(this.#state.run);
+    await removeRun(this.#state.run);
   }
 
   async detach(): Promise<void> {

@@ -7,11 +7,11 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  rmSync,
   statSync,
   writeFileSync,
   mkdirSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { signalOfExitCode } from '../signals.ts';
@@ -203,4 +203,4 @@ export function listRuns(folder: string): string[] {
   }
 }
 
-export const removeRun = (run: string): void => rmSync(run, { recursive: true, force: true });
+export const removeRun = (run: string): Promise<void> => rm(run, { recursive: true, force: true });
