@@ -1,6 +1,7 @@
 /** What a command costs before it does anything: wall time of a cold start beside a bare Node process, one run of each in turn. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { diffJobs, formatDiagnostics, formatHcl, parseJob } from '../jobspec/index.ts';
 import { main, median, type Row } from './harness.ts';
 
 const runs = 20;
@@ -32,7 +33,73 @@ export async function run(): Promise<Row[]> {
     const over = { ...row, metric: 'over bare node', value: value - bare };
     return [{ ...row, metric: 'cold start, median', value }, ...(n === 0 ? [] : [over])];
   });
-  return Promise.resolve(rows);
+  return Promise.resolve([...rows, ...parsing()]);
+}
+
+/** A job of 200 groups, each with a task, a service, constraints, a network and environment. */
+function largeJob(): string {
+  const group = (i: number): string =>
+    `
+  group "g${i}" {
+    count = ${(i % 3) + 1}
+    network {
+      port "http" { to = ${8000 + i} }
+    }
+    service {
+      name = "web-\${var.name}-${i}"
+      port = "http"
+      tags = ["a", "b${i}"]
+      check {
+        type     = "http"
+        path     = "/health"
+        interval = "10s"
+        timeout  = "2s"
+      }
+    }
+    constraint {
+      attribute = "\${attr.kernel.name}"
+      value     = "linux"
+    }
+    task "t" {
+      driver = "docker"
+      config {
+        image = "redis:\${local.tag}"
+        args  = [for n in range(3) : format("--n=%d", n + ${i})]
+      }
+      env {
+        PORT = "\${NOMAD_PORT_http}"
+        NAME = upper("g${i}")
+      }
+      resources {
+        cpu    = 100
+        memory = 64
+      }
+    }
+  }`
+      .replace('port "http" { to = ', 'port "http" {\n        to = ')
+      .replace(/(to = \d+) \}/, '$1\n      }');
+  const groups = Array.from({ length: 200 }, (_, i) => group(i)).join('\n');
+  return `variable "name" {\n  default = "x"\n}\nlocals {\n  tag = "3.2"\n}\njob "large" {\n  datacenters = ["dc1"]\n${groups}\n}\n`;
+}
+
+function parsing(): Row[] {
+  const file = { text: largeJob(), filename: 'large.nomad' };
+  const measure = (work: () => unknown): number =>
+    median(
+      Array.from({ length: 9 }, () => {
+        const started = process.hrtime.bigint();
+        work();
+        return Number(process.hrtime.bigint() - started) / 1e6;
+      }),
+    );
+  const result = parseJob(file);
+  if (!result.ok) throw new Error(formatDiagnostics(result.diagnostics));
+  const row = { suite: 'cli', case: 'job of 200 groups', unit: 'ms' };
+  return [
+    { ...row, metric: 'parse, median', value: measure(() => parseJob(file)) },
+    { ...row, metric: 'print as HCL, median', value: measure(() => formatHcl(result.job)) },
+    { ...row, metric: 'diff with itself, median', value: measure(() => diffJobs(result.job, structuredClone(result.job))) },
+  ];
 }
 
 await main('cli', run);

@@ -113,6 +113,18 @@ export async function planDiff(
   return formatJobDiff(diffJobs(existing, planned, { plan }), options);
 }
 
+/** Which of the changes restart tasks, and why. */
+export async function planImpact(existing: Job | undefined, planned: Job): Promise<string> {
+  const { diffJobs, formatImpacts, impacts } = await jobspec();
+  return formatImpacts(impacts(diffJobs(existing, planned, { complete: true })));
+}
+
+/** The difference in the form of Nomad's API. */
+export async function planDiffData(existing: Job | undefined, planned: Job, plan: EvaluationPlan): Promise<unknown> {
+  const { diffJobs, diffToJson } = await jobspec();
+  return diffToJson(diffJobs(existing, planned, { plan }));
+}
+
 /** What a version changed. */
 export async function versionDiff(before: Stored<JobVersion>, after: Stored<JobVersion>): Promise<string> {
   const { diffJobs, formatJobDiff } = await jobspec();

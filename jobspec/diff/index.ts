@@ -4,6 +4,7 @@
  */
 export { annotate } from './annotate.ts';
 export { diffJobs, type DiffOptions } from './diff.ts';
+export { formatImpacts, impacts, type Impact } from './impact.ts';
 export { formatJobDiff, type FormatOptions } from './format.ts';
 export {
   diffToJson,

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import t from 'tap';
-import { formatHclFile, parseJob, secondOpinion } from '../../jobspec/index.ts';
+import { diffJobs, formatHclFile, formatImpacts, impacts, parseJob, secondOpinion } from '../../jobspec/index.ts';
 import {
   Diagnostics,
   evaluate,
@@ -228,6 +228,7 @@ t.test('functions refuse what they cannot do in the words that are known', async
     ['regex_replace("a", "[a", "b")', call('regex_replace', 'error parsing regexp: missing closing ]: `[a`')],
     ['regex_replace("a", "a)", "b")', call('regex_replace', 'error parsing regexp: unexpected ): `a)`')],
     ['regex_replace("a", "(?=a)", "b")', call('regex_replace', 'error parsing regexp: invalid or unsupported Perl syntax: `(?=`')],
+    ['regex_replace("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "(a+)+$", "b")', call('regex_replace', 'the regular expression takes too long on this text')],
     ['csvdecode("")', call('csvdecode', 'missing header line')],
     ['csvdecode("a,b\\n1\\n")', call('csvdecode', 'CSV parse error on line 2: wrong number of fields')],
     ['csvdecode("a,a\\n1,2\\n")', call('csvdecode', 'duplicate column name "a"')],
@@ -339,6 +340,25 @@ t.test('bodies mean what the reference parser says they mean', async (t) => {
     t.same(parsed.diagnostics.list, [], text);
     t.same(asObject(parsed.body), parseToObject(text)[0], text);
   }
+});
+
+t.test('what a change means for running tasks', async (t) => {
+  const read = (env: string, count: number, data: string) => {
+    const text = `job "x" {\n group "g" {\n  count = ${count}\n  task "t" {\n   driver = "docker"\n   kill_timeout = "${count}s"\n   env {\n    A = "${env}"\n   }\n   template {\n    destination = "a"\n    data = <<E\n${data}E\n   }\n  }\n }\n}\n`;
+    const result = parseJob({ text, filename: 'x.nomad' });
+    if (!result.ok) throw new Error(formatDiagnostics(result.diagnostics));
+    return result.job;
+  };
+  const text = formatImpacts(impacts(diffJobs(read('1', 1, 'one\ntwo\n'), read('2', 3, 'one\nTWO\n'), { complete: true })));
+  t.match(text, /^Impact: \d of \d changes restart tasks\.\n/);
+  t.match(text, /creates +group "g" › Count: "1" → "3" \(more allocations are wanted\)/);
+  t.match(text, /no restart +group "g" › task "t" › KillTimeout: .*stopped\)/);
+  t.match(text, /restarts +group "g" › task "t" › Env\[A\]: "1" → "2" \(a running process keeps its environment\)/);
+  t.match(text, /EmbeddedTmpl \(templates are rendered for a new allocation\)\n +one\n +- two\n +\+ TWO/);
+  t.equal(
+    formatImpacts(impacts(diffJobs(read('1', 1, 'x\n'), read('1', 1, 'x\n'), { complete: true }))),
+    'Impact: nothing that runs is touched.',
+  );
 });
 
 t.test('a second opinion', async (t) => {

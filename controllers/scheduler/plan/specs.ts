@@ -18,7 +18,8 @@ export class Specs {
     this.#key = key;
     this.live = cluster.view(key);
     const { dryRun } = evaluation.spec;
-    this.job = withoutTemplates(dryRun === undefined ? this.live : submitted(this.live, key, evaluation, dryRun.job));
+    // A dry run of a job that only its children run shows what a launch would do.
+    this.job = dryRun === undefined ? withoutTemplates(this.live) : submitted(this.live, key, evaluation, dryRun.job);
   }
 
   /** The spec of a version; undefined: not known any more. */

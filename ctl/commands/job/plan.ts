@@ -4,7 +4,8 @@ import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '..
 import { CommandError, exitCodes, explain, Interrupted } from '../../errors.ts';
 import { complain, say } from '../../io/streams.ts';
 import { styleDiff } from '../../io/style.ts';
-import { planDiff, readJobFile } from '../../jobfile/index.ts';
+import { formatFlags, sayData, wantsData, type FormatFlags } from '../../io/output.ts';
+import { planDiff, planDiffData, planImpact, readJobFile } from '../../jobfile/index.ts';
 import { warningText } from '../../write.ts';
 import { planText, wouldChangeAllocations } from '../../views/plan.ts';
 import { submitting } from '../../submit.ts';
@@ -24,12 +25,15 @@ export const jobPlan = defineClusterCommand({
   examples: [
     { text: 'Before a change', command: 'job plan example.nomad' },
     { text: 'With every field', command: 'job plan -verbose example.nomad' },
+    { text: 'Which changes restart tasks, and why', command: 'job plan -impact example.nomad' },
   ],
   args: oneArgument('path'),
   completes: 'file',
   flags: {
     diff: flag.tristate('Show the difference between the job as it is and the planned one; on unless -diff=false.'),
+    impact: flag.boolean('Also tell for each change whether it restarts tasks, and why.'),
     verbose,
+    ...formatFlags,
     hcl1: flag.boolean('Accept the looser syntax of earlier job files.', { hidden: true }),
     ...variables,
   },
@@ -43,7 +47,8 @@ export const jobPlan = defineClusterCommand({
       // The server has filled the defaults in, as it has in the job that is compared with.
       const planned: Job = { metadata: job.metadata, spec: evaluation.spec.dryRun?.job ?? job.spec };
       const notes = warningText([...new Set([...warnings, ...(plan.warnings ?? [])])]);
-      say(context, await render(context, path!, planned, plan, notes, flags));
+      if (wantsData(flags)) await sayPlanData(context, planned, plan, notes, flags);
+      else say(context, await render(context, path!, planned, plan, notes, flags));
       return wouldChangeAllocations(plan) ? exitCodes.failed : exitCodes.ok;
     }),
 });
@@ -88,20 +93,39 @@ async function dryRun(
   });
 }
 
+/** The job as it is now. */
+const existingJob = (context: ClusterContext, { metadata }: Job): Promise<Stored<Job> | undefined> =>
+  context.client.find(JobKind, metadata.name!, metadata.namespace ?? context.namespace);
+
+async function sayPlanData(
+  context: ClusterContext,
+  planned: Job,
+  plan: EvaluationPlan,
+  warnings: string | undefined,
+  flags: FormatFlags & { readonly diff: boolean | undefined },
+): Promise<void> {
+  const { nomadPlan } = await import('../../nomad/plan.ts');
+  const diff = flags.diff === false ? null : await planDiffData(await existingJob(context, planned), planned, plan);
+  await sayData(context, flags, nomadPlan(plan, diff, warnings ?? ''));
+}
+
 async function render(
   context: ClusterContext,
   path: string,
   planned: Job,
   plan: EvaluationPlan,
   warnings: string | undefined,
-  flags: { readonly diff: boolean | undefined; readonly verbose: boolean },
+  flags: { readonly diff: boolean | undefined; readonly verbose: boolean; readonly impact: boolean },
 ): Promise<string> {
-  const { client, program, style } = context;
-  const namespace = planned.metadata.namespace ?? context.namespace;
+  const { program, style } = context;
   let diff: string | undefined;
-  if (flags.diff !== false) {
-    const existing = await client.find(JobKind, planned.metadata.name!, namespace);
-    diff = styleDiff(await planDiff(existing, planned, plan, { verbose: flags.verbose }), style);
+  if (flags.diff !== false || flags.impact) {
+    const existing = await existingJob(context, planned);
+    const parts = [
+      ...(flags.diff === false ? [] : [await planDiff(existing, planned, plan, { verbose: flags.verbose })]),
+      ...(flags.impact ? [await planImpact(existing, planned)] : []),
+    ];
+    diff = styleDiff(parts.map((part) => part.trimEnd()).join('\n\n'), style);
   }
   return planText({ diff, plan, warnings, program, path, style });
 }

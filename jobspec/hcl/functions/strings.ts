@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { compareStrings, bool, list, number, object, string, tuple, STRING, type Value } from '../value.ts';
 import { ArgumentError, type HclFunction } from '../evaluate.ts';
 import { graphemes } from '../source.ts';
@@ -39,12 +40,12 @@ export const strings: Record<string, HclFunction> = {
     string(replaceRegex(text(s), text(pattern), text(to))),
   ),
   regex: define([p.string('pattern'), p.string('string')], ([pattern, s]) => {
-    const match = compile(text(pattern), 'u').exec(text(s));
+    const match = compile(text(pattern), 'u', text(s)).exec(text(s));
     if (match === null) throw new Error('pattern did not match any part of the given string');
     return captured(match);
   }),
   regexall: define([p.string('pattern'), p.string('string')], ([pattern, s]) =>
-    tuple([...text(s).matchAll(compile(text(pattern), 'gu'))].map(captured)),
+    tuple([...text(s).matchAll(compile(text(pattern), 'gu', text(s)))].map(captured)),
   ),
   strlen: define([p.string('str')], ([s]) => number(graphemes(text(s)).length)),
   strrev: define([p.string('str')], ([s]) => string(graphemes(text(s)).reverse().join(''))),
@@ -116,7 +117,26 @@ function split(s: string, separator: string): string[] {
 }
 
 /** Turns an RE2 pattern into ours: named groups and leading flags are written differently. */
-export function compile(pattern: string, flags: string): RegExp {
+export function compile(pattern: string, flags: string, subject: string): RegExp {
+  const compiled = translate(pattern, flags);
+  // Repeated groups may take time without end here, where RE2 never does.
+  if (/\)[*+{]/.test(pattern)) mustEnd(compiled, subject);
+  return compiled;
+}
+
+const MATCH_MS = 500;
+
+function mustEnd({ source, flags }: RegExp, subject: string): void {
+  const script = 'for (const _ of subject.matchAll(new RegExp(source, flags)));';
+  const all = flags.includes('g') ? flags : `${flags}g`;
+  try {
+    runInNewContext(script, { source, flags: all, subject }, { timeout: MATCH_MS });
+  } catch (err) {
+    throw new Error('the regular expression takes too long on this text', { cause: err });
+  }
+}
+
+function translate(pattern: string, flags: string): RegExp {
   const problem = regexpProblem(pattern);
   if (problem !== undefined) throw new Error(`error parsing regexp: ${problem}`);
   let source = pattern.replaceAll('(?P<', '(?<');
@@ -155,7 +175,7 @@ function captured(match: RegExpExecArray | RegExpMatchArray): Value {
 
 /** `$1`, `${1}` and `${name}` in the replacement are the groups. */
 function replaceRegex(s: string, pattern: string, to: string): string {
-  return s.replace(compile(pattern, 'gu'), (...found: unknown[]) => {
+  return s.replace(compile(pattern, 'gu', s), (...found: unknown[]) => {
     const groups = typeof found.at(-1) === 'object' ? (found.at(-1) as Record<string, string>) : {};
     return to.replace(/\$\$|\$(?:\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
       if (whole === '$$') return '$';
