@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Allocation, Stored } from '../openapi/index.ts';
 import { streamFromAgent } from './agent-api.ts';
 import type { ClusterContext } from './command.ts';
-import { CommandError, Interrupted } from './errors.ts';
-import { hint, type IO } from './io/streams.ts';
+import { CommandError, explain, Interrupted } from './errors.ts';
+import { complain, hint, type IO } from './io/streams.ts';
 import { taskTrouble } from './views/why.ts';
 
 /** One stream of bytes that an agent has: what a task wrote, or a file. */
@@ -68,6 +68,7 @@ export async function copyLines(
   wanted: Wanted,
   prefix: string,
   signal: AbortSignal,
+  to: IO['stdout'] = context.io.stdout,
 ): Promise<void> {
   const decoder = new TextDecoder();
   let rest = '';
@@ -75,7 +76,45 @@ export async function copyLines(
   for await (const chunk of response) {
     const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    if (lines.length > 0) await write(context.io.stdout, lines.map((line) => `${prefix}${line}\n`).join(''));
+    if (lines.length > 0) await write(to, lines.map((line) => `${prefix}${line}\n`).join(''));
   }
-  if (rest !== '') await write(context.io.stdout, `${prefix}${rest}\n`);
+  if (rest !== '') await write(to, `${prefix}${rest}\n`);
+}
+
+/**
+ * Copies what the tasks of allocations write, on both their streams, as it comes: of those there are and of those that come. Ends
+ * once the signal aborts; `settled` waits until what ended tasks wrote is copied.
+ */
+export class LogFollower {
+  readonly #context: ClusterContext;
+  readonly #signal: AbortSignal;
+  readonly #streams = new Map<string, Promise<void>>();
+
+  constructor(context: ClusterContext, signal: AbortSignal) {
+    this.#context = context;
+    this.#signal = signal;
+  }
+
+  /** Takes note of an allocation's state. Each task is followed once, from its first byte, even if it has ended already. */
+  see(allocation: Stored<Allocation>, prefixed: boolean): void {
+    for (const { name, startedAt } of allocation.status?.tasks ?? []) {
+      const key = `${allocation.metadata.name}/${name}`;
+      if (startedAt === undefined || this.#streams.has(key)) continue;
+      const prefix = prefixed ? `[${allocation.metadata.name.slice(0, 8)} ${name}] ` : '';
+      this.#streams.set(key, Promise.all([this.#copy(allocation, name, prefix, false), this.#copy(allocation, name, prefix, true)]).then(() => undefined)); // prettier-ignore
+    }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#streams.values());
+  }
+
+  async #copy(allocation: Stored<Allocation>, task: string, prefix: string, stderr: boolean): Promise<void> {
+    const { io, program } = this.#context;
+    try {
+      await copyLines(this.#context, allocation, logQuery(task, { stderr, follow: true }), prefix, this.#signal, stderr ? io.stderr : io.stdout); // prettier-ignore
+    } catch (error) {
+      if (!this.#signal.aborted) complain(this.#context, `${task}: ${explain(error, program)}`);
+    }
+  }
 }

@@ -1,4 +1,24 @@
 import type { Command } from '../command.ts';
+import { allocChecks } from './alloc/checks.ts';
+import { allocStats } from './alloc/stats.ts';
+import { createObjects, replaceObjects } from './api/create.ts';
+import { diff } from './api/diff.ts';
+import { edit } from './api/edit.ts';
+import { explainFields } from './api/explain.ts';
+import { annotate, label, patchObject } from './api/patch.ts';
+import { topAllocations, topNodes } from './api/top.ts';
+import { wait } from './api/wait.ts';
+import { configCurrent, configGet, configSet, configUse, configDelete } from './config.ts';
+import { jobAllocs } from './job/allocs.ts';
+import { jobRestart } from './job/restart.ts';
+import { jobStart } from './job/start.ts';
+import { jobTagApply, jobTagUnset } from './job/tag.ts';
+import { namespaceApply, namespaceDelete, namespaceInspect, namespaceList, namespaceStatus } from './namespace/commands.ts';
+import { nodeMetaRead } from './node/meta.ts';
+import { nodePoolApply, nodePoolDelete, nodePoolInfo, nodePoolJobs, nodePoolList, nodePoolNodes } from './node/pool.ts';
+import { operatorApi, operatorMetrics } from './operator/commands.ts';
+import { rolloutHistory, rolloutPause, rolloutRestart, rolloutResume, rolloutStatus, rolloutUndo } from './rollout.ts';
+import { serviceInfo, serviceList } from './service/commands.ts';
 import { allocFs } from './alloc/fs.ts';
 import { allocRestart, allocSignal, allocStop } from './alloc/lifecycle.ts';
 import { allocLogs } from './alloc/logs.ts';
@@ -13,7 +33,7 @@ import { complete, completion } from './completion.ts';
 import { convert } from './convert.ts';
 import { deploymentFail, deploymentList, deploymentPause, deploymentResume, deploymentStatus } from './deployment/commands.ts';
 import { deploymentPromote } from './deployment/promote.ts';
-import { evalList, evalStatus } from './eval/commands.ts';
+import { evalDelete, evalList, evalStatus } from './eval/commands.ts';
 import { fmt } from './fmt.ts';
 import { logs } from './logs.ts';
 import { jobDeployments } from './job/deployments.ts';
@@ -40,27 +60,42 @@ import { version } from './version.ts';
 /** The words that commands are grouped under, with what they are about. */
 export const groups: Readonly<Record<string, string>> = {
   alloc: 'Work with allocations',
+  config: 'Work with the contexts of this program',
   deployment: 'Work with deployments',
   eval: 'Work with evaluations',
   job: 'Work with jobs',
+  namespace: 'Work with namespaces',
   node: 'Work with nodes',
+  operator: 'Ask the API and its servers',
+  rollout: "Work with jobs' rollouts",
   server: 'Work with servers',
+  service: 'Work with services',
   snapshot: 'Save and restore the state of the cluster',
   store: 'Work with the store of the servers',
+  top: 'Show what is used',
 };
 
 export const commands: readonly Command[] = [
+  allocChecks,
   allocFs,
   allocLogs,
   allocRestart,
   allocSignal,
+  allocStats,
   allocStatus,
   allocStop,
+  annotate,
   apiResources,
   apply,
   complete,
   completion,
   convert,
+  configCurrent,
+  configDelete,
+  configGet,
+  configSet,
+  configUse,
+  createObjects,
   deleteObjects,
   deploymentFail,
   deploymentList,
@@ -69,11 +104,16 @@ export const commands: readonly Command[] = [
   deploymentResume,
   deploymentStatus,
   describe,
+  diff,
+  edit,
+  evalDelete,
   evalList,
   evalStatus,
   events,
+  explainFields,
   fmt,
   get,
+  jobAllocs,
   jobDeployments,
   jobDispatch,
   jobEval,
@@ -83,17 +123,49 @@ export const commands: readonly Command[] = [
   jobPeriodicForce,
   jobPlan,
   jobPromote,
+  jobRestart,
   jobRevert,
   jobRun,
   jobScale,
+  jobStart,
   jobStatus,
   jobStop,
+  jobTagApply,
+  jobTagUnset,
   jobValidate,
+  label,
   logs,
+  namespaceApply,
+  namespaceDelete,
+  namespaceInspect,
+  namespaceList,
+  namespaceStatus,
   nodeDrain,
   nodeEligibility,
+  nodeMetaRead,
+  nodePoolApply,
+  nodePoolDelete,
+  nodePoolInfo,
+  nodePoolJobs,
+  nodePoolList,
+  nodePoolNodes,
   nodeStatus,
+  operatorApi,
+  operatorMetrics,
+  patchObject,
+  replaceObjects,
+  rolloutHistory,
+  rolloutPause,
+  rolloutRestart,
+  rolloutResume,
+  rolloutStatus,
+  rolloutUndo,
   serverMembers,
+  serviceInfo,
+  serviceList,
   status,
+  topAllocations,
+  topNodes,
   version,
+  wait,
 ];

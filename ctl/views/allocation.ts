@@ -210,7 +210,7 @@ function taskResources(name: string, { allocation }: AllocationState, stats: Tas
   return `Task Resources\n${sparseTable([['CPU', 'Memory', 'Disk', 'Addresses'], ...rows])}`;
 }
 
-function taskStats(stats: TaskStats): string[] {
+export function taskStats(stats: TaskStats): string[] {
   const measured = (values: [string, string | undefined][]): string => {
     const known = values.filter((value): value is [string, string] => value[1] !== undefined);
     return table([known.map(([name]) => name), known.map(([, value]) => value)]);

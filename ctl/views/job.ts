@@ -12,12 +12,16 @@ export interface JobState {
   readonly allocations: readonly Stored<Allocation>[];
   readonly evaluations: readonly Stored<Evaluation>[];
   readonly deployment?: Stored<Deployment> | undefined;
+  /** Jobs that were launched from this one. */
+  readonly children?: readonly Stored<Job>[];
+  /** When a periodic job is launched next, in words. */
+  readonly launch?: string | undefined;
   /** Names of nodes by ID, for the verbose view. */
   readonly nodeNames?: ReadonlyMap<string, string>;
 }
 
 /** The head of `job status`; all of it with -short. */
-export function jobBasics({ metadata, spec, ...job }: Stored<Job>): string {
+export function jobBasics({ metadata, spec, ...job }: Stored<Job>, launch?: string): string {
   const whole = { metadata, spec, ...job } as Stored<Job>;
   return pairs([
     ['ID', spec.id ?? metadata.name],
@@ -31,12 +35,14 @@ export function jobBasics({ metadata, spec, ...job }: Stored<Job>): string {
     ['Status', jobPhase(whole)],
     ['Periodic', spec.periodic !== undefined],
     ['Parameterized', spec.parameterized !== undefined],
+    ...(launch === undefined ? [] : [['Next Periodic Launch', launch] as const]),
   ]);
 }
 
 /** What `job status` shows. */
 export function jobStatus(state: JobState, view: View, show: { readonly evaluations: boolean }): string {
   const { job, evaluations, deployment } = state;
+  if (job.spec.periodic !== undefined || job.spec.parameterized !== undefined) return templateStatus(state, view);
   const shownEvaluations = evaluations.filter(({ spec }) => spec.dryRun === undefined);
   return blocks(
     jobBasics(job),
@@ -47,6 +53,41 @@ export function jobStatus(state: JobState, view: View, show: { readonly evaluati
     placementFailure(job, shownEvaluations, view),
     deployment !== undefined && latestDeployment(deployment, view),
     section(view, 'Allocations', allocations(state, view)),
+  );
+}
+
+/** A job that is only there to launch others: what it takes, and what became of them. */
+function templateStatus({ job, children = [], launch }: JobState, view: View): string {
+  const { parameterized } = job.spec;
+  const inPhase = (phase: string): number => children.filter(({ status }) => (status?.phase ?? 'pending') === phase).length;
+  const summary = table([
+    ['Pending', 'Running', 'Dead'],
+    [inPhase('pending'), inPhase('running'), inPhase('dead')],
+  ]);
+  const list = table([
+    ['ID', 'Status'],
+    ...[...children]
+      .sort(by(({ spec, metadata }) => spec.id ?? metadata.name))
+      .map((child) => [child.spec.id ?? child.metadata.name, child.status?.phase ?? 'pending']),
+  ]);
+  if (parameterized === undefined)
+    return blocks(
+      jobBasics(job, launch),
+      conditions(job, view),
+      section(view, 'Children Job Summary', summary),
+      children.length === 0 ? 'No instances of periodic job found' : section(view, 'Previously Launched Jobs', list),
+    );
+  const takes = pairs([
+    ['Payload', parameterized.payload ?? 'optional'],
+    ['Required Metadata', (parameterized.metaRequired ?? []).join(', ')],
+    ['Optional Metadata', (parameterized.metaOptional ?? []).join(', ')],
+  ]);
+  return blocks(
+    jobBasics(job, launch),
+    conditions(job, view),
+    section(view, 'Parameterized Job', takes),
+    section(view, 'Parameterized Job Summary', summary),
+    children.length === 0 ? 'No dispatched instances of parameterized job found' : section(view, 'Dispatched Jobs', list),
   );
 }
 

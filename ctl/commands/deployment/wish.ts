@@ -8,6 +8,13 @@ import { monitorEvaluation } from '../../monitor/evaluation.ts';
 import { submitting } from '../../submit.ts';
 import { watchAll } from '../../watch.ts';
 
+const verbs: Readonly<Record<string, string>> = {
+  promoting: 'promote',
+  failing: 'fail',
+  pausing: 'pause',
+  resuming: 'resume',
+};
+
 export interface Wish {
   /** `promoting`, in `Error promoting deployment: …`. */
   readonly what: string;
@@ -30,7 +37,9 @@ export async function wish(
 ): Promise<number> {
   const phase = deployment.status?.phase ?? 'pending';
   if (['successful', 'failed', 'cancelled'].includes(phase))
-    throw new CommandError(`Error ${what} deployment: can't do that to a terminal deployment (${phase})`);
+    throw new CommandError(
+      `Error ${what} deployment: Unexpected response code: 500 (can't ${verbs[what] ?? 'change'} terminal deployment)`,
+    );
   const namespace = namespaceOf(deployment);
   const { resourceVersion } = (
     await context.client.list(EvaluationKind, {

@@ -1,6 +1,7 @@
 import { EvaluationKind, type Evaluation, type Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, noArguments, oneArgument } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
+import { confirm } from '../../io/ask.ts';
 import { formatFlags, sayData, wantsData } from '../../io/output.ts';
 import { say } from '../../io/streams.ts';
 import { findEvaluation, listAll, namespaceOf } from '../../lookup.ts';
@@ -8,7 +9,7 @@ import { monitorEvaluation } from '../../monitor/evaluation.ts';
 import { evaluationStatus } from '../../views/evaluation.ts';
 import { evaluationList } from '../../views/lists.ts';
 import { view } from '../../views/view.ts';
-import { verbose } from '../options.ts';
+import { verbose, yes } from '../options.ts';
 
 export const evalStatus = defineClusterCommand({
   name: 'eval status',
@@ -54,6 +55,28 @@ export const evalList = defineClusterCommand({
     const shown = all.filter((one) => one.spec.dryRun === undefined && (wanted === undefined || phase(one) === wanted));
     if (wantsData(flags)) return sayData(context, flags, await nomadForm(shown));
     say(context, shown.length === 0 ? 'No evals found' : evaluationList(shown, view(context.clock.now(), flags.verbose)));
+  },
+});
+
+export const evalDelete = defineClusterCommand({
+  name: 'eval delete',
+  summary: 'Remove evaluations that are over',
+  usage: '[options] <evaluation>…',
+  description:
+    'They are removed by themselves after some time; this is for those who cannot wait. What is still worked on stays.',
+  args: { min: 1, rule: 'This command takes at least one argument: <evaluation>' },
+  completes: 'evaluation',
+  flags: { yes },
+  async run({ args, flags }, context) {
+    const found = await Promise.all(args.map((id) => findEvaluation(context, id)));
+    const open = found.find((one) => !['complete', 'failed', 'cancelled'].includes(phase(one)));
+    if (open !== undefined)
+      throw new CommandError(`Error deleting evaluations: evaluation "${open.metadata.name.slice(0, 8)}" is ${phase(open)}`);
+    const what = found.length === 1 ? '1 evaluation' : `${found.length} evaluations`;
+    if (context.io.canAsk && !flags.yes && !(await confirm(context, `Are you sure you want to delete ${what}?`))) return 0;
+    for (const { metadata } of found) await context.client.delete(EvaluationKind, metadata.name, metadata.namespace);
+    say(context, `Successfully deleted ${what}`);
+    return 0;
   },
 });
 

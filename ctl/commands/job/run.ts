@@ -1,4 +1,5 @@
 import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
+import { CommandError } from '../../errors.ts';
 import { say } from '../../io/streams.ts';
 import { goJson } from '../../io/go-json.ts';
 import { localTime, roughly } from '../../io/time.ts';
@@ -15,11 +16,13 @@ export const jobRun = defineClusterCommand({
   description:
     'Submits the job of a file ("-" reads it from standard input) and follows it: what is placed where, then the rollout until ' +
     'it has succeeded or failed. Ctrl-C ends the following; the job goes on.\n\n' +
-    'The exit code is 0 when all went well, 2 when something could not be placed, 1 for everything else, such as a failed rollout.',
+    'The exit code is 0 when all went well, 2 when something could not be placed, 1 for everything else, such as a failed rollout. ' +
+    'With -wait or -follow a batch job ends it with 0, or with the exit code of the task that failed.',
   examples: [
     { text: 'Run a job and wait until it is healthy', command: 'job run example.nomad' },
     { text: 'Only if nobody changed it since the plan was looked at', command: 'job run -check-index 7 example.nomad' },
     { text: 'Submit and return', command: 'job run -detach example.nomad' },
+    { text: 'In a pipeline: its output, then its exit code', command: 'job run -wait -follow backup.nomad' },
     { text: 'Show what would be sent', command: 'job run -output example.nomad' },
   ],
   args: oneArgument('path'),
@@ -27,6 +30,10 @@ export const jobRun = defineClusterCommand({
   flags: {
     checkIndex: flag.integer('<index>', 'Only submit if the job modify index is still this one; 0 means that the job must not exist yet. "job plan" prints it.'), // prettier-ignore
     detach,
+    wait: flag.boolean(
+      'Wait until a batch job has ended, and end with the exit code of its task; a service: until its rollout has.',
+    ),
+    follow: flag.boolean('Wait, and print what its tasks write meanwhile.'),
     output: flag.boolean("Print the job as JSON, as Nomad's API takes it, and submit nothing."),
     verbose,
     hcl1: flag.boolean('Accept the looser syntax of earlier job files.', { hidden: true }),
@@ -58,6 +65,11 @@ export const jobRun = defineClusterCommand({
       if (next !== undefined)
         say(context, `Approximate next launch time: ${localTime(next)} (${roughly((next - now) / 1000)} from now)`);
       return 0;
+    }
+    if (flags.wait || flags.follow) {
+      if (flags.detach) throw new CommandError('-detach returns at once: it cannot be used with -wait or -follow');
+      const { runToTheEnd } = await import('../../monitor/completion.ts');
+      return runToTheEnd(context, submission, { verbose: flags.verbose, follow: flags.follow });
     }
     return followSubmission(context, submission, flags, `Job registration successful\nEvaluation ID: ${submission.evaluation}`);
   },

@@ -11,6 +11,7 @@ import {
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { hint, say } from '../../io/streams.ts';
 import { formatFlags, sayData, wantsData, type FormatFlags } from '../../io/output.ts';
+import { localTime, roughly } from '../../io/time.ts';
 import { findJob, listAll, namespaceOf } from '../../lookup.ts';
 import { jobBasics, jobStatus as jobStatusView, unplaced } from '../../views/job.ts';
 import { jobTable, nodeName } from '../../views/lists.ts';
@@ -63,7 +64,8 @@ export interface JobStatusFlags extends FormatFlags {
 
 export async function showJob(context: ClusterContext, job: Stored<Job>, flags: JobStatusFlags): Promise<void> {
   if (wantsData(flags)) return sayData(context, flags, (await (await import('../../nomad/job.ts')).storedNomadJson(job)).Job);
-  if (flags.short === true) return say(context, jobBasics(job));
+  const launch = await launchWords(context, job);
+  if (flags.short === true) return say(context, jobBasics(job, launch));
   const verbose = flags.verbose === true;
   const namespace = namespaceOf(job);
   const ofJob = { namespace, fieldSelector: `spec.jobName=${job.metadata.name}` };
@@ -83,6 +85,8 @@ export async function showJob(context: ClusterContext, job: Stored<Job>, flags: 
         allocations: flags.allAllocs === true ? allAllocations : own(allAllocations),
         evaluations: own(allEvaluations),
         deployment,
+        launch,
+        children: isTemplate(job) ? await childrenOf(context, job) : [],
         nodeNames: new Map(nodes.map((node) => [node.metadata.name, nodeName(node)])),
       },
       view(context.clock.now(), verbose, context.style),
@@ -97,6 +101,25 @@ export async function showJob(context: ClusterContext, job: Stored<Job>, flags: 
     ),
   ];
   if (job.spec.stop !== true) for (const line of reasonLines(reasons, context.program)) hint(context, line);
+}
+
+const isTemplate = ({ spec }: Stored<Job>): boolean => spec.periodic !== undefined || spec.parameterized !== undefined;
+
+/** `2026-11-21T02:00:00Z (3h5m from now)`, for periodic jobs. */
+async function launchWords(context: ClusterContext, job: Stored<Job>): Promise<string | undefined> {
+  if (job.spec.periodic === undefined || job.spec.parameterized !== undefined) return undefined;
+  if (job.spec.stop === true) return 'none (job stopped)';
+  const now = context.clock.now();
+  const { nextLaunch } = await import('../../jobfile/index.ts');
+  const next = await nextLaunch(job, now);
+  return next === undefined ? undefined : `${localTime(next)} (${roughly((next - now) / 1000)} from now)`;
+}
+
+/** The jobs that were launched from one. */
+async function childrenOf(context: ClusterContext, job: Stored<Job>): Promise<Stored<Job>[]> {
+  const parent = job.spec.id ?? job.metadata.name;
+  const all = await listAll(context, JobKind, { namespace: namespaceOf(job) });
+  return all.filter(({ spec, metadata }) => spec.parentID === parent && metadata.uid !== job.metadata.uid);
 }
 
 /** The newest deployment of a job. */

@@ -1,0 +1,183 @@
+import { uuid } from '../../../base/index.ts';
+import {
+  AllocationKind,
+  EvaluationKind,
+  type Allocation,
+  type Evaluation,
+  type Job,
+  type Stored,
+} from '../../../openapi/index.ts';
+import { tellAgent } from '../../agent-api.ts';
+import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
+import { CommandError, explain, Interrupted } from '../../errors.ts';
+import { confirm } from '../../io/ask.ts';
+import { complain, say } from '../../io/streams.ts';
+import { localTime } from '../../io/time.ts';
+import { findJob, jobName, listAll, namespaceOf } from '../../lookup.ts';
+import { clientStatus, jobId } from '../../views/lists.ts';
+import { by } from '../../views/view.ts';
+import { watchAll, watchOne } from '../../watch.ts';
+import { parseDuration, sleep } from '../../../base/index.ts';
+import { yes } from '../options.ts';
+
+export const jobRestart = defineClusterCommand({
+  name: 'job restart',
+  summary: "Restart a job's tasks, or replace its allocations, a few at a time",
+  usage: '[options] <job>',
+  description:
+    'Restarts running tasks where they are, or with -reschedule replaces each allocation by a new one. The next batch begins once the tasks of ' +
+    'this one run again.',
+  examples: [
+    { text: 'One allocation after the other', command: 'job restart example' },
+    { text: 'A quarter at a time, on new places', command: 'job restart -reschedule -batch-size=25% example' },
+  ],
+  args: { min: 1, max: 1, rule: 'This command takes one argument: <job>' },
+  completes: 'job',
+  flags: {
+    batchSize: flag.string('<n>', 'How many allocations at once, as a number or a percentage. Default 1.'),
+    batchWait: flag.string('<duration>', 'How long to wait between batches. Default 0s.'),
+    group: flag.list('<group>', 'Only this group. Repeatable.'),
+    task: flag.list('<task>', 'Only this task. Repeatable.'),
+    allTasks: flag.boolean('Tasks that do not run, too.', { hidden: true }),
+    reschedule: flag.boolean('Replace allocations instead of restarting tasks.'),
+    onError: flag.string('<what>', 'ask or fail: go on with the next allocation, or end. Default fail.', { hidden: true }),
+    yes,
+    verbose: flag.boolean('Show whole IDs.'),
+  },
+  async run({ args: [id], flags }, context) {
+    if (flags.reschedule && flags.task.length > 0)
+      throw new CommandError('The -reschedule option cannot be used when -task is defined');
+    const job = await findJob(context, id!);
+    if (job.metadata.name !== jobName(id!) && !flags.yes && !(await confirm(context, `Are you sure you want to restart job ${JSON.stringify(jobId(job))}?`))) return 0; // prettier-ignore
+    return restartJob(context, job, flags);
+  },
+});
+
+export interface Restart {
+  readonly batchSize?: string | undefined;
+  readonly batchWait?: string | undefined;
+  readonly group?: readonly string[];
+  readonly task?: readonly string[];
+  readonly reschedule: boolean;
+  readonly verbose?: boolean;
+}
+
+export async function restartJob(context: ClusterContext, job: Stored<Job>, how: Restart): Promise<number> {
+  const { group = [], verbose = false } = how;
+  const groups = (job.spec.groups ?? []).map(({ name }) => name);
+  const unknown = group.find((name) => !groups.includes(name));
+  if (unknown !== undefined)
+    throw new CommandError(`Task group ${JSON.stringify(unknown)} not found in job; it has ${groups.join(', ')}`);
+  const pause = parseDuration(how.batchWait ?? '0s');
+  if (pause === undefined) throw new CommandError(`-batch-wait must be a duration such as 10s, not "${how.batchWait}"`);
+  const all = await listAll(context, AllocationKind, { namespace: namespaceOf(job), fieldSelector: `spec.jobName=${job.metadata.name}` }); // prettier-ignore
+  const running = all
+    .filter(
+      (one) =>
+        clientStatus(one) === 'running' && one.spec.desired === 'run' && (group.length === 0 || group.includes(one.spec.group)),
+    )
+    .sort(by(({ spec }) => `${spec.group} ${String(spec.index).padStart(9, '0')}`));
+  const time = (): string => localTime(context.clock.now());
+  const shown = ({ metadata }: Stored<Allocation>): string => (verbose ? metadata.name : metadata.name.slice(0, 8));
+  const size = batchSize(how.batchSize ?? '1', running.length);
+  const word = running.length === 1 ? 'allocation' : 'allocations';
+  if (running.length === 0) {
+    say(context, `No allocations to restart`);
+    return 0;
+  }
+  say(context, `==> ${time()}: Restarting ${running.length} ${word}`);
+  return context.interruptible(async (signal) => {
+    for (let at = 0; at < running.length; at += size) {
+      const batch = running.slice(at, at + size);
+      if (at > 0 && pause > 0) {
+        say(context, `    ${time()}: Waiting ${how.batchWait} before restarting the next batch`);
+        await sleep(context.clock, pause, signal).catch(() => undefined);
+      }
+      const failures = await Promise.all(
+        batch.map(async (one) => {
+          const what = how.reschedule ? 'Rescheduling' : 'Restarting task in';
+          say(context, `    ${time()}: ${what} allocation "${shown(one)}" for group "${one.spec.group}"`);
+          try {
+            await (how.reschedule ? replace(context, job, one, signal) : restart(context, one, how.task ?? [], signal));
+            return undefined;
+          } catch (error) {
+            return signal.aborted ? undefined : `Error restarting allocation "${shown(one)}": ${explain(error, context.program)}`;
+          }
+        }),
+      );
+      if (signal.aborted) throw new Interrupted('\nStopped; what was restarted goes on, the rest is as it was.');
+      const told = failures.filter((one) => one !== undefined);
+      for (const one of told) complain(context, one);
+      if (told.length > 0) return 1;
+    }
+    say(context, `==> ${time()}: Finished job restart`);
+    return 0;
+  });
+}
+
+function batchSize(text: string, total: number): number {
+  const match = /^(\d+)(%?)$/.exec(text);
+  const amount = Number(match?.[1] ?? 0);
+  if (match === null || amount === 0)
+    throw new CommandError(`-batch-size must be a number above 0 or a percentage, not "${text}"`);
+  return match[2] === '' ? amount : Math.max(1, Math.ceil((total * amount) / 100));
+}
+
+/** Restarts the tasks of an allocation and waits until each has started anew. */
+async function restart(
+  context: ClusterContext,
+  allocation: Stored<Allocation>,
+  tasks: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const before = new Map((allocation.status?.tasks ?? []).map((task) => [task.name, task]));
+  const chosen = [...before.values()].filter(
+    ({ name, state }) => state === 'running' && (tasks.length === 0 || tasks.includes(name)),
+  );
+  if (chosen.length === 0) throw new CommandError('no running tasks that match');
+  if (tasks.length === 0) await tellAgent(context, allocation, 'restart', {});
+  else for (const { name } of chosen) await tellAgent(context, allocation, 'restart', { task: name });
+  const { name, namespace } = allocation.metadata;
+  for await (const now of watchOne(context.client, AllocationKind, name, namespace, { clock: context.clock, signal })) {
+    if (now === undefined || ['complete', 'failed', 'lost'].includes(clientStatus(now)))
+      throw new CommandError('it ended meanwhile');
+    const again = (task: string): boolean => {
+      const state = now.status?.tasks?.find((one) => one.name === task);
+      return state?.state === 'running' && (state.startedAt !== before.get(task)?.startedAt || state.restarts !== before.get(task)?.restarts); // prettier-ignore
+    };
+    if (chosen.every((task) => again(task.name))) return;
+  }
+}
+
+/** Has an allocation replaced and waits until its successor runs. */
+async function replace(
+  context: ClusterContext,
+  job: Stored<Job>,
+  allocation: Stored<Allocation>,
+  signal: AbortSignal,
+): Promise<void> {
+  const namespace = namespaceOf(allocation);
+  const asked: Evaluation = {
+    apiVersion: EvaluationKind.apiVersion,
+    kind: EvaluationKind.kind,
+    metadata: { name: uuid(), namespace },
+    spec: { jobName: job.metadata.name, jobUID: job.metadata.uid, trigger: 'alloc-stop', priority: job.spec.priority ?? 50, type: allocation.spec.jobType ?? 'service' }, // prettier-ignore
+  };
+  await context.client.batch([
+    {
+      operation: 'patch',
+      apiVersion: AllocationKind.apiVersion,
+      kind: AllocationKind.kind,
+      namespace,
+      name: allocation.metadata.name,
+      patch: { spec: { desiredTransition: { migrate: true } } },
+    },
+    { operation: 'create', object: asked },
+  ]);
+  const selection = { namespace, fieldSelector: `spec.jobName=${job.metadata.name}` };
+  for await (const { object } of watchAll(context.client, AllocationKind, selection, { clock: context.clock, signal }))
+    if (object.spec.previousAllocation === allocation.metadata.name) {
+      if (clientStatus(object) === 'running') return;
+      if (clientStatus(object) === 'failed') throw new CommandError(`its successor "${object.metadata.name.slice(0, 8)}" failed`);
+    }
+}
