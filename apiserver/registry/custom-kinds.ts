@@ -50,6 +50,9 @@ export class CustomKinds {
   readonly #kind: ApiKind;
   readonly #served = new Map<string, Served>();
   readonly #stop = new AbortController();
+  readonly #stopped = new Promise<void>((resolve) =>
+    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
   readonly #background = new Set<Promise<void>>();
   #wake: () => void = () => undefined;
   #dirty = true;
@@ -149,6 +152,7 @@ export class CustomKinds {
       try {
         await this.#serve(verdict);
       } catch (error) {
+        if (this.#stop.signal.aborted) return;
         this.#log.error('cannot serve a kind', { definition: name, error: describeError(error) });
         continue;
       }
@@ -186,7 +190,9 @@ export class CustomKinds {
     const kinds = new Map(
       spec.versions.filter((v) => v.served || v.storage).map((v) => [v.name, customKind(definition, v.name)]),
     );
-    await Promise.all([...kinds.values()].map((kind) => this.#caches.serve(kind)));
+    // A store that is away is waited for, but not by who closes the server.
+    await Promise.race([Promise.all([...kinds.values()].map((kind) => this.#caches.serve(kind))), this.#stopped]);
+    this.#stop.signal.throwIfAborted();
     const stored = kinds.get(spec.versions.find((v) => v.storage)!.name)!;
     const served = spec.versions.filter((v) => v.served).map((v) => kinds.get(v.name)!);
     return { uid: metadata.uid, spec, kinds: served, stored };

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { StoreUnavailableError } from '../../apiserver/storage/store.ts';
 import { send as sendTo, startServer, until, type Answer, type Server } from './harness.ts';
 
 const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -277,6 +278,36 @@ t.test('with a definition its objects go, in order', async (t) => {
 
   await send('POST', CRDS, definition('widgets', 'Widget'));
   t.same((await send('GET', WIDGETS)).json.items, [], 'and it may come back');
+});
+
+t.test('a store that does not answer keeps nobody from closing the server', async (t) => {
+  const { store, clock } = server;
+  let giveUp: () => void = () => undefined;
+  const answers = new Promise<void>((resolve) => (giveUp = resolve));
+  const stuck = new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'range') return value.bind(target) as unknown;
+      return (range: { start: string }, ...rest: unknown[]): unknown =>
+        range.start.startsWith('/registry/stuck.example.com/')
+          ? answers.then(() => Promise.reject(new StoreUnavailableError('away')))
+          : (value as (...args: unknown[]) => unknown).call(target, range, ...rest);
+    },
+  });
+  const own = await startServer({ store: stuck, clock });
+  let made: Answer | undefined;
+  const making = own.send('POST', CRDS, definition('things', 'Thing', {}, 'stuck.example.com')).then((answer) => (made = answer));
+  await until(() => {
+    clock.advance(1_000);
+    return made;
+  });
+  t.equal((await making).status, 201, 'the definition is written, though it cannot be served yet');
+  const closing = own.close();
+  giveUp();
+  await closing;
+  await server.send('DELETE', `${CRDS}/things.stuck.example.com`);
+  await gone(`${CRDS}/things.stuck.example.com`);
 });
 
 t.test('close', async () => {
