@@ -153,7 +153,7 @@ export class Invariants {
 
   /** A node is back, and whether the original or its replacement stays is about to be decided. */
   #isReunion(a: Stored<Allocation>, b: Stored<Allocation>): boolean {
-    const related = a.spec.previousAllocation === b.metadata.name || b.spec.previousAllocation === a.metadata.name;
+    const related = a.spec.nextAllocation !== undefined || b.spec.nextAllocation !== undefined;
     const version = [...this.#versions.values()].find(
       ({ spec }) => spec.jobUID === a.spec.jobUID && spec.version === a.spec.jobVersion,
     );
