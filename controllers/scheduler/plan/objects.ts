@@ -1,5 +1,5 @@
 /** The API objects that a plan creates. */
-import { formatDuration, toTimestamp, type Instant } from '../../../base/index.ts';
+import { derivedUuid, formatDuration, toTimestamp, type Instant } from '../../../base/index.ts';
 import type {
   Allocation,
   AllocationSpec,
@@ -20,6 +20,16 @@ import type { NewDeploymentGroup } from '../reconcile/change.ts';
 
 export const JOB_LABEL = 'orch.dev/job';
 export const GROUP_LABEL = 'orch.dev/group';
+
+/**
+ * A name as the value of a label, which takes 63 letters, digits, `-`, `_` and `.`: other characters become dots (those of
+ * `nightly:periodic-1767225660`), and of a long name the beginning is kept, with a hash of all of it.
+ */
+export function labelValue(name: string): string {
+  const plain = name.replaceAll(/[^A-Za-z0-9_.-]/g, '.');
+  const short = plain.length <= 63 ? plain : `${plain.slice(0, 54)}-${derivedUuid(name).slice(0, 8)}`;
+  return short.replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+}
 
 /** What all allocations of a group in one plan have in common: the same objects, not copies. */
 export interface GroupParts {
@@ -47,7 +57,7 @@ export function groupParts(
   const { group, ask } = program;
   const isPlain = ask.ports.length === 0 && ask.cores === 0;
   return {
-    metadata: ownedBy(job, '', { [JOB_LABEL]: job.name, [GROUP_LABEL]: group }),
+    metadata: ownedBy(job, '', { [JOB_LABEL]: labelValue(job.name), [GROUP_LABEL]: labelValue(group) }),
     spec: {
       jobName: job.name,
       jobUID: job.uid,
@@ -157,7 +167,7 @@ export function deploymentObject(
   return {
     apiVersion: 'orch.dev/v1',
     kind: 'Deployment',
-    metadata: ownedBy(job, name, { [JOB_LABEL]: job.name }),
+    metadata: ownedBy(job, name, { [JOB_LABEL]: labelValue(job.name) }),
     spec: {
       jobName: job.name,
       jobUID: job.uid,
@@ -203,7 +213,7 @@ export function evaluationObject(
   return {
     apiVersion: 'orch.dev/v1',
     kind: 'Evaluation',
-    metadata: ownedBy(job, name, { [JOB_LABEL]: job.name }),
+    metadata: ownedBy(job, name, { [JOB_LABEL]: labelValue(job.name) }),
     spec: {
       jobName: job.name,
       jobUID: job.uid,

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { toTimestamp } from '../../../base/index.ts';
 import { uuidSource } from '../../../controllers/scheduler/plan/ids.ts';
+import { labelValue } from '../../../controllers/scheduler/plan/objects.ts';
 import { BlockedEvaluations } from '../../../controllers/scheduler/queue/blocked.ts';
 import { Broker } from '../../../controllers/scheduler/queue/broker.ts';
 import { job, node, START, World, type GroupOptions } from './world.ts';
@@ -187,4 +188,14 @@ t.test('names of allocations follow from their evaluation', async (t) => {
   t.equal(new Set(ids).size, 1000);
   t.equal(uuidSource('a', 1)(), ids[0]);
   t.not(uuidSource('a', 2)(), ids[0]);
+});
+
+t.test('names as values of labels', (t) => {
+  t.equal(labelValue('web'), 'web');
+  t.equal(labelValue('nightly:periodic-1767225660'), 'nightly.periodic-1767225660', 'what a label cannot hold becomes a dot');
+  t.equal(labelValue(':a b:'), 'a.b', 'it begins and ends with a letter or digit');
+  const [long, other] = [labelValue('x'.repeat(80)), labelValue(`${'x'.repeat(79)}y`)];
+  t.equal(long.length, 63);
+  t.not(long, other, 'long names stay apart');
+  t.end();
 });

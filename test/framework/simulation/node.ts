@@ -300,8 +300,10 @@ export class SimNode {
   #compare(object: Stored<Allocation>): void {
     const run = this.#runs.get(object.metadata.name);
     if (run === undefined || run.allocation.metadata.uid !== object.metadata.uid) return;
-    if (object.status?.phase === 'unknown' && (run.phase === 'pending' || run.phase === 'running'))
+    if (object.status?.phase === 'unknown' && (run.phase === 'pending' || run.phase === 'running')) {
       run.reconnectedAt = this.#process.clock.now();
+      return this.#report(object.metadata.name, run);
+    }
     if (this.#agent!.outbox.has(`allocation/${object.metadata.name}`)) return;
     const told = object.status ?? {};
     const is = statusOf(run);
