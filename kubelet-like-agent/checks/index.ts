@@ -6,6 +6,7 @@
  */
 import { durationOr, parseDuration, sleep, toTimestamp, type Clock, type Duration } from '../../base/index.ts';
 import type { Check, CheckStatus } from '../../openapi/index.ts';
+import { probeGrpc } from './grpc.ts';
 import { probeHttp, probeScript, probeTcp, type ExecInTask, type ProbeResult } from './probe.ts';
 import { initialStanding, judge, thresholdsOf, type Standing } from './verdict.ts';
 
@@ -16,7 +17,7 @@ export interface CheckOptions {
   readonly check: Check;
   /** Shown as the check's name where it has none of its own. */
   readonly name?: string;
-  /** For tcp and http. */
+  /** For tcp, http and grpc. */
   readonly address?: string;
   readonly port?: number;
   /** For script. */
@@ -39,14 +40,13 @@ const DEFAULT_TIMEOUT = 2000;
 const FIRST_TRY = 50;
 const LONGEST_EARLY_PAUSE = 2000;
 
-const types = ['tcp', 'http', 'script'];
+const types = ['tcp', 'http', 'grpc', 'script'];
 
 /** Problems with a check, each one sentence that names the field; empty when it can run. Pure. */
 export function validateCheck(check: Check): string[] {
   const problems: string[] = [];
   const type = check.type ?? '';
-  if (type === 'grpc') problems.push('type: grpc checks are not built in orch yet');
-  else if (!types.includes(type)) problems.push(`type: must be one of ${types.join(', ')}`);
+  if (!types.includes(type)) problems.push(`type: must be one of ${types.join(', ')}`);
   if (type === 'script' && !check.command) problems.push('command: is required for a script check');
   if (type !== 'script' && (check.command || (check.args ?? []).length > 0))
     problems.push('command: only a script check has one');
@@ -126,11 +126,11 @@ async function probe(options: CheckOptions, timeout: Duration, signal: AbortSign
   switch (check.type) {
     case 'tcp':
     case 'http':
+    case 'grpc':
       if (address === undefined || port === undefined)
         return { outcome: 'critical', output: 'the check has no address: its service has no port' };
-      return check.type === 'tcp'
-        ? probeTcp({ host: address, port }, timeout, signal)
-        : probeHttp(check, { host: address, port }, timeout, signal);
+      if (check.type === 'tcp') return probeTcp({ host: address, port }, timeout, signal);
+      return (check.type === 'grpc' ? probeGrpc : probeHttp)(check, { host: address, port }, timeout, signal);
     case 'script':
       if (exec === undefined) return { outcome: 'critical', output: 'the check has no task to run in' };
       return probeScript(check, exec, timeout, signal);

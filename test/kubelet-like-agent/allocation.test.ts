@@ -325,7 +325,7 @@ t.test('setup: what cannot run fails with its reason, and is not started', async
   const cases: [string, Partial<TaskGroup>, Partial<Allocation['spec']>, RegExp][] = [
     ['a template', { tasks: [task('a', { templates: [{ data: 'x' }] })], services: [] }, {}, /^Template: Template failed: .*names a folder, not a file/],
     ['a bad name', { tasks: [task('..')] }, {}, /^Failed Validation: ".." cannot be the name of a task$/],
-    ['a check nobody can run', { tasks: [task('a')], services: [{ name: 's', checks: [{ type: 'grpc', name: 'c' }] }] }, {}, /^Failed Validation: check "c" of service "s": type: grpc/],
+    ['a check nobody can run', { tasks: [task('a')], services: [{ name: 's', checks: [{ type: 'smoke', name: 'c' }] }] }, {}, /^Failed Validation: check "c" of service "s": type: must be one of/],
     ['an unknown port', { tasks: [task('a')], services: [{ name: 's', port: 'x' }] }, {}, /refers to port "x"/],
     ['a port in use', { tasks: [task('a')] }, { resources: { ports: [{ label: 'p', value: port, hostIP: '127.0.0.1' }] } }, new RegExp(`^Driver Failure: port ${port} \\("p"\\) is already in use on 127.0.0.1$`)],
     ['a driver that is not there', { tasks: [task('a', { driver: 'java' })] }, {}, /Driver Failure: the driver is not available on this node/],

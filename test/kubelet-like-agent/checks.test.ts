@@ -1,4 +1,5 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createServer, type AddressInfo } from 'node:net';
 import { createServer as createHttpsServer } from 'node:https';
 import t, { type Test } from 'tap';
@@ -39,8 +40,8 @@ t.test('validation', (t) => {
     [{ type: 'http', path: 'http://else.where/' }, ['path: must be a path, not a URL']],
     [{ type: 'script', command: '/bin/true' }, []],
     [{ type: 'script' }, ['command: is required for a script check']],
-    [{ type: 'grpc' }, ['type: grpc checks are not built in orch yet']],
-    [{ type: 'telepathy' }, ['type: must be one of tcp, http, script']],
+    [{ type: 'grpc' }, []],
+    [{ type: 'telepathy' }, ['type: must be one of tcp, http, grpc, script']],
     [{ type: 'tcp', interval: '10ms', timeout: 'soon' }, ['interval: must be at least 1s', 'timeout: must be at least 1s']],
     [{ type: 'tcp', initialStatus: 'fine' }, ['initialStatus: must be passing, warning, critical or pending']],
   ];
@@ -229,3 +230,40 @@ t.test('closing', async (t) => {
   end.abort();
   await running.close();
 });
+
+t.test('grpc', async (t) => {
+  const asked: string[] = [];
+  const server = createHttp2Server();
+  server.on('stream', (stream, headers) => {
+    const parts: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => parts.push(chunk));
+    stream.on('end', () => {
+      const body = Buffer.concat(parts);
+      const service = body.subarray(7).toString();
+      asked.push(`${headers[':path']} ${service}`);
+      const known: Record<string, number> = { '': 1, up: 1, down: 2 };
+      const status = known[service];
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers(status === undefined ? { 'grpc-status': '5', 'grpc-message': 'unknown%20service' } : { 'grpc-status': '0' }));
+      stream.end(status === undefined ? undefined : Buffer.from([0, 0, 0, 0, 2, 8, status]));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const check = { type: 'grpc', name: 'c', interval: '1s', timeout: '1s' };
+  const at = { address: '127.0.0.1', port };
+  const results = await firsts([
+    [check, at],
+    [{ ...check, grpcService: 'up' }, at],
+    [{ ...check, grpcService: 'down' }, at],
+    [{ ...check, grpcService: 'none' }, at],
+    [check, { address: '127.0.0.1', port: 1 }],
+  ]);
+  t.same(results.map(({ phase }) => phase), ['passing', 'passing', 'critical', 'critical', 'critical']); // prettier-ignore
+  t.equal(results[1]!.output, `gRPC 127.0.0.1:${port}: SERVING`);
+  t.equal(results[2]!.output, `gRPC 127.0.0.1:${port}: NOT_SERVING`);
+  t.equal(results[3]!.output, `gRPC 127.0.0.1:${port}: error code 5: unknown service`);
+  t.match(results[4]!.output, /ECONNREFUSED/);
+  t.ok(asked.includes('/grpc.health.v1.Health/Check up'));
+}); // prettier-ignore

@@ -79,7 +79,6 @@ const taskFeatures: readonly Feature<Task>[] = [
 const serviceFeatures: readonly Feature<Service>[] = [
   ['connect', (service) => service.connect !== undefined, 'Consul Connect is not set up yet'],
   ['identity', (service) => service.identity !== undefined, 'services get no identities yet'],
-  ['checks', (service) => service.checks?.some(({ type }) => type === 'grpc') === true, 'grpc checks are not run yet'],
   [
     'checks',
     (service) => service.checks?.some(({ expose }) => expose === true) === true,
