@@ -9,6 +9,7 @@ import type { EvaluationSpec, JobSpec } from '../../openapi/index.ts';
 import { forbiddenField, invalidValue } from '../registry/errors.ts';
 import { TTL_ANNOTATION } from '../registry/metadata.ts';
 import { valueAt, type ApiObject } from '../registry/object.ts';
+import { danglingSecrets, restoreSecrets } from '../registry/sensitive.ts';
 import type { Admission, AdmissionChain, AdmissionRequest } from './chain.ts';
 import { customResourceDefinition } from './definition/index.ts';
 import { defaultJob, jobWarnings, unsupportedFeatures, validateJob, type JobMeta } from './job/index.ts';
@@ -24,7 +25,10 @@ const metaOf = ({ metadata }: ApiObject): JobMeta => ({ name: metadata.name, nam
 const job: Admission = {
   names: 'segment',
   finalizers: ['orch.dev/job'],
-  default: ({ object }) => ({ ...object, spec: defaultJob(specOf(object), metaOf(object)) }),
+  default: ({ object, old }) => {
+    const spec = restoreSecrets(specOf(object), old && specOf(old));
+    return { ...object, spec: defaultJob(spec, metaOf(object)) };
+  },
   validate: ({ object, old }) => {
     // What was accepted once stays acceptable: a job must be able to lose its finalizer whatever the rules have become.
     if (old !== undefined && equal(object['spec'], old['spec'])) return [];
@@ -40,7 +44,7 @@ const job: Admission = {
 
 /** What is wrong with a job; what cannot be done for it yet is only of interest once nothing is. */
 function jobProblems(spec: JobSpec, meta: JobMeta): StatusCause[] {
-  const wrong = validateJob(spec, meta);
+  const wrong = [...validateJob(spec, meta), ...danglingSecrets(spec)];
   return wrong.length > 0 ? wrong : unsupportedFeatures(spec);
 }
 

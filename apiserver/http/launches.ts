@@ -6,7 +6,7 @@ import { isObject } from '../registry/object.ts';
 import type { Registry, Written } from '../registry/registry.ts';
 import { readValue } from './body.ts';
 import { writeParams, type ResourceRef } from './request.ts';
-import { negotiate, renderObject } from './representation.ts';
+import { representationOf, renderObject } from './representation.ts';
 import { methodNotAllowed, type Exchange } from './resources.ts';
 import { sendBytes } from './respond.ts';
 
@@ -46,7 +46,7 @@ export class Launches {
       if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists' || idempotencyToken === undefined) throw error;
       written = { type: 'unchanged', version: await this.#registry.get(kind, namespace, child.metadata.name!) };
     }
-    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const as = representationOf(request, query);
     const code = written.type === 'created' ? 201 : 200;
     sendBytes(response, code, renderObject(kind, written.version, as, this.#clock.now()));
   }

@@ -1,14 +1,33 @@
+import type { IncomingMessage } from 'node:http';
 import { ApiError, parseTimestamp, type Instant } from '../../base/index.ts';
 import { jsonFormat, type Format } from '../registry/feeds.ts';
 import type { ApiKind, PrinterColumn } from '../registry/kinds.ts';
 import type { ListResult } from '../registry/registry.ts';
+import { maySensitive, withoutSecrets } from '../registry/sensitive.ts';
 import type { EventType, Version } from '../registry/version.ts';
 
 /** How an answer is written: the objects themselves, a table for people, or metadata alone. */
-export type Representation =
+export type Representation = (
   | { readonly type: 'json' }
   | { readonly type: 'table'; readonly version: string; readonly include: 'None' | 'Metadata' | 'Object' }
-  | { readonly type: 'metadata'; readonly version: string };
+  | { readonly type: 'metadata'; readonly version: string }
+) & {
+  /** With secret values, instead of a mark in their place. */
+  readonly secrets?: true;
+};
+
+/** How a request wants its answer. */
+export function representationOf({ headers }: IncomingMessage, query: URLSearchParams): Representation {
+  const as = negotiate(headers.accept, query.get('includeObject'));
+  const asked = headers['orch-sensitive'];
+  if (asked === undefined) return as;
+  if (asked !== 'show') throw new ApiError('BadRequest', 'the Orch-Sensitive header must be "show"');
+  return { ...as, secrets: true };
+}
+
+/** What may be shown of a version. */
+const visibleTo = (kind: ApiKind, as: Representation): ((version: Version) => Version) =>
+  as.secrets !== true && maySensitive(kind) ? withoutSecrets : (version) => version;
 
 const json: Representation = { type: 'json' };
 
@@ -119,7 +138,8 @@ const table = (kind: ApiKind, version: string, metadata: object, rows: Row[]): o
 });
 
 /** One object as bytes. */
-export function renderObject(kind: ApiKind, version: Version, as: Representation, now: Instant): Buffer {
+export function renderObject(kind: ApiKind, whole: Version, as: Representation, now: Instant): Buffer {
+  const version = visibleTo(kind, as)(whole);
   switch (as.type) {
     case 'json':
       return version.bytes;
@@ -136,7 +156,8 @@ const COMMA = Buffer.from(',');
 const END = Buffer.from(']}\n');
 
 /** A list as bytes, in parts: the objects' own bytes are among them, uncopied. */
-export function renderList(kind: ApiKind, list: ListResult, as: Representation, now: Instant): Buffer[] {
+export function renderList(kind: ApiKind, whole: ListResult, as: Representation, now: Instant): Buffer[] {
+  const list = as.secrets === true || !maySensitive(kind) ? whole : { ...whole, versions: whole.versions.map(withoutSecrets) };
   const metadata = {
     resourceVersion: String(list.revision),
     ...(list.continue !== undefined && { continue: list.continue }),
@@ -164,15 +185,24 @@ export function renderList(kind: ApiKind, list: ListResult, as: Representation, 
 
 /** How events of a watch are written. */
 export function watchFormat(kind: ApiKind, as: Representation, now: () => Instant): Format {
+  const visible = visibleTo(kind, as);
+  const name = as.secrets === true ? ' with secrets' : '';
   switch (as.type) {
     case 'json':
-      return jsonFormat;
+      if (as.secrets === true || !maySensitive(kind)) return jsonFormat;
+      return {
+        name: 'json without secrets',
+        line: (type, version) => visible(version).line(type),
+        initial: (version) => visible(version).parts('ADDED'),
+      };
     case 'table':
-      return rendered(`table/${as.version}/${as.include}`, (version) =>
-        table(kind, as.version, { resourceVersion: String(version.revision) }, [rowOf(kind, version, now(), as.include)]),
+      return rendered(`table/${as.version}/${as.include}${name}`, (version) =>
+        table(kind, as.version, { resourceVersion: String(version.revision) }, [
+          rowOf(kind, visible(version), now(), as.include),
+        ]),
       );
     case 'metadata':
-      return rendered(`metadata/${as.version}`, (version) => metadataOnly(version, as.version));
+      return rendered(`metadata/${as.version}${name}`, (version) => metadataOnly(visible(version), as.version));
   }
 }
 

@@ -17,7 +17,7 @@ import { booleanParam, numberParam, writeParams, type ResourceRef, type WritePar
 import {
   bookmarkLine,
   errorLine,
-  negotiate,
+  representationOf,
   renderList,
   renderObject,
   watchFormat,
@@ -122,7 +122,7 @@ export class Resources {
 
   async #get({ request, response, query }: Exchange, ref: ResourceRef): Promise<void> {
     const { kind, namespace, name } = ref;
-    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const as = representationOf(request, query);
     const version = await this.#registry.get(kind, namespace, name!, query.get('resourceVersion') ?? undefined);
     const now = this.#clock.now();
     if (isScale(ref)) sendBytes(response, 200, renderObject(scaleKind, scaleVersion(kind, version), as, now));
@@ -130,7 +130,7 @@ export class Resources {
   }
 
   async #list({ request, response, query }: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
-    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const as = representationOf(request, query);
     const list = await this.#registry.list(kind, listOptions(query, namespace));
     await sendParts(response, renderList(kind, list, as, this.#clock.now()));
   }
@@ -138,7 +138,7 @@ export class Resources {
   async #watch({ request, response, query }: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
     if (this.#watches.size >= MAX_WATCHES)
       throw new ApiError('TooManyRequests', `this server has ${MAX_WATCHES} watches, please try another one`, { retryAfterSeconds: 5 }); // prettier-ignore
-    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const as = representationOf(request, query);
     const cache = this.#registry.caches.of(kind);
     const selection = select(kind, namespace, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
     const bookmarks = booleanParam(query, 'allowWatchBookmarks');
@@ -252,7 +252,7 @@ export class Resources {
 
   async #delete(exchange: Exchange, { kind, namespace, name }: ResourceRef): Promise<void> {
     const { response, request, query } = exchange;
-    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const as = representationOf(request, query);
     const { type, version } = await this.#registry.delete(kind, namespace, name!, await deleteOptions(exchange));
     if (type !== 'deleted') {
       // It lingers until its finalizers are done.
@@ -264,13 +264,13 @@ export class Resources {
 
   async #deleteCollection(exchange: Exchange, { kind, namespace }: ResourceRef): Promise<void> {
     const { response, request, query } = exchange;
-    const as = negotiate(request.headers.accept, query.get('includeObject'));
+    const as = representationOf(request, query);
     const list = await this.#registry.deleteCollection(kind, listOptions(query, namespace), await deleteOptions(exchange));
     await sendParts(response, renderList(kind, list, as, this.#clock.now()));
   }
 
   #answer({ request, response, query }: Exchange, kind: ResourceRef['kind'], { type, version, warnings }: Written): void {
-    const as: Representation = negotiate(request.headers.accept, query.get('includeObject'));
+    const as: Representation = representationOf(request, query);
     addWarnings(response, warnings);
     sendBytes(response, type === 'created' ? 201 : 200, renderObject(kind, version, as, this.#clock.now()));
   }

@@ -348,6 +348,8 @@ export class Client {
     const headers: Record<string, string> = {
       accept: 'application/json',
       'user-agent': userAgent,
+      // The parts of orch work with jobs as they are: agents log in with passwords, controllers copy them into versions.
+      'orch-sensitive': 'show',
       ...(body !== undefined && { 'content-type': 'application/json', 'content-length': String(body.length) }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...(fence !== undefined && method !== 'GET' && { 'orch-fence': `${fence.namespace}/${fence.name}/${fence.uid}` }),

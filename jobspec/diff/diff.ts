@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type {
   Check, CheckRestart, Constraint, Device, EvaluationPlan, Job, Network, Port, Resources, Service, Task, TaskGroup, Vault,
 } from '../../openapi/index.ts'; // prettier-ignore
+import { HIDDEN, isSensitiveOption } from '../../openapi/index.ts';
 import type { BlockSchema, Field } from '../job/schema.ts';
 import { job as jobSchema } from '../job/schema.ts';
 import { jobId } from '../nomad/index.ts';
@@ -216,6 +217,18 @@ function configObject(name: string, before: Data | undefined, after: Data | unde
   if (isDeepStrictEqual(a, b)) return [];
   const type = a === undefined ? 'Added' : b === undefined ? 'Deleted' : 'Edited';
   return [{ type, name, fields: fieldDiffs(flattened(a), flattened(b), true), objects: [] }];
+}
+
+/** The diff of a config without the secrets in it: that one changed is told, not what it was or is. */
+function hidden(driver: string, diffs: readonly ObjectDiff[]): ObjectDiff[] {
+  return diffs.map((diff) => ({
+    ...diff,
+    fields: diff.fields.map((field) =>
+      isSensitiveOption(driver, field.name)
+        ? { ...field, old: field.old === '' ? '' : HIDDEN, new: field.new === '' ? '' : HIDDEN }
+        : field,
+    ),
+  }));
 }
 
 function flattened(data: Data | undefined): Flat {
@@ -464,7 +477,7 @@ function task(name: string, before: Task | undefined, after: Task | undefined, c
     objects: [
       ...constraints(before?.constraints, after?.constraints),
       ...affinities(before?.affinities, after?.affinities),
-      ...configObject('Config', before?.config, after?.config),
+      ...hidden(after?.driver ?? before?.driver ?? '', configObject('Config', before?.config, after?.config)),
       ...resources(before?.resources, after?.resources),
       ...part('LogConfig', 'logs'),
       ...part('DispatchPayload', 'dispatchPayload'),

@@ -33,7 +33,7 @@ export const dockerFields: Fields = {
     type: 'block',
     fields: {
       username: { type: 'text' },
-      password: { type: 'text' },
+      password: { type: 'text', sensitive: true },
       email: { type: 'text' },
       server_address: { type: 'text' },
     },

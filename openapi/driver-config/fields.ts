@@ -11,6 +11,8 @@ export type Field =
       readonly type: 'text' | 'number' | 'flag' | 'texts' | 'textMap';
       readonly required?: true;
       readonly oneOf?: readonly string[];
+      /** Nobody is shown its value who does not ask for it. */
+      readonly sensitive?: true;
     }
   /** A block: an object, or a list of one as HCL gives it. */
   | { readonly type: 'block' | 'blocks'; readonly fields: Fields }

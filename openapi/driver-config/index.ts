@@ -11,6 +11,7 @@ export * from './docker.ts';
 export * from './exec.ts';
 export * from './fields.ts';
 export * from './raw-exec.ts';
+export * from './sensitive.ts';
 
 const tables = new Map<string, Fields>([
   ['docker', dockerFields],

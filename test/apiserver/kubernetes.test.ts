@@ -1,6 +1,8 @@
 import t from 'tap';
 import { readProtobuf } from '../../apiserver/http/protobuf.ts';
 import { servicesOf } from '../../apiserver/http/services.ts';
+import { diffJobs } from '../../jobspec/diff/index.ts';
+import { isSensitiveOption } from '../../openapi/index.ts';
 import type { ApiObject } from '../../apiserver/registry/object.ts';
 import { startServer, until, type Server } from './harness.ts';
 
@@ -253,6 +255,59 @@ t.test('services are what registered under one name', async (t) => {
   t.equal((await send('GET', '/api/v1/namespaces/default/services/none')).status, 404);
   t.match((await send('GET', '/api/v1/services?labelSelector=kubernetes.io/cluster-service%3Dtrue')).json, { items: [] });
   t.equal((await send('POST', '/api/v1/namespaces/default/services', {})).status, 404);
+});
+
+t.test('secret values are shown to nobody who does not ask', async (t) => {
+  const { send } = server;
+  const at = `${JOBS}/secret`;
+  const show = { 'orch-sensitive': 'show' };
+  const withPassword = (password: string, priority = 50) => ({
+    apiVersion: 'orch.dev/v1',
+    kind: 'Job',
+    metadata: { name: 'secret' },
+    spec: { priority, groups: [{ name: 'g', tasks: [{ name: 't', driver: 'docker', config: { image: 'x', auth: [{ username: 'me', password }] } }] }] }, // prettier-ignore
+  });
+  const password = (object: { spec: { groups: { tasks: { config: { auth: { password: string }[] } }[] }[] } }): string => object.spec.groups[0]!.tasks[0]!.config.auth[0]!.password; // prettier-ignore
+  const watching = await server.watch(`${JOBS}?watch=true&resourceVersion=0&fieldSelector=metadata.name%3Dsecret`);
+  const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(withPassword('hunter2')) };
+  const made = await send('POST', JOBS, { ...withPassword('hunter2'), metadata: { name: 'secret', annotations } });
+  t.equal(made.status, 201, made.text);
+  const asTableWith = { accept: `${asTable.accept}` };
+  for (const [what, text] of [
+    ['the answer', made.text],
+    ['get', (await send('GET', at)).text],
+    ['list', (await send('GET', JOBS)).text],
+    ['table', (await send('GET', `${JOBS}?includeObject=Object`, undefined, asTableWith)).text],
+    ['table of metadata', (await send('GET', JOBS, undefined, asTableWith)).text],
+    ['watch', JSON.stringify(await watching.next())],
+    ['a dry run', (await send('PATCH', `${at}?dryRun=All`, { spec: { priority: 51 } }, merge)).text],
+    ['delete', (await send('DELETE', `${at}?dryRun=All`)).text],
+  ] as const) {
+    t.notMatch(text, /hunter2/, what);
+    if (what !== 'table') t.match(text, /secret/, what);
+  }
+  watching.close();
+  t.equal(password((await send('GET', at)).json), '(sensitive)');
+  t.equal(password((await send('GET', at, undefined, show)).json), 'hunter2');
+  t.equal(password((await send('GET', JOBS, undefined, show)).json.items.find((j: { metadata: { name: string } }) => j.metadata.name === 'secret')), 'hunter2'); // prettier-ignore
+  t.equal((await send('GET', at, undefined, { 'orch-sensitive': 'maybe' })).status, 400);
+
+  // What was shown may be sent back: the mark means what is stored.
+  const seen = (await send('GET', at)).json;
+  t.equal((await send('PUT', at, { ...seen, spec: { ...seen.spec, priority: 60 } })).status, 200);
+  const stored = (await send('GET', at, undefined, show)).json;
+  t.same([password(stored), stored.spec.priority], ['hunter2', 60]);
+  t.equal((await send('PUT', at, withPassword('swordfish', 60))).status, 200);
+  t.equal(password((await send('GET', at, undefined, show)).json), 'swordfish');
+  const nothing = await send('POST', JOBS, { ...withPassword('(sensitive)'), metadata: { name: 'none' } });
+  t.match(nothing.json, { code: 422, details: { causes: [{ field: 'spec.groups[0].tasks[0].config.auth[0].password' }] } });
+
+  // Plans tell that it changes, and no more.
+  const diff = JSON.stringify(diffJobs(withPassword('hunter2'), withPassword('swordfish')));
+  t.match(diff, /auth\[0\]\[password\]/);
+  t.notMatch(diff, /hunter2|swordfish/);
+  t.ok(isSensitiveOption('docker', 'auth[0][password]'));
+  for (const option of ['auth[0][username]', 'image', 'password', 'auth']) t.notOk(isSensitiveOption('docker', option), option);
 });
 
 t.test('a namespace goes on being emptied by the next server', async (t) => {
