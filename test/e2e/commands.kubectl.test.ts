@@ -105,7 +105,7 @@ async function everyVerb(t: Test, storeArgs: readonly string[]): Promise<void> {
   await k('cluster-info', /control plane.* is running at/);
   await k('api-versions', /^authorization\.k8s\.io\/v1\n(.*\n)*coordination\.k8s\.io\/v1\norch\.dev\/v1\nv1$/m);
   await k('api-resources', [/^jobs +jo +orch\.dev\/v1 +true +Job$/m, /^namespaces +ns +v1 +false +Namespace$/m]);
-  await k('api-resources --namespaced=false --api-group=orch.dev -o name', /^nodepools\.orch\.dev\nnodes\.orch\.dev\n$/);
+  await k('api-resources --namespaced=false --api-group=orch.dev -o name', /^nodepools\.orch\.dev\nnodes\.orch\.dev$/m);
   await k('explain job.spec.groups.tasks.env', [/FIELD: +env <map\[string\]string>/, /Environment variables/], { since: 27 });
   await k('explain jobs --recursive', /groups\s*<\[\]/, { since: 27 });
   await k('get --raw /readyz', /^ok$/);
