@@ -75,7 +75,7 @@ function mapList<T, L extends readonly T[] | undefined>(
   let out: T[] | undefined;
   list?.forEach((item: T, i: number) => {
     const next = map(item, i);
-    if (next !== item) (out ??= [...(list)])[i] = next;
+    if (next !== item) (out ??= [...list])[i] = next;
   });
   return (out ?? list) as L;
 }
