@@ -144,15 +144,13 @@ function replay({ start, log, operations }: History, say: (problem: string) => v
 
     const put = events.find((event) => event.type === 'put');
     const text = events.map(brief).join(', ');
-    // Two may have asked for the same: who was told that it was done did it.
+    // Deletes do not tell whose they are. Of those that could be, who was told that it was done did it; a lease may always be it.
+    const told = byRevision.get(revision) ?? [];
     const quiet = [...silent].sort((a, b) => Number(a.answer === undefined) - Number(b.answer === undefined));
-    const candidates = [...(byRevision.get(revision) ?? []), ...quiet];
-    const found =
-      put?.type === 'put' ? byValue.get(put.kv.value.toString()) : candidates.find((one) => explains(one, events, state));
+    const could = (one: Operation): boolean => one.floor < revision && explains(one, events, state);
+    const found = put?.type === 'put' ? byValue.get(put.kv.value.toString()) : (told.find(could) ?? (byLease(events, state, revoked) ? undefined : quiet.find(could))); // prettier-ignore
     if (found === undefined) {
-      const lease = events.every((event) => event.type === 'delete') ? state.get(keyOf(events[0]!))?.lease : undefined;
-      const bound = [...state].filter(([, entry]) => lease !== undefined && entry.lease === lease).map(([key]) => key);
-      if (lease === undefined || !revoked.has(lease) || bound.length !== events.length) say(`${revision}: nobody did ${text}`);
+      if (!byLease(events, state, revoked)) say(`${revision}: nobody did ${text}`);
       continue;
     }
     if (happened.has(found)) say(`operation ${found.id} happened at ${happened.get(found)} and at ${revision}: ${text}`);
@@ -171,6 +169,14 @@ function replay({ start, log, operations }: History, say: (problem: string) => v
     if (answer.revision === 0 || effect(operation, state).length > 0) say(`operation ${operation.id} was told ${answer.revision}, and the log does not have it`); // prettier-ignore
   }
   return states;
+}
+
+/** Whether the events are all keys of a lease that was revoked. */
+function byLease(events: readonly StoreEvent[], state: State, revoked: ReadonlyMap<LeaseId, Operation>): boolean {
+  const lease = events.every((event) => event.type === 'delete') ? state.get(keyOf(events[0]!))?.lease : undefined;
+  if (lease === undefined || !revoked.has(lease)) return false;
+  const bound = [...state].filter(([, entry]) => entry.lease === lease).map(([key]) => key);
+  return bound.length === events.length && events.every((event) => bound.includes(keyOf(event)));
 }
 
 function apply(
