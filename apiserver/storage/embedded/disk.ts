@@ -1,5 +1,6 @@
 import { open, type RootDatabase, type Transaction } from 'lmdb';
-import { closeSync, fsyncSync, openSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { CompactedError, FutureRevisionError, StoreFullError, type KeyRange, type KeyValue, type RangeOptions, type RangeResult, type Revision } from '../store.ts'; // prettier-ignore
 import { compareKeys } from '../keys.ts';
 import * as records from './records.ts';
@@ -22,6 +23,7 @@ export class Disk {
 
   constructor(directory: string) {
     this.#directory = directory;
+    assertOurs(join(directory, 'data.mdb'));
     // Without overlapping sync a commit becomes visible only once it is synced: what a reader saw is never lost.
     this.#db = open<Buffer, Buffer>({ path: directory, noSubdir: false, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false }); // prettier-ignore
     const fd = openSync(directory, 'r'); // a new file's name must be durable as well
@@ -218,6 +220,35 @@ export class View {
     return this.#db.getRange({ start, end, transaction: this.#transaction });
   }
 }
+
+/**
+ * lmdb maps the file into memory and would take the process with it where the file is not its own or is shorter than it says. So its two
+ * first pages are looked at before; what is missing at the end, where it may be of no use any more, is filled with zeros, which lmdb
+ * finds out about when it comes there.
+ */
+function assertOurs(file: string): void {
+  if (!existsSync(file)) return;
+  const fd = openSync(file, 'r+');
+  try {
+    const { size } = fstatSync(fd);
+    if (size === 0) return; // made, and not written yet
+    const first = Buffer.alloc(2 * 64 * 1024);
+    readSync(fd, first, 0, first.length, 0);
+    const page = first.readUInt32LE(0x30);
+    const heads = [0, page].filter((at) => page <= 64 * 1024 && first.readUInt32LE(at + 0x18) === LMDB_MAGIC);
+    if (heads.length < 2) throw new Error(`${file} is not a store of orch, or it is damaged`);
+    const newest = heads.reduce((a, b) => (first.readBigUInt64LE(a + 0x98) > first.readBigUInt64LE(b + 0x98) ? a : b));
+    const needed = (Number(first.readBigUInt64LE(newest + 0x90)) + 1) * page;
+    const root = first.readBigInt64LE(newest + 0x88);
+    if (size < (Number(root) + 1) * page || size < needed / 2)
+      throw new Error(`${file} is cut off: it has ${size} bytes of ${needed}`);
+    if (size < needed) ftruncateSync(fd, needed);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const LMDB_MAGIC = 0xbeefc0de;
 
 /** lmdb rejects with an error that has the reason as a promise, which is rejected by then. */
 async function reasonOf(error: unknown): Promise<unknown> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -132,6 +132,31 @@ function runTests(): void {
     t.match(error, { message: /cannot open the store/, cause: { message: `it is in use by process ${process.pid}` } });
     await first.close();
     await (await path.open()).close();
+  });
+
+  t.test('embedded store: a file that is not its own, or is cut off, is an error', async (t) => {
+    const path = folder();
+    t.teardown(() => rmSync(path, { recursive: true }));
+    const open = (): Promise<Store> => openEmbeddedStore({ path, log: silentLogger, clock: systemClock });
+    const store = await open();
+    await Promise.all(Array.from({ length: 200 }, (_, i) => store.txn([], [put(`k/${i}`, 'x'.repeat(2000))])));
+    await store.close();
+    const file = join(path, 'data.mdb');
+    const whole = readFileSync(file);
+    for (const [what, bytes, message] of [
+      ['another file', Buffer.alloc(100_000, 'hello '), /is not a store of orch, or it is damaged/],
+      ['a damaged head', Buffer.concat([Buffer.alloc(4096), whole.subarray(4096)]), /is not a store of orch, or it is damaged/],
+      ['half of it', whole.subarray(0, whole.length / 2 - 4096), /is cut off: it has \d+ bytes of \d+/],
+      ['its first pages', whole.subarray(0, 8192), /is cut off/],
+    ] as const) {
+      writeFileSync(file, bytes);
+      const error = await open().catch((error: unknown) => error);
+      t.match(error, { message: /cannot open the store/, cause: { message } }, what);
+    }
+    writeFileSync(file, whole);
+    const again = await open();
+    t.equal((await again.range(prefixRange('k/'))).count, 200, 'and nothing was done to the file');
+    await again.close();
   });
 
   t.test('embedded store: a slow reader gets everything from the log', async (t) => {
