@@ -26,6 +26,10 @@ export const documented: readonly Documented[] = [
         : text,
   },
   {
+    name: 'tags of servers',
+    rewrite: (text) => text.replace(/^(\S+ +<address> +\d+ +)\S*\brole=nomad\b\S*$/gm, '$1build=<version>,dc=dc1,region=global'),
+  },
+  {
     name: 'set_contains_any is an operator',
     rewrite: (text, folder) => {
       const found = /^\s*attribute\s*=\s*("[^"]*")\s*\n\s*set_contains_any\s*=\s*("[^"]*")/m.exec(jobFile(folder));

@@ -38,23 +38,27 @@ export function withoutExcerpts(text: string): string {
 export function normaliseTable(text: string, surroundings: Surroundings = {}): string {
   // A job in the middle of a text; its maps have no order.
   const plain = text.replace(/^\{\n[\s\S]*?^\}$/gm, (json) => normaliseJson(json, surroundings));
-  return normalise(plain, surroundings)
-    .replace(shortId, '<id>')
-    .replace(/<uuid>/g, '<id>')
-    .replace(/\b\d{1,3}(\.\d{1,3}){3}(:\d+)?/g, (_, _part, port: string | undefined) =>
-      port === undefined ? '<address>' : '<address>:<port>',
-    )
-    .replace(/\b\d+\/(\d+) MHz/g, '<n>/$1 MHz')
-    .replace(/\b[\d.]+ (?:B|[KMGT]iB)\/([\d.]+ [KMGT]iB)/g, '<n>/$1')
-    .replace(/\b[\d.]+ ([KMGT]i?B|B|MHz)\b/g, '<n> $1')
-    .replace(/\b[\d.]+%/g, '<n>%')
-    .replace(/\b[\d.]+(µs|ms)\b/g, '<duration>')
-    .replace(/(Uptime += |restarting in )[\dhms.]+/g, '$1<duration>')
-    .replace(/\b\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d+/g, '<time>')
-    .replace(/("\w*(?:Index|Time)": )[1-9]\d*/g, '$1<n>')
-    .replace(/\b\d+\.\d+\.\d+\b/g, '<version>')
-    .replace(/(?<=\S) {2,}/g, '  ')
-    .replace(/[ \t]+$/gm, '');
+  return (
+    normalise(plain, surroundings)
+      .replace(shortId, '<id>')
+      .replace(/<uuid>/g, '<id>')
+      .replace(/\b\d{1,3}(\.\d{1,3}){3}(:\d+)?/g, (_, _part, port: string | undefined) =>
+        port === undefined ? '<address>' : '<address>:<port>',
+      )
+      .replace(/\b\d+\/(\d+) MHz/g, '<n>/$1 MHz')
+      .replace(/\b[\d.]+ (?:B|[KMGT]iB)\/([\d.]+ [KMGT]iB)/g, '<n>/$1')
+      .replace(/\b[\d.]+ ([KMGT]i?B|B|MHz)\b/g, '<n> $1')
+      .replace(/\b[\d.]+%/g, '<n>%')
+      .replace(/\b[\d.]+(µs|ms)\b/g, '<duration>')
+      .replace(/(Uptime += |restarting in )[\dhms.]+/g, '$1<duration>')
+      .replace(/\b\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d+/g, '<time>')
+      .replace(/("\w*(?:Index|Time)": )[1-9]\d*/g, '$1<n>')
+      // Which runtimes are installed is a fact of the machine.
+      .replace(/^(Driver(?: Status|s) += .*?),java\b/gm, '$1')
+      .replace(/\b\d+\.\d+\.\d+\b/g, '<version>')
+      .replace(/(?<=\S) {2,}/g, '  ')
+      .replace(/[ \t]+$/gm, '')
+  );
 }
 
 /** Following a rollout: how often it was looked at, and in which order things were seen, varies. */
