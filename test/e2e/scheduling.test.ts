@@ -173,6 +173,7 @@ await t.test('scheduling on real processes', async (t) => {
       launched,
       Array.from({ length: launched.length }, (_, i) => launched[0]! + 2 * i),
     );
+    await until(() => informers.of(AllocationKind).list().some(({ spec, status }) => spec.jobName.startsWith('tick:') && status?.phase === 'complete')); // prettier-ignore
     await box.ok('job', 'stop', '-detach', 'tick');
     await until(() => of('flaky').length >= 3);
     const [, second] = of('flaky').sort((x, y) => Date.parse(x.metadata.creationTimestamp) - Date.parse(y.metadata.creationTimestamp)); // prettier-ignore
