@@ -1,7 +1,7 @@
 /**
  * The store in an etcd cluster, below a key prefix.
  *
- * Reads and transactions are one call each (`connection.ts` repeats what may be repeated); a transaction whose answer is lost is sent
+ * Reads and transactions are one call each, to one member until it fails (`members.ts`; `connection.ts` repeats what may be repeated); a transaction whose answer is lost is sent
  * again and still applied at most once (`lanes.ts`). One watch on everything below the prefix (`stream.ts`) feeds all watchers of this
  * process (`../feed.ts`); who starts in the past replays with a stream of his own until he is within the ring.
  *
