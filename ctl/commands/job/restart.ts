@@ -47,6 +47,11 @@ export const jobRestart = defineClusterCommand({
   async run({ args: [id], flags }, context) {
     if (flags.reschedule && flags.task.length > 0)
       throw new CommandError('The -reschedule option cannot be used when -task is defined');
+    if (flags.allTasks) throw new CommandError('-all-tasks is not built yet: only tasks that run are restarted');
+    if (flags.onError !== undefined && flags.onError !== 'fail')
+      throw new CommandError(
+        `-on-error=${flags.onError} is not built yet: a restart ends with the first batch that fails (fail)`,
+      );
     const job = await findJob(context, id!);
     if (job.metadata.name !== jobName(id!) && !flags.yes && !(await confirm(context, `Are you sure you want to restart job ${JSON.stringify(jobId(job))}?`))) return 0; // prettier-ignore
     return restartJob(context, job, flags);
