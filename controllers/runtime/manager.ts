@@ -44,6 +44,7 @@ export function partOf(lease: string, controllers: readonly Controller[]): Part 
     },
     async lead(host, term, stop) {
       const { informers, clock, log, metrics, identity } = host;
+      setMaxListeners(0, stop); // each of the controllers listens
       await Promise.race([Promise.all([...kinds].map((kind) => informers.of(kind).synced)), aborted(stop)]);
       if (stop.aborted) return;
       const events = new EventRecorder({ client: term.client, clock, log, component: lease, instance: identity });

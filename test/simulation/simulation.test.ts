@@ -102,7 +102,7 @@ await t.test('a simulated cluster', async (t) => {
       { wait: 10, do: 'addNode' },
       { wait: 10, do: 'stop', job: 'other' },
     ];
-    const scenario: Scenario = { ...calm, steps: [...noise, submit('web', { count: 30 }), ...noise] };
+    const scenario: Scenario = { ...calm, steps: [...noise, submit('web', { count: 70 }), ...noise] };
     const short = await shrink(scenario, (candidate) => simulate(candidate, { sabotage }));
     t.same(
       short.steps.map((step) => step.do),
