@@ -117,7 +117,7 @@ async function followOne(
   let before: Stored<Evaluation> | undefined;
   const known = new Set<string>();
   try {
-    for await (const now of watchOne(client, EvaluationKind, name, options.namespace, { clock, signal })) {
+    for await (const now of watchOne(client, EvaluationKind, name, options.namespace, { clock, signal, mayComeLater: true })) {
       if (now === undefined && options.stopping === true) return undefined;
       if (now === undefined) throw new CommandError(`Evaluation "${id(options, name)}" was removed while it was watched`);
       if (before === undefined) {

@@ -35,11 +35,10 @@ export const jobStop = defineClusterCommand({
     );
     // Removing waits, on the server, until nothing of the job runs any more.
     if (flags.purge) await context.client.delete(JobKind, job.metadata.name, namespaceOf(job), { preconditions: { uid: job.metadata.uid } }); // prettier-ignore
-    const wasStopped = flags.purge && !flags.detach && job.spec.stop === true;
-    if (wasStopped) say(context, submission.evaluation);
-    const code = wasStopped
-      ? 0
-      : await followSubmission(context, submission, { ...flags, stopping: true }, submission.evaluation);
+    // What nothing runs of may be gone, its evaluation with it, before anybody could follow that.
+    const isIdle = flags.purge && !flags.detach && (job.spec.stop === true || job.status?.phase === 'dead');
+    if (isIdle) say(context, submission.evaluation);
+    const code = isIdle ? 0 : await followSubmission(context, submission, { ...flags, stopping: true }, submission.evaluation);
     if (flags.detach) return code;
     if (flags.purge) return (await untilGone(context, job)) || code;
     if (code === 0)
