@@ -112,7 +112,8 @@ await t.test('scheduling on real processes', async (t) => {
   });
 
   await t.test('no progress fails a deployment at its deadline', async (t) => {
-    const slow = 'update { \n min_healthy_time = "0s" \n healthy_deadline = "2s" \n progress_deadline = "4s" \n }';
+    // A second of health is more than a task has that ends at once.
+    const slow = 'update { \n min_healthy_time = "1s" \n healthy_deadline = "2s" \n progress_deadline = "4s" \n }';
     await submit('stuck', job('stuck', { group: `${reschedule}\n${slow}`, run: 'exit 1' }));
     t.equal((await deployment('stuck', 0, 'failed')).status?.description, 'Failed due to progress deadline');
     await box.ok('job', 'stop', '-detach', 'stuck');
