@@ -109,6 +109,9 @@ function unglue(
       given.push({ found, word, value: 'true' });
       continue;
     }
+    // Only -ojson and the like: a word that begins with -n is a long flag that was mistyped, not the name of a namespace.
+    const isGlued = rest !== '' && body[at + 1] !== '=';
+    if (isGlued && word !== 'o' && !/^\d+$/.test(rest)) return undefined;
     given.push({ found, word, value: rest === '' ? undefined : rest });
     break;
   }

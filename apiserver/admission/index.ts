@@ -32,6 +32,11 @@ const job: Admission = {
   validate: ({ object, old }) => {
     // What was accepted once stays acceptable: a job must be able to lose its finalizer whatever the rules have become.
     if (old !== undefined && equal(object['spec'], old['spec'])) return [];
+    // Its end is under way and cannot be taken back; what is submitted now is for another job of this name.
+    if (old?.metadata.deletionTimestamp !== undefined)
+      return [
+        forbiddenField('spec', `job ${JSON.stringify(object.metadata.name)} is being removed: submit it again once it is gone`),
+      ];
     const [type, before] = [specOf(object).type, old && specOf(old).type];
     const changed = before !== undefined && type !== before;
     return [

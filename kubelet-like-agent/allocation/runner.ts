@@ -609,7 +609,10 @@ export class AllocationRunner {
       localFolders: config.artifactFolders ?? [],
       artifacts: interpolateAll(task.artifacts ?? [], variables),
       templates,
-      env: () => this.#variables(name).env,
+      env: () => {
+        const { env, node } = this.#variables(name);
+        return { ...node, ...env };
+      },
       sources: { services: () => catalog.services(this.#allocation.metadata.namespace ?? 'default') },
       onChange: (listener) => catalog.on(listener),
       note: (event) => this.#task(name)?.note(event),

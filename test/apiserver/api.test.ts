@@ -399,6 +399,13 @@ t.test('jobs are stored in their canonical form', async (t) => {
   });
   t.equal(again.metadata.resourceVersion, made.metadata.resourceVersion, 'submitting it again changes nothing');
   t.match(await send('PATCH', `${JOBS}/canonical`, { spec: { type: 'service' } }, merge), { status: 422, json: { message: /the type of a job cannot change/ } }); // prettier-ignore
+  await send('DELETE', `${JOBS}/canonical`);
+  t.match(await send('PATCH', `${JOBS}/canonical`, { spec: { priority: 70 } }, merge), { status: 422, json: { message: /canonical" is being removed/ } }); // prettier-ignore
+  t.match(
+    await send('PATCH', `${JOBS}/canonical`, { metadata: { labels: { a: 'b' } } }, merge),
+    { status: 200 },
+    'all else can be changed',
+  );
   const bad = await send('POST', JOBS, { metadata: { name: 'rules' }, spec: { type: 'servce', priority: 500, groups: [{ name: 'g', count: -1, tasks: [{ name: 't' }] }] } }); // prettier-ignore
   t.equal(bad.status, 422);
   const fields = bad.json.details.causes.map((cause: { field: string }) => cause.field);

@@ -55,6 +55,7 @@ t.test('arguments as people write them', (t) => {
   for (const [title, argv, values, args] of cases)
     t.same(parseArguments(argv, flags), { values: { var: [], ...values }, args }, title);
   const problems: [string[], string][] = [
+    [['-nosuchflag'], 'flag provided but not defined: -nosuchflag'],
     [['-chek-index', '7'], 'flag provided but not defined: -chek-index\nDid you mean -check-index?'],
     [['-xyz'], 'flag provided but not defined: -xyz'],
     [['-check-index', 'seven'], 'invalid value "seven" for flag -check-index: a whole number is needed'],

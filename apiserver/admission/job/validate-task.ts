@@ -27,7 +27,7 @@ export function validateTask(task: Task, group: TaskGroup, job: JobSpec, finding
   validateServices({ services: task.services, ports, group, task }, findings);
   validateLogStorage(task, group, findings);
   for (const { path, message } of driverConfigProblems(task.driver ?? '', task.config ?? {}))
-    findings.at('config').invalid(path, message);
+    findings.at('config').invalid(path, `Invalid config of driver ${JSON.stringify(task.driver)}: ${path}: ${message}`);
   if (!isDeepStrictEqual(task.restart, group.restart)) validateRestart(task.restart, findings.at('restart')); // inherited as a whole: named there
   validateSignal(task.killSignal, 'killSignal', findings);
   task.artifacts?.forEach((artifact, i) => validateArtifact(artifact, findings.at('artifacts', i)));

@@ -42,7 +42,10 @@ function readOwner(file: string): string | undefined {
 function identity(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // Killed, and only waiting for its parent to be told.
+    if (state === 'Z' || state === 'X') return undefined;
+    return `${pid} ${rest[18]}`;
   } catch {
     return process.platform !== 'linux' && lives(pid) ? `${pid}` : undefined;
   }

@@ -28,6 +28,7 @@ export interface CatalogEntry {
 
 /** What a template may read. */
 export interface TemplateSources {
+  /** The environment of the task, and the facts of its node by `node.`, `attr.` and `meta.`. */
   readonly env: Readonly<Record<string, string>>;
   /** Healthy instances in the namespace of the job; undefined: not known yet. */
   readonly services: () => readonly CatalogEntry[] | undefined;
