@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { WebSocket } from 'ws';
 import {
   AllocationKind,
   JobKind,
@@ -21,7 +22,7 @@ import { clientStatus } from './views/lists.ts';
 import type { NodeStats } from './views/node.ts';
 
 /** What only the agent of a node knows or can do, asked for through the API server. */
-export type AllocationVerb = 'log' | 'fs/ls' | 'fs/cat' | 'fs/stat' | 'restart' | 'signal' | 'stats' | 'checks';
+export type AllocationVerb = 'log' | 'fs/ls' | 'fs/cat' | 'fs/stat' | 'restart' | 'signal' | 'stats' | 'checks' | 'exec';
 
 export const allocationPath = (allocation: Stored<Allocation>, verb: AllocationVerb): string =>
   `${objectPath(AllocationKind, allocation.metadata.name, namespaceOf(allocation))}/${verb}`;
@@ -49,6 +50,14 @@ export const streamFromAgent = (
   query: Query,
   signal: AbortSignal,
 ): Promise<IncomingMessage> => context.client.stream('GET', allocationPath(allocation, verb), { query, signal });
+
+/** A command in a task, as a conversation of messages. */
+export const openExec = (
+  context: ClusterContext,
+  allocation: Stored<Allocation>,
+  query: { readonly task: string; readonly tty: boolean; readonly command: readonly string[] },
+): Promise<WebSocket> =>
+  context.client.socket(allocationPath(allocation, 'exec'), { ...query, command: JSON.stringify(query.command) });
 
 /** Whether the agent still has something to say about an allocation. */
 export const isAlive = (allocation: Stored<Allocation>): boolean =>

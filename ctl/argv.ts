@@ -21,7 +21,12 @@ const booleans: Readonly<Record<string, boolean>> = {
   '0': false, f: false, F: false, false: false, FALSE: false, False: false,
 }; // prettier-ignore
 
-export function parseArguments(argv: readonly string[], flags: Flags): Arguments | { readonly problem: string } {
+/** `flagsAmong`: once there are so many arguments, whatever looks like a flag is an argument too. */
+export function parseArguments(
+  argv: readonly string[],
+  flags: Flags,
+  flagsAmong = Infinity,
+): Arguments | { readonly problem: string } {
   const find = lookup(flags);
   const values: Record<string, boolean | string | number | readonly string[]> = {};
   for (const [key, flag] of Object.entries(flags)) if (flag.type === 'list') values[key] = [];
@@ -44,6 +49,10 @@ export function parseArguments(argv: readonly string[], flags: Flags): Arguments
 
   for (let i = 0; i < argv.length; i++) {
     const token = argv[i]!;
+    if (args.length >= flagsAmong) {
+      args.push(...argv.slice(i));
+      break;
+    }
     if (token === '--') {
       args.push(...argv.slice(i + 1));
       break;

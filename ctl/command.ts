@@ -24,6 +24,8 @@ export interface Command {
   readonly flags: Flags;
   /** How many arguments it takes, with the sentence for when that is not so. */
   readonly args: ArgumentCount;
+  /** So many arguments may have flags among them; what follows is taken as it is: a command line for somebody else. */
+  readonly flagsAmong?: number;
   /** The kinds whose names complete its arguments. */
   readonly completes?: Completes;
   /** Whether it talks to the API: adds -address, -namespace and so on. */

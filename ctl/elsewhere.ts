@@ -13,14 +13,14 @@ const notBuilt =
 
 const names: Readonly<Record<string, Words>> = {
   // kubectl
-  attach: instead('logs -f <allocation>'),
+  attach: instead('logs -f <allocation>', 'alloc exec <allocation> <command>'),
   auth: notBuilt('Access control', 'version'),
   autoscale: notBuilt('Scaling by itself', 'job scale <job> <count>'),
   certificate: notBuilt('A certificate authority'),
   'cluster-info': instead('server members', 'status'),
   cordon: instead('node eligibility -disable <node>'),
   cp: notBuilt('Copying files', 'alloc fs <allocation> <path>'),
-  debug: instead('describe alloc <allocation>', 'alloc fs <allocation>'),
+  debug: instead('describe alloc <allocation>', 'alloc exec <allocation> <command>'),
   drain: instead('node drain -enable <node>'),
   expose: instead('service list'),
   kustomize: instead('apply -f <folder>'),
@@ -33,10 +33,8 @@ const names: Readonly<Record<string, Words>> = {
   // Nomad
   acl: notBuilt('Access control'),
   'agent-info': instead('operator metrics', 'server members'),
-  'alloc exec': notBuilt('Running commands in tasks'),
   'alloc-logs': instead('alloc logs <allocation>'),
   'deployment unblock': () => 'Deployments wait for other regions only where there are several; there is one here.',
-  exec: notBuilt('Running commands in tasks'),
   executor: instead('node-agent'),
   'job action': notBuilt('Actions of tasks'),
   'job scaling-events': instead('job history -p <job>'),

@@ -153,7 +153,7 @@ type Base = Omit<Context, 'program' | 'interruptible'>;
 
 async function runCommand(command: Command, argv: readonly string[], base: Base): Promise<number> {
   const flags: Flags = { ...commonFlags, ...(command.usesCluster ? clusterFlags : {}), ...command.flags };
-  const parsed = parseArguments(argv, flags);
+  const parsed = parseArguments(argv, flags, command.flagsAmong);
   if ('problem' in parsed) {
     complain(base, `${parsed.problem}\nFor additional help try '${name} ${command.name} -h'`);
     return exitCodes.failed;

@@ -1,9 +1,11 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { WebSocket } from 'ws';
 import { ApiError, type Logger } from '../../base/index.ts';
 import { collectionPath, objectPath, type AnyObject, type Kind, type ObjectList, type Stored } from '../../openapi/index.ts';
 import type { BatchOperation, BatchResult } from './batch.ts';
 import { Reachability } from './reachability.ts';
+import { openSocket } from './socket.ts';
 import { readWatch, type WatchEvent } from './watch.ts';
 
 /** A leader's proof: writes that carry it are refused once the Lease of that uid is gone. */
@@ -274,6 +276,23 @@ export class Client {
   /** A request whose answer is read as it comes (logs, watches). Throws ApiError for any status but 2xx. */
   async stream(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
     return (await this.#open(method, path, options, false)).response;
+  }
+
+  /**
+   * A conversation (an exec session) with the server that answered last. Throws ApiError where it is refused. The socket is paused:
+   * resume it once its messages are listened to.
+   */
+  async socket(path: string, query: Record<string, string | boolean>): Promise<WebSocket> {
+    const { token, userAgent = 'orch', connectTimeoutMs = 30_000 } = this.#options;
+    const url = new URL(path, this.server);
+    url.protocol = url.protocol.replace('http', 'ws');
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, String(value));
+    const headers = { 'user-agent': userAgent, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+    try {
+      return await openSocket(url, headers, connectTimeoutMs);
+    } catch (error) {
+      throw error instanceof ApiError ? error : new ConnectionError(this.server, error as Error);
+    }
   }
 
   /** `impatient`: the answer is known to begin soon, so who does not begin it hangs. */

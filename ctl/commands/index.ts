@@ -19,6 +19,7 @@ import { nodePoolApply, nodePoolDelete, nodePoolInfo, nodePoolJobs, nodePoolList
 import { operatorApi, operatorMetrics } from './operator/commands.ts';
 import { rolloutHistory, rolloutPause, rolloutRestart, rolloutResume, rolloutStatus, rolloutUndo } from './rollout.ts';
 import { serviceInfo, serviceList } from './service/commands.ts';
+import { allocExec } from './alloc/exec.ts';
 import { allocFs } from './alloc/fs.ts';
 import { allocRestart, allocSignal, allocStop } from './alloc/lifecycle.ts';
 import { allocLogs } from './alloc/logs.ts';
@@ -77,6 +78,7 @@ export const groups: Readonly<Record<string, string>> = {
 
 export const commands: readonly Command[] = [
   allocChecks,
+  allocExec,
   allocFs,
   allocLogs,
   allocRestart,

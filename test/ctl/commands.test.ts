@@ -194,6 +194,29 @@ async function generation(name: string, wanted: number): Promise<Stored<Job>> {
   throw new Error('the watch ended');
 }
 
+t.test('alloc exec says what it cannot do', async (t) => {
+  const [id, other] = [uuid(), uuid()].map((name) => `aa${name.slice(2)}`) as [string, string];
+  const resources = { tasks: [{ name: 'x' }, { name: 'y' }] };
+  const spec = { name: 'e.g[0]', index: 0, nodeName: nodeId, jobName: 'e', jobUID: uuid(), jobVersion: 0, group: 'g', desired: 'run' as const }; // prettier-ignore
+  for (const name of [id, other]) await client.create(AllocationKind, { metadata: { name, namespace: 'default' }, spec: { ...spec, resources } }); // prettier-ignore
+  const cases: [argv: string[], stderr: RegExp][] = [
+    [[], /An allocation ID is required/],
+    [[id], /A command is required/],
+    [['-e', 'ab', id, 'true'], /-escape takes a single character/],
+    [['-t', '-i=false', id, 'true'], /A terminal \(-t\) needs the input/],
+    [['-such', id, 'true'], /flag provided but not defined: -such/],
+    [['bbbb', 'true'], /No allocation\(s\) with prefix or id "bbbb" found/],
+    [['aa', 'true'], /Prefix matched multiple allocations/],
+    [[id, 'true'], / \* x\n \* y\n\nPlease specify the task/],
+    [['-task', 'z', id, 'true'], /Could not find task named: z/],
+    [['-task', 'x', id, 'true'], /is not running: it is pending/],
+    [['-job', 'nothing', 'true'], /No job\(s\)/],
+  ];
+  for (const [argv, stderr] of cases) t.match(await orchctl('alloc', 'exec', ...argv), { code: 1, stdout: '', stderr }, argv.join(' ')); // prettier-ignore
+  t.match(await ok('exec', '-h'), /Alias: orchctl exec/);
+  for (const name of [id, other]) await client.delete(AllocationKind, name, 'default');
+});
+
 t.test('version, help and what is not understood', async (t) => {
   t.same(await orchctl('version'), { code: 0, stdout: 'orchctl v1.2.3\n', stderr: '' });
   t.same((await orchctl('-version')).stdout, 'orchctl v1.2.3\n');

@@ -7,6 +7,7 @@ import { meantBy, parseArguments } from '../../ctl/argv.ts';
 import { flag } from '../../ctl/command.ts';
 import { resolveConnection } from '../../ctl/connection.ts';
 import { explain } from '../../ctl/errors.ts';
+import { escapeCharacter, EscapeReader } from '../../ctl/exec/escape.ts';
 import { bytes, significant } from '../../ctl/io/amounts.ts';
 import { cut, pairs, sparseTable, table } from '../../ctl/io/columns.ts';
 import { plain, printable } from '../../ctl/io/streams.ts';
@@ -62,6 +63,12 @@ t.test('arguments as people write them', (t) => {
     [['-check-index'], 'flag needs an argument: -check-index'],
     [['-detach=maybe'], 'invalid boolean value "maybe" for flag -detach'],
   ];
+  t.same(
+    parseArguments(['-var=x', 'one', '-var', 'y', 'two', '-var', '--', '-z'], flags, 2),
+    { values: { var: ['x', 'y'] }, args: ['one', 'two', '-var', '--', '-z'] },
+    'flags end at the command that is for somebody else',
+  );
+  t.same(parseArguments(['one', '--', '-z', '--'], flags, 2), { values: { var: [] }, args: ['one', '-z', '--'] });
   for (const [argv, problem] of problems) t.same(parseArguments(argv, flags), { problem }, argv.join(' '));
   t.equal(meantBy('jbo', ['job', 'alloc']), 'job');
   t.equal(meantBy('xxxxxx', ['job', 'alloc']), undefined);
@@ -294,5 +301,31 @@ t.test('selectors of labels', (t) => {
   ] as const)
     t.equal(matchesLabels(selector, labels), expected, selector);
   t.throws(() => matchesLabels('a b', labels), { message: /is no selector/ });
+  t.end();
+});
+
+t.test('the escape character of a session', (t) => {
+  const typing = (escape: string | undefined, ...keys: string[]): string => {
+    const reader = new EscapeReader(escape);
+    let sent = '';
+    for (const key of keys) {
+      const { send, end } = reader.read(Buffer.from(key));
+      sent += send.toString();
+      if (end) return `${sent}<end>`;
+    }
+    return sent;
+  };
+  const cases: [escape: string | undefined, keys: string[], sent: string][] = [
+    ['~', ['~.'], '<end>'],
+    ['~', ['ls\r', '~', '.', 'more'], 'ls\r<end>'],
+    ['~', ['cd ~.\r'], 'cd ~.\r'],
+    ['~', ['~~.'], '~.'],
+    ['~', ['~', 'a~.'], '~a~.'],
+    ['!', ['~.\n!.'], '~.\n<end>'],
+    [undefined, ['~.'], '~.'],
+    ['~', ['é~.'], 'é~.'],
+  ];
+  for (const [escape, keys, sent] of cases) t.equal(typing(escape, ...keys), sent, JSON.stringify(keys));
+  t.same(['none', '!', '~~'].map(escapeCharacter), [{ character: undefined }, { character: '!' }, undefined]);
   t.end();
 });
