@@ -39,7 +39,6 @@ interface Run {
   /** The behaviour ends with the machine or with the run. */
   epoch: number;
   startedAt: Instant | undefined;
-  wasKilled: boolean;
   /** When its node was last back after nobody knew how it was. */
   reconnectedAt?: Instant;
 }
@@ -146,7 +145,6 @@ export class SimNode {
     this.#epoch++;
     for (const run of this.#runs.values()) {
       if (run.phase === 'complete' || run.phase === 'failed') continue;
-      run.wasKilled = run.goal === 'stop';
       run.phase = run.goal === 'stop' ? 'complete' : 'failed';
     }
   }
@@ -216,7 +214,6 @@ export class SimNode {
       jobVersion: now.spec.jobVersion,
       epoch: this.#epoch,
       startedAt: undefined,
-      wasKilled: false,
     };
     this.#runs.set(id, run);
     this.#report(id, run);
@@ -271,7 +268,6 @@ export class SimNode {
     const run = this.#runs.get(id);
     if (run === undefined || run.goal === 'stop' || this.#disobedient) return;
     run.goal = 'stop';
-    run.wasKilled = true;
     this.#later(run, this.#chance.between(10, 3_000), () => this.#end(id, run, 'complete'));
   }
 
