@@ -172,7 +172,10 @@ export class StoreSetAsideError extends Error {
   override readonly name = 'StoreSetAsideError';
 }
 
-/** There is no room to write. Nothing was written, reads go on, and writes work again once there is room. */
+/**
+ * There is no room to write; reads go on, and writes work again once there is room. The embedded store wrote nothing. etcd carries out the one write
+ * that it runs out of room with, and refuses it all the same, so nothing is known about a write that failed so.
+ */
 export class StoreFullError extends StoreUnavailableError {
   override readonly name = 'StoreFullError';
 }
