@@ -7,6 +7,7 @@ import { pathNotFound } from '../registry/errors.ts';
 import type { Registry } from '../registry/registry.ts';
 import { StoreFullError, StoreUnavailableError } from '../storage/store.ts';
 import { handleBatch } from './batches.ts';
+import { Connections } from './connections.ts';
 import { aggregated, aggregatedType, apiGroup, apiGroupList, apiResourceList, apiVersions, versionInfo } from './discovery.ts';
 import { MAX_REVIEW, readValue } from './body.ts';
 import { Launches } from './launches.ts';
@@ -38,7 +39,6 @@ export interface HttpServer {
 /** Requests under way at a time, watches and streams aside; more are told to come again. */
 const MAX_INFLIGHT = 2_000;
 const CLOSE_MS = 5_000;
-const DRAIN_MS = 50;
 
 /** What is known of a request while it runs. */
 interface Running extends Exchange {
@@ -162,8 +162,9 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   };
 
   const servers: Server[] = [];
+  const connections = new Connections();
   try {
-    for (const { host, port } of options.listen) servers.push(await open(host, port, handle, onUpgrade));
+    for (const { host, port } of options.listen) servers.push(await open(host, port, connections, handle, onUpgrade));
   } catch (error) {
     for (const server of servers) server.close();
     throw error;
@@ -174,7 +175,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       closing = true;
       resources.endWatches();
       // Who is in the middle of something is told to go elsewhere, before its connection is closed under it.
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+      await connections.drained();
       await Promise.all(servers.map((server) => closeServer(server)));
     },
   };
@@ -377,10 +378,12 @@ const LOCAL_HOST = /^(?:(?:[a-z0-9-]+\.)*localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-
 async function open(
   host: string,
   port: number,
+  connections: Connections,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
   onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
 ): Promise<Server> {
   const server = createServer({ keepAliveTimeout: 60_000, headersTimeout: 10_000, requestTimeout: 0, connectionsCheckingInterval: 5_000, noDelay: true }, handle); // prettier-ignore
+  connections.follow(server);
   server.on('upgrade', onUpgrade);
   // Bytes that are no HTTP.
   server.on('clientError', (_, socket) => {

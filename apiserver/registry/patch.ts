@@ -45,7 +45,7 @@ export function readJsonPatch(body: unknown): Operation[] {
   return body as Operation[];
 }
 
-/** Applies a JSON patch to a copy. A failed test or a path that leads nowhere is 422. */
+/** Applies a JSON patch to a copy; neither argument is touched. A failed test or a path that leads nowhere is 422. */
 export function jsonPatch(target: unknown, operations: readonly Operation[]): unknown {
   let document: unknown = deepClone(target);
   let copied = 0;
@@ -53,7 +53,9 @@ export function jsonPatch(target: unknown, operations: readonly Operation[]): un
     try {
       if (operation.op === 'copy') copied += JSON.stringify(getValueByPointer(document, operation.from) ?? null).length;
       if (copied > MAX_COPIED) throw new ApiError('RequestEntityTooLarge', `the JSON patch copies more than ${MAX_COPIED} bytes`);
-      document = applyOperation(document, operation, true, true, true, i).newDocument;
+      // A later operation may reach into what an earlier one put in, and the whole patch is applied once more after a conflict.
+      const own = 'value' in operation ? { ...operation, value: deepClone(operation.value) as unknown } : operation;
+      document = applyOperation(document, own, true, true, true, i).newDocument;
     } catch (error) {
       if (error instanceof ApiError) throw error;
       const why = error instanceof jsonpatch.JsonPatchError ? (error.message.split('\n')[0] ?? error.name) : String(error);

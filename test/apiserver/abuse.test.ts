@@ -34,7 +34,7 @@ const some = (pieces: readonly string[], most: number): string =>
 
 /** Runs something on hostile input: it answers, or refuses with an ApiError of the client's, and does not take long. */
 function survives(what: string, input: unknown, action: () => unknown): void {
-  const started = performance.now();
+  const started = process.cpuUsage();
   const fail = (why: string): never => {
     throw new Error(`${what} ${why} (ORCH_SEED=${seed}): ${JSON.stringify(input).slice(0, 1000)}`);
   };
@@ -43,8 +43,8 @@ function survives(what: string, input: unknown, action: () => unknown): void {
   } catch (error) {
     if (!(error instanceof ApiError && error.code >= 400 && error.code < 500)) fail(String(error));
   }
-  const took = performance.now() - started;
-  if (took > 1_000) fail(`took ${took} ms`);
+  const { user, system } = process.cpuUsage(started);
+  if (user + system > 2e6) fail(`took ${(user + system) / 1e3} ms of a processor`);
 }
 
 t.test('parsers take anything', (t) => {
@@ -99,6 +99,7 @@ t.test('patches of any form', (t) => {
   });
   const pointers = ['', '/', '/spec', '/spec/list', '/spec/list/0', '/spec/list/-', '/spec/list/99', '/spec/list/-1', '/spec/map/c', '/spec/map/~1', '/spec/map/~', '/__proto__/x', '/constructor/prototype/y', '/metadata', '/spec/list/1/b', 'spec', '/spec/list/1e0', '/length']; // prettier-ignore
   const values = [null, 1, 'x', [], {}, { a: { b: null } }, [[[]]], '__proto__', true, -0];
+  const given = JSON.stringify(values);
   for (let i = 0; i < 5_000; i++) {
     const operations = Array.from({ length: 1 + Math.floor(random() * 5) }, () => ({
       op: pick(['add', 'remove', 'replace', 'move', 'copy', 'test', 'nonsense']),
@@ -109,6 +110,7 @@ t.test('patches of any form', (t) => {
     const before = target();
     survives('JSON patch', operations, () => jsonPatch(before, readJsonPatch(operations)));
     if (JSON.stringify(before) !== JSON.stringify(target())) t.fail('the target was changed', { seed, operations });
+    if (JSON.stringify(values) !== given) t.fail('the patch was changed', { seed, operations });
     survives('merge patch', operations, () => mergePatch(before, { spec: { map: pick(values), list: pick(values) }, x: pick(values) })); // prettier-ignore
   }
   t.equal(({} as { x?: unknown }).x, undefined, 'no prototype was touched');

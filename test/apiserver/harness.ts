@@ -122,9 +122,9 @@ export class Watching {
 
   /** The next event; undefined when the stream has ended. */
   async next(): Promise<WatchEvent | undefined> {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 30_000;
     while (this.#events.length === 0 && !this.#ended) {
-      if (Date.now() > deadline) throw new Error('no event came within 5 s');
+      if (Date.now() > deadline) throw new Error('no event came within 30 s');
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, deadline - Date.now());
         this.#wake = () => {
@@ -170,11 +170,11 @@ export class Watching {
 
 /** Waits until `check` gives something; for what no watch can tell. */
 export async function until<T>(check: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 30_000;
   for (;;) {
     const found = await check();
     if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error('it did not come true within 5 s');
+    if (Date.now() > deadline) throw new Error('it did not come true within 30 s');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -350,7 +350,7 @@ async function withParts(parts: readonly Part[], body: () => Promise<void>): Pro
 
 async function where<T extends AnyObject>(kind: Kind<T>, claim: (object: Stored<T>) => boolean): Promise<Stored<T>> {
   try {
-    return await informers.of(kind).until((cache) => cache.list().find(claim), AbortSignal.timeout(5000));
+    return await informers.of(kind).until((cache) => cache.list().find(claim), AbortSignal.timeout(30_000));
   } catch (error) {
     throw new Error(`not seen: ${claim.toString()}; there is ${JSON.stringify(informers.of(kind).list(), null, 1)}`, {
       cause: error,
@@ -373,7 +373,7 @@ const allocationsOn = async (node: string): Promise<Stored<Allocation>[]> =>
 const phaseOf = (evaluation: Stored<Evaluation>): string => evaluation.status?.phase ?? 'pending';
 
 async function gone(kind: Kind, key: string): Promise<void> {
-  await informers.of(kind).until((cache) => (cache.get(key) === undefined ? true : undefined), AbortSignal.timeout(5000));
+  await informers.of(kind).until((cache) => (cache.get(key) === undefined ? true : undefined), AbortSignal.timeout(30_000));
 }
 
 function jobObject(name: string): Job {

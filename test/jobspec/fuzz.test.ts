@@ -25,7 +25,7 @@ t.test(`${COUNT} broken job files: no crash, no hang, no heap of memory`, { time
   let [accepted, slowest] = [0, 0];
   for (let i = 0; i < COUNT; i++) {
     const text = mutate(files[Math.floor(next() * files.length)]!, next);
-    const started = performance.now();
+    const started = process.cpuUsage();
     try {
       const result = parseJob({ text, filename: 'x.nomad' });
       if (result.ok) {
@@ -41,7 +41,7 @@ t.test(`${COUNT} broken job files: no crash, no hang, no heap of memory`, { time
       t.fail(`file ${i} of seed ${SEED}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, { text });
       break;
     }
-    const took = performance.now() - started;
+    const took = process.cpuUsage(started).user / 1e3;
     slowest = Math.max(slowest, took);
     if (took > MOST_MS && !t.ok(took <= MOST_MS, `file ${i} of seed ${SEED} took ${Math.round(took)} ms`, { text })) break;
   }

@@ -479,9 +479,9 @@ t.test('what is mean to a parser', async (t) => {
     `a = x${'[*]'.repeat(20_000)}`,
     `a = x${'[y]'.repeat(20_000)}`,
   ]) {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const { diagnostics } = parseHclBody(new Source(text, 'x'));
     t.ok(diagnostics.list.length > 0, `${JSON.stringify(text.slice(0, 12))}… is refused`);
-    t.ok(performance.now() - start < 2000, 'in time');
+    t.ok(process.cpuUsage(start).user < 2e6, 'in time');
   }
 });
