@@ -17,7 +17,7 @@
  *
  * Start reading at `registry/registry.ts`, where the verbs are; then `commit.ts`.
  */
-import type { Clock, Logger } from '../base/index.ts';
+import type { Clock, Logger, LogRing } from '../base/index.ts';
 import { builtinAdmission } from './admission/index.ts';
 import { bootstrap } from './bootstrap.ts';
 import { compactionLoop } from './compaction.ts';
@@ -36,6 +36,8 @@ export interface ApiServerOptions {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   readonly log: Logger;
   readonly clock: Clock;
+  /** What `GET /logs` tells; without it there is no such path. */
+  readonly logs?: LogRing;
   /** How long overwritten history is kept at least. Default 5 min; 0 keeps it for ever. */
   readonly compactionIntervalMs?: number;
 }
@@ -68,7 +70,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     registry.definitionsServed = (revision) => custom.settled(revision);
     const namespaces = new Namespaces({ registry, clock, log });
     namespaces.start();
-    const http = await startHttp({ registry, listen, metrics, clock, log });
+    const http = await startHttp({ registry, listen, metrics, clock, log, logs: options.logs });
     const compaction =
       compactionIntervalMs > 0 ? compactionLoop(store, compactionIntervalMs, clock, log, stop.signal) : Promise.resolve();
     compileLoop(caches.kinds, stop.signal).catch((error: unknown) => log.error('cannot compile a schema', { error }));

@@ -6,4 +6,5 @@ export * from './duration.ts';
 export * from './escape.ts';
 export * from './id.ts';
 export * from './log.ts';
+export * from './log-ring.ts';
 export * from './nearest.ts';

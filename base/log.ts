@@ -23,22 +23,36 @@ export interface LoggerOptions {
   readonly clock: Clock;
   /** One JSON object a line instead of text. */
   readonly json?: boolean;
+  /** Who listens in, at a level of its own: see LogRing. */
+  readonly tap?: LogTap;
+}
+
+/** What was said, before it is a line. */
+export interface LogRecord {
+  readonly time: string;
+  readonly level: LogLevel;
+  readonly name: string;
+  readonly message: string;
+  /** Texts, numbers and truth values; everything else is described in words. */
+  readonly fields: LogFields;
+}
+
+export interface LogTap {
+  wants(level: LogLevel): boolean;
+  take(record: LogRecord): void;
 }
 
 /** Lines as `2026-01-01T00:00:00.000Z [INFO]  agent: task started: alloc=3fd1… task=web`, or as JSON. */
 export function createLogger(options: LoggerOptions, name = '', bound: LogFields = {}): Logger {
   const threshold = logLevels.indexOf(options.level);
+  const { tap } = options;
+  const isEnabled = (level: LogLevel): boolean => logLevels.indexOf(level) >= threshold || tap?.wants(level) === true;
   const log = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (logLevels.indexOf(level) < threshold) return;
-    const time = toTimestamp(options.clock.now());
-    const all = { ...bound, ...fields };
-    if (options.json) {
-      options.write(JSON.stringify({ time, level, name, message, ...mapValues(all, plain) }) + '\n');
-      return;
-    }
-    const tail = Object.entries(all).filter(([, v]) => v !== undefined).map(([k, v]) => `${k}=${quote(plain(v))}`); // prettier-ignore
-    const tag = `[${level.toUpperCase()}]`.padEnd(7);
-    options.write(`${time} ${tag} ${name === '' ? '' : `${name}: `}${message}${tail.length > 0 ? `: ${tail.join(' ')}` : ''}\n`);
+    if (!isEnabled(level)) return;
+    const all = mapValues({ ...bound, ...fields }, plain);
+    const record: LogRecord = { time: toTimestamp(options.clock.now()), level, name, message, fields: all };
+    if (logLevels.indexOf(level) >= threshold) options.write(`${logLine(record, options.json)}\n`);
+    if (tap?.wants(level) === true) tap.take(record);
   };
   return {
     trace: (m, f) => log('trace', m, f),
@@ -47,8 +61,16 @@ export function createLogger(options: LoggerOptions, name = '', bound: LogFields
     warn: (m, f) => log('warn', m, f),
     error: (m, f) => log('error', m, f),
     child: (sub, fields) => createLogger(options, name === '' ? sub : `${name}.${sub}`, { ...bound, ...fields }),
-    isEnabled: (level) => logLevels.indexOf(level) >= threshold,
+    isEnabled,
   };
+}
+
+/** A record as a line of text, or of JSON. */
+export function logLine({ time, level, name, message, fields }: LogRecord, json = false): string {
+  if (json) return JSON.stringify({ time, level, name, message, ...fields });
+  const tail = Object.entries(fields).filter(([, v]) => v !== undefined).map(([k, v]) => `${k}=${quote(v)}`); // prettier-ignore
+  const tag = `[${level.toUpperCase()}]`.padEnd(7);
+  return `${time} ${tag} ${name === '' ? '' : `${name}: `}${message}${tail.length > 0 ? `: ${tail.join(' ')}` : ''}`;
 }
 
 /** Says nothing. For tests, and for parts whose host does not log. */

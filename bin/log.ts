@@ -1,8 +1,10 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { createLogger, type Clock, type Logger, type LogLevel } from '../base/index.ts';
+import { createLogger, LogRing, type Clock, type Logger, type LogLevel } from '../base/index.ts';
 import type { IO } from '../ctl/index.ts';
 
 export interface ProcessLogger extends Logger {
+  /** The last of what was said, and what will be: for `orchctl monitor`. */
+  readonly ring: LogRing;
   /** Opens the log file anew, after something else has moved it. */
   reopen(): void;
 }
@@ -19,9 +21,11 @@ export function openLog(
     io.stdout.write(line);
     if (fd !== undefined) writeSync(fd, line);
   };
-  const logger = createLogger({ write, level: options.logLevel, json: options.logJson, clock });
+  const ring = new LogRing(options.logLevel);
+  const logger = createLogger({ write, level: options.logLevel, json: options.logJson, clock, tap: ring });
   return {
     ...logger,
+    ring,
     reopen() {
       if (fd === undefined || logFile === undefined) return;
       closeSync(fd);

@@ -20,6 +20,8 @@ export interface MemberOptions {
   readonly identity: string;
   readonly address: string;
   readonly port: number;
+  /** Where its API is, for who wants this server and no other: `127.0.0.1:4646`. */
+  readonly httpAddress: string;
   readonly datacenter: string;
   readonly region: string;
   readonly version: string;
@@ -40,6 +42,7 @@ export async function joinCluster(options: MemberOptions): Promise<Member> {
         'orch.dev/ttl': `${ttlSeconds}s`,
         'orch.dev/address': options.address,
         'orch.dev/port': String(options.port),
+        'orch.dev/http-address': options.httpAddress,
         'orch.dev/datacenter': options.datacenter,
         'orch.dev/region': options.region,
         'orch.dev/version': options.version,

@@ -3,15 +3,18 @@
  * only place where they meet; everything between them goes through the API.
  */
 import { join } from 'node:path';
-import type { Clock, Logger } from '../base/index.ts';
+import type { Clock } from '../base/index.ts';
 import { Client } from '../client/index.ts';
 import type { ControllerName } from '../controllers/names.ts';
 import { uuid } from '../base/index.ts';
 import type { AgentOptions, ClientOptions, ServerOptions } from './agent/config.ts';
 import { joinCluster } from './membership.ts';
+import type { ProcessLogger } from './log.ts';
 import { openStore } from './store.ts';
 import { Started } from './started.ts';
 import { endTermsOf } from './succession.ts';
+
+const hostPort = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 export interface Part {
   close(options: { stopTasks: boolean }): Promise<void>;
@@ -24,7 +27,7 @@ interface ServerPart {
   readonly controllers: readonly ControllerName[];
   readonly version: string;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly log: ProcessLogger;
 }
 
 /** An API server on the store that the configuration names, with all controllers, known to the cluster as a member. */
@@ -38,7 +41,7 @@ export function startServerPart({ options, server, dataDir, controllers, clock, 
       { host: options.addresses.http, port: options.ports.http },
       { host: options.addresses.rpc, port: options.ports.rpc },
     ];
-    const api = await startApiServer({ store, listen, clock, log: log.child('apiserver') });
+    const api = await startApiServer({ store, listen, clock, log: log.child('apiserver'), logs: log.ring });
     started.add(api, () => api.close());
     const identity = `${options.name}.${options.region}`;
     const servers = [`http://${options.addresses.http}:${options.ports.http}`];
@@ -60,6 +63,7 @@ export function startServerPart({ options, server, dataDir, controllers, clock, 
       identity,
       address: options.advertise.http,
       port: options.ports.serf,
+      httpAddress: hostPort(options.advertise.http, options.ports.http),
       datacenter: options.datacenter,
       region: options.region,
       version,
@@ -80,7 +84,7 @@ interface NodePart {
   readonly hasServer: boolean;
   readonly version: string;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly log: ProcessLogger;
 }
 
 /** The agent of this machine. */
@@ -92,6 +96,7 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
     client,
     clock,
     log: log.child('agent'),
+    logs: log.ring,
     config: {
       ...agentDefaults,
       nodeName: options.name,

@@ -123,6 +123,8 @@ export interface Context {
 /** What a command that talks to the API may use besides. */
 export interface ClusterContext extends Context {
   readonly client: Client;
+  /** A client of one certain server, as the same user; to be closed by who asks for it. */
+  clientOf(server: string): Client;
   /** The namespace that was asked for; `default` when none was. */
   readonly namespace: string;
   /** For reading lists: undefined where all namespaces were asked for (`-namespace='*'`, `-A`). */

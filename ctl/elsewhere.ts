@@ -40,12 +40,7 @@ const names: Readonly<Record<string, Words>> = {
   'job scaling-events': instead('job history -p <job>'),
   keygen: notBuilt('Encryption of gossip (there is none to encrypt)'),
   license: () => 'There is nothing to license.',
-  monitor: notBuilt('Following the logs of servers and agents', 'events -w'),
   'node config': () => 'The servers of a node are in the configuration of its agent: client { servers = […] }.',
-  'node meta apply': notBuilt(
-    'Changing the meta of a node that runs',
-    'node meta read <node>   # it comes from the configuration of its agent',
-  ),
   'operator debug': notBuilt('A debug bundle', 'operator metrics'),
   'operator raft': () => 'There is no Raft here: servers share a store, etcd or the embedded one.',
   'operator autopilot': () => 'There is no Raft here: servers share a store, etcd or the embedded one.',

@@ -8,6 +8,7 @@ import { CommandError, exitCodes, explain, Interrupted } from './errors.ts';
 import { commandHelp, groupHelp, programHelp } from './help.ts';
 import { complain, processIO, say, type IO } from './io/streams.ts';
 import { chooseStyle } from './io/style.ts';
+import type { Client } from '../client/index.ts';
 
 export interface ProgramOptions {
   /** The streams of the process when absent. */
@@ -193,15 +194,18 @@ async function runCommand(command: Command, argv: readonly string[], base: Base)
 async function connect(context: Context, values: Record<string, unknown>): Promise<ClusterContext> {
   const connection = await resolveConnection(values, context.env);
   const { Client } = await import('../client/index.ts');
-  const client = new Client({
-    servers: connection.servers,
-    userAgent: `${name}/${context.version}`,
-    ...(connection.token !== undefined && { token: connection.token }),
-  });
+  const clientOf = (...servers: readonly string[]): Client =>
+    new Client({
+      servers,
+      userAgent: `${name}/${context.version}`,
+      ...(connection.token !== undefined && { token: connection.token }),
+    });
+  const client = clientOf(...connection.servers);
   const all = connection.namespace === '*';
   return {
     ...context,
     client,
+    clientOf,
     namespace: all ? 'default' : connection.namespace,
     listNamespace: all ? undefined : connection.namespace,
   };

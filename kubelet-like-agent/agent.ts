@@ -1,7 +1,16 @@
 import { readdir, statfs } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { backoff, describeError, sleep, toTimestamp, type Clock, type Instant, type Logger } from '../base/index.ts';
+import {
+  backoff,
+  describeError,
+  sleep,
+  toTimestamp,
+  type Clock,
+  type Instant,
+  type Logger,
+  type LogRing,
+} from '../base/index.ts';
 import { Informer, type Client } from '../client/index.ts';
 import {
   AllocationKind,
@@ -22,6 +31,7 @@ import { collectable } from './gc/decide.ts';
 import { AgentServer } from './http/server.ts';
 import { fingerprint, readMachine, type Fingerprint } from './node/fingerprint.ts';
 import { nodeIdentity } from './node/identity.ts';
+import { NodeMeta } from './node/meta.ts';
 import { nodeFacts, nodeStatus, withUpdateTime } from './node/node-object.ts';
 import { Registrar } from './node/registrar.ts';
 import { StatsReader } from './node/stats.ts';
@@ -40,6 +50,8 @@ export interface AgentOptions {
   readonly config: AgentConfig;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What people are told who follow the log of the agent. */
+  readonly logs?: LogRing | undefined;
   readonly drivers: readonly Driver[];
   readonly startCheck: StartCheck;
   readonly random: () => number;
@@ -61,6 +73,7 @@ export class Agent {
   readonly #catalog: Catalog;
   readonly #mounts: SecretMounts;
   readonly #stats = new StatsReader();
+  readonly #meta: NodeMeta;
   readonly #runners = new Map<string, AllocationRunner>();
   /** From disk, but their job version has yet to be fetched. */
   readonly #unready = new Map<string, AllocationRecord>();
@@ -80,12 +93,13 @@ export class Agent {
   #swept = false;
   #collecting = false;
 
-  private constructor(options: AgentOptions, nodeId: string, found: Fingerprint, release: () => Promise<void>) {
+  private constructor(options: AgentOptions, nodeId: string, found: Fingerprint, meta: NodeMeta, release: () => Promise<void>) {
     const { client, config, clock, log } = options;
     this.#options = options;
     this.nodeId = nodeId;
     this.#log = log;
     this.#fingerprint = found;
+    this.#meta = meta;
     this.#release = release;
     this.#state = new JsonFolder(join(config.dataDir, 'state', 'allocations'));
     const folder = new JsonFolder<JobSpec>(join(config.dataDir, 'state', 'jobs'));
@@ -107,7 +121,8 @@ export class Agent {
     const release = await lockDataDir(config.dataDir);
     let agent: Agent | undefined;
     try {
-      agent = new Agent(options, nodeId, fingerprint(await readMachine(config.dataDir), config), release);
+      const found = fingerprint(await readMachine(config.dataDir), config);
+      agent = new Agent(options, nodeId, found, await NodeMeta.open(config.dataDir, config.meta), release);
       await agent.#start();
       return agent;
     } catch (error) {
@@ -128,6 +143,14 @@ export class Agent {
       log: log.child('http'),
       allocation: (id) => this.#runners.get(id),
       nodeStats: () => this.#nodeStats(),
+      nodeMeta: () => this.#meta.read(),
+      changeMeta: async (changes) => {
+        await this.#meta.change(changes);
+        this.#facts = undefined;
+        await this.#registrar!.told();
+      },
+      logs: this.#options.logs,
+      clock,
     });
     await Promise.all(this.#options.drivers.map((driver) => this.#fingerprintDriver(driver)));
     await this.#restore();
@@ -144,7 +167,7 @@ export class Agent {
       random,
       nodeId: this.nodeId,
       hostname: this.#fingerprint.hostname,
-      config,
+      config: () => this.#config(),
       status: () => this.#nodeStatus(),
       endpoint: { address: this.#httpAddress(), token },
       onContact: () => this.#outbox.wake(),
@@ -461,16 +484,21 @@ export class Agent {
   }
 
   #node(): NodeFacts {
-    return (this.#facts ??= nodeFacts(this.nodeId, { config: this.#options.config, fingerprint: this.#fingerprint, drivers: this.#drivers })); // prettier-ignore
+    return (this.#facts ??= nodeFacts(this.nodeId, { config: this.#config(), fingerprint: this.#fingerprint, drivers: this.#drivers })); // prettier-ignore
   }
 
   #nodeStatus(): NodeStatus {
     return nodeStatus({
-      config: this.#options.config,
+      config: this.#config(),
       fingerprint: this.#fingerprint,
       drivers: this.#drivers,
       httpAddress: this.#httpAddress(),
     });
+  }
+
+  /** The configuration with the metadata that is in force. */
+  #config(): AgentConfig {
+    return { ...this.#options.config, meta: this.#meta.all };
   }
 
   #httpAddress(): string {

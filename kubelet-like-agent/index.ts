@@ -22,7 +22,7 @@
  * go on by policy, and on its return one write per allocation brings it up to date; nothing of an ended allocation stays but its
  * directory, until room is needed. An idle agent wakes for its heartbeat only.
  */
-import { systemClock, type Clock, type Logger } from '../base/index.ts';
+import { systemClock, type Clock, type Logger, type LogRing } from '../base/index.ts';
 import type { Client } from '../client/index.ts';
 import { Agent } from './agent.ts';
 import { startCheck } from './checks/index.ts';
@@ -36,6 +36,8 @@ export interface StartAgentOptions {
   readonly config: AgentConfig;
   readonly clock?: Clock;
   readonly log: Logger;
+  /** What people are told who follow the log of the agent. */
+  readonly logs?: LogRing;
   /** Default: those that are built in. */
   readonly drivers?: readonly Driver[];
   /** From 0 to 1; spreads restarts and retries. */
@@ -65,7 +67,7 @@ export async function startAgent(options: StartAgentOptions): Promise<RunningAge
   const drivers =
     options.drivers ??
     createDrivers({ docker: readDockerPlugin(docker), exec: readWallPlugin(exec), rawExec, clock, log: log.child('driver') });
-  const agent = await Agent.open({ client, config, clock, log, drivers, startCheck, random });
+  const agent = await Agent.open({ client, config, clock, log, logs: options.logs, drivers, startCheck, random });
   return {
     nodeId: agent.nodeId,
     port: agent.port,

@@ -22,6 +22,8 @@ const ALLOCATION_PATHS: Record<string, readonly string[]> = {
   checks: ['GET'],
   exec: ['GET', 'POST'],
 };
+/** The same of nodes. */
+const NODE_PATHS: Record<string, readonly string[]> = { stats: ['GET'], meta: ['GET', 'POST'], logs: ['GET'] };
 const CONNECT_TIMEOUT_MS = 5_000;
 /** An agent's answer to anything that is no stream is short; the first byte must come in this time. */
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -48,7 +50,7 @@ export class AgentProxy {
   serves({ kind, name, subresource }: ResourceRef): boolean {
     if (name === undefined || subresource === undefined || kind.group !== 'orch.dev') return false;
     if (kind.kind === 'Allocation') return subresource !== 'status';
-    return kind.kind === 'Node' && (subresource === 'stats' || subresource === 'endpoint');
+    return kind.kind === 'Node' && (subresource === 'endpoint' || Object.hasOwn(NODE_PATHS, subresource));
   }
 
   async handle(exchange: Exchange, ref: ResourceRef): Promise<void> {
@@ -116,13 +118,11 @@ export class AgentProxy {
   async #route(method: string, ref: ResourceRef): Promise<{ endpoint: Endpoint; path: string }> {
     const { kind, namespace, name, subresource, rest } = ref;
     const what = [subresource, ...rest].join('/');
-    const methods = kind.kind === 'Node' ? (what === 'stats' ? ['GET'] : undefined) : ALLOCATION_PATHS[what];
-    if (methods === undefined || !Object.hasOwn(kind.kind === 'Node' ? { stats: 1 } : ALLOCATION_PATHS, what)) {
-      throw new ApiError('NotFound', 'the server could not find the requested resource');
-    }
-    if (!methods.includes(method)) throw methodNotAllowed();
+    const paths = kind.kind === 'Node' ? NODE_PATHS : ALLOCATION_PATHS;
+    if (!Object.hasOwn(paths, what)) throw new ApiError('NotFound', 'the server could not find the requested resource');
+    if (!paths[what]!.includes(method)) throw methodNotAllowed();
     const version = await this.#registry.get(kind, namespace, name!);
-    if (kind.kind === 'Node') return { endpoint: await this.#endpoint(name!), path: '/v1/stats' };
+    if (kind.kind === 'Node') return { endpoint: await this.#endpoint(name!), path: `/v1/${what}` };
     const node = valueAt(version.object, ['spec', 'nodeName']);
     if (typeof node !== 'string' || node === '')
       throw new ApiError('ServiceUnavailable', `allocation ${name} is bound to no node`);

@@ -93,3 +93,18 @@ export async function drained(response: ServerResponse): Promise<boolean> {
   }
   return !response.destroyed && !response.closed;
 }
+
+/** Sends lines as they come, until there are no more, the reader is gone, or the server ends. */
+export async function sendLines(
+  response: ServerResponse,
+  lines: (signal: AbortSignal) => AsyncIterable<string>,
+  ending: AbortSignal,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const signal = AbortSignal.any([gone.signal, ending]);
+  response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }); // prettier-ignore
+  response.flushHeaders();
+  for await (const line of lines(signal)) if (!response.write(line) && !(await drained(response))) return;
+  response.end();
+}

@@ -2,7 +2,7 @@ import express from 'express';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ApiError, describeError, type Clock, type Logger } from '../../base/index.ts';
+import { ApiError, describeError, readLogQuery, type Clock, type Logger, type LogRing } from '../../base/index.ts';
 import { pathNotFound } from '../registry/errors.ts';
 import type { Registry } from '../registry/registry.ts';
 import { StoreFullError, StoreUnavailableError } from '../storage/store.ts';
@@ -20,7 +20,7 @@ import { AgentProxy } from './proxy.ts';
 import { booleanParam, resolve, segmentsOf, type ResourceRef } from './request.ts';
 import { methodNotAllowed, Resources, verbOf, type Exchange } from './resources.ts';
 import { sendSnapshot } from './snapshot.ts';
-import { addWarnings, sendBytes, sendError, sendJson, sendParts, sendText } from './respond.ts';
+import { addWarnings, sendBytes, sendError, sendJson, sendLines, sendParts, sendText } from './respond.ts';
 
 export interface HttpOptions {
   readonly registry: Registry;
@@ -28,6 +28,7 @@ export interface HttpOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly logs: LogRing | undefined;
 }
 
 export interface HttpServer {
@@ -55,8 +56,9 @@ const NO_RESOURCE: RequestLabels = { verb: '', group: '', version: '', resource:
  * express would cost as much as they do. All else (discovery, documents, health, batches) is routed by express.
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { registry, metrics, clock, log } = options;
+  const { registry, metrics, clock, log, logs } = options;
   const { kinds } = registry;
+  const ending = new AbortController();
   const resources = new Resources({ registry, clock, onSlowWatch: (kind) => metrics.terminated(kind) });
   const proxy = new AgentProxy(registry, log);
   const launches = new Launches(registry, clock);
@@ -81,7 +83,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     await resources.handle(exchange, ref, verb);
   };
 
-  const route = routes(running, { registry, metrics, openApi, clock, log }) as unknown as Router;
+  const route = routes(running, { registry, metrics, openApi, clock, log, logs, ending: ending.signal }) as unknown as Router;
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? '/';
@@ -173,6 +175,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     urls: servers.map((server, i) => urlOf(options.listen[i]!.host, server.address() as AddressInfo)),
     async close() {
       closing = true;
+      ending.abort();
       resources.endWatches();
       // Who is in the middle of something is told to go elsewhere, before its connection is closed under it.
       await connections.drained();
@@ -206,12 +209,17 @@ function routes(
     openApi,
     clock,
     log,
+    logs,
+    ending,
   }: {
     registry: Registry;
     metrics: Metrics;
     openApi: OpenApi;
     clock: Clock;
     log: Logger;
+    logs: LogRing | undefined;
+    /** Aborts when the server ends: streams end then. */
+    ending: AbortSignal;
   },
 ): express.Express {
   const { kinds } = registry;
@@ -229,6 +237,13 @@ function routes(
   for (const path of ['/healthz', '/livez']) app.get(path, (_, response) => sendText(response, 200, 'ok'));
   app.get('/readyz', (request, response) => readiness(registry, request.query['verbose'] !== undefined, response));
   app.get('/snapshot', (request, response) => sendSnapshot(registry.store, clock, log, request, response));
+  if (logs !== undefined)
+    app.get('/logs', async (request, response) => {
+      const exchange = running.get(request)!;
+      const query = readLogQuery(exchange.query, clock);
+      exchange.long = true;
+      await sendLines(response, (signal) => logs.lines(query, signal), ending);
+    });
   app.get('/metrics', async (_, response) =>
     sendText(response, 200, await metrics.registry.metrics(), metrics.registry.contentType),
   );

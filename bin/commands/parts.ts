@@ -64,7 +64,9 @@ export const apiserverCommand = defineCommand({
       return Started.or(async (started) => {
         const store = started.add(await openStore(where, { clock, log }), (store) => store.close());
         const settings = listen.map((one) => ({ flag: 'listen', ...one }));
-        const api = await startApiServer({ store, listen, clock, log: log.child('apiserver') }).catch(inUse(settings));
+        const api = await startApiServer({ store, listen, clock, log: log.child('apiserver'), logs: log.ring }).catch(
+          inUse(settings),
+        );
         started.add(api, () => api.close());
         const client = new Client({ servers: [api.urls[0]!], userAgent: `orch-apiserver/${context.version}` });
         started.add(client, () => client.close());
@@ -74,6 +76,7 @@ export const apiserverCommand = defineCommand({
           identity: `${hostname()}-${first.port}.global`,
           address: first.host,
           port: first.port,
+          httpAddress: new URL(api.urls[0]!).host,
           datacenter: 'dc1',
           region: 'global',
           version: context.version,

@@ -14,7 +14,8 @@ import { jobRestart } from './job/restart.ts';
 import { jobStart } from './job/start.ts';
 import { jobTagApply, jobTagUnset } from './job/tag.ts';
 import { namespaceApply, namespaceDelete, namespaceInspect, namespaceList, namespaceStatus } from './namespace/commands.ts';
-import { nodeMetaRead } from './node/meta.ts';
+import { monitor } from './monitor.ts';
+import { nodeMetaApply, nodeMetaRead } from './node/meta.ts';
 import { nodePoolApply, nodePoolDelete, nodePoolInfo, nodePoolJobs, nodePoolList, nodePoolNodes } from './node/pool.ts';
 import { operatorApi, operatorMetrics } from './operator/commands.ts';
 import { rolloutHistory, rolloutPause, rolloutRestart, rolloutResume, rolloutStatus, rolloutUndo } from './rollout.ts';
@@ -144,6 +145,8 @@ export const commands: readonly Command[] = [
   namespaceStatus,
   nodeDrain,
   nodeEligibility,
+  monitor,
+  nodeMetaApply,
   nodeMetaRead,
   nodePoolApply,
   nodePoolDelete,

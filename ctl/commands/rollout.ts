@@ -100,9 +100,16 @@ export const rolloutRestart = defineClusterCommand({
   usage: '[options] job/<name>',
   args,
   completes: 'job',
-  flags: { batchSize: flag.string('<n>', 'How many at once, as a number or a percentage. Default 1.') },
+  flags: {
+    batchSize: flag.string('<n>', 'How many at once, as a number or a percentage. Default 1.'),
+    onError: flag.string(
+      '<what>',
+      'ask: how to go on after a batch that failed. fail: end then. Default ask on a terminal, else fail.',
+    ),
+    yes: flag.boolean('Go on after failures without a question.', { short: 'y' }),
+  },
   run: async ({ args: words, flags }, context) =>
-    restartJob(context, await rolled(context, words), { batchSize: flags.batchSize, reschedule: true }),
+    restartJob(context, await rolled(context, words), { ...flags, reschedule: true }),
 });
 
 const wishCommand = (name: 'pause' | 'resume', patch: { readonly paused: boolean }, what: string) =>

@@ -3,12 +3,15 @@ import type { Context } from '../command.ts';
 import { CommandError, Interrupted } from '../errors.ts';
 import { complain } from './streams.ts';
 
-/** Asks a question that is answered with yes or no. Where nobody can answer, it is an error that names the flag to use. */
-export async function confirm(context: Context, question: string): Promise<boolean> {
+/**
+ * Asks a question that is answered with yes or no, and says what a no leads to. Where nobody can answer, it is an error that names the
+ * flag to use.
+ */
+export async function confirm(context: Context, question: string, refused = 'Cancelled; nothing was changed'): Promise<boolean> {
   if (!context.io.canAsk) throw new CommandError(`${question}\nNobody can be asked here: say -yes to go on`);
   const answer = (await ask(context, `${question} [y/N] `)).trim().toLowerCase();
   if (answer === 'y' || answer === 'yes') return true;
-  complain(context, 'Cancelled; nothing was changed');
+  complain(context, refused);
   return false;
 }
 

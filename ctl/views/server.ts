@@ -32,7 +32,7 @@ export function memberTable(servers: readonly Stored<Lease>[], elected: readonly
   ]);
 }
 
-function leaderAmong(servers: readonly Stored<Lease>[], elected: readonly Stored<Lease>[]): Stored<Lease> | undefined {
+export function leaderAmong(servers: readonly Stored<Lease>[], elected: readonly Stored<Lease>[]): Stored<Lease> | undefined {
   const holder = elected.find(({ metadata }) => metadata.name === 'scheduler')?.spec?.holderIdentity;
   const beside = servers.filter(({ spec }) => holder !== undefined && holder.startsWith(`${spec?.holderIdentity}/`));
   if (beside.length === 1) return beside[0];

@@ -6,11 +6,12 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ApiError, describeError, type Logger } from '../../base/index.ts';
+import { ApiError, describeError, readLogQuery, type Clock, type Logger, type LogRing } from '../../base/index.ts';
 import type { AllocationRunner } from '../allocation/runner.ts';
 import { DriverError } from '../drivers/driver.ts';
 import { LogError, readLog } from '../logs/index.ts';
 import { readExecRequest, serveExec } from './exec.ts';
+import { parseMeta, type DynamicMeta, type MetaAnswer } from '../node/meta.ts';
 import { AllocationFiles } from './files.ts';
 import { WebSocketPeer } from './websocket.ts';
 
@@ -21,6 +22,11 @@ export interface ServerOptions {
   readonly log: Logger;
   readonly allocation: (id: string) => AllocationRunner | undefined;
   readonly nodeStats: () => Promise<unknown>;
+  readonly nodeMeta: () => MetaAnswer;
+  /** Resolves once the cluster knows it. */
+  readonly changeMeta: (changes: DynamicMeta) => Promise<void>;
+  readonly logs: LogRing | undefined;
+  readonly clock: Clock;
 }
 
 const BODY_LIMIT = 64 * 1024;
@@ -91,9 +97,11 @@ export class AgentServer {
   }
 
   async #route(path: string, request: Request): Promise<void> {
-    if (path === '/v1/stats') {
-      if (request.method !== 'GET') throw new ApiError('MethodNotAllowed', `${request.method} is not allowed here`);
-      return sendJson(request.response, await this.#options.nodeStats());
+    const ofNode = Object.hasOwn(this.#nodeHandlers, path) ? this.#nodeHandlers[path]! : undefined;
+    if (ofNode !== undefined) {
+      const handle = ofNode[request.method];
+      if (handle === undefined) throw new ApiError('MethodNotAllowed', `${request.method} is not allowed here`);
+      return handle(request);
     }
     const match = /^\/v1\/allocations\/([^/]+)\/(.+)$/.exec(path);
     const [method, handler] = this.#handlers[match?.[2] ?? ''] ?? [undefined, undefined];
@@ -104,6 +112,24 @@ export class AgentServer {
     if (runner === undefined) throw new ApiError('NotFound', `allocation "${id}" is not (or no longer) on this node`);
     await handler(runner, request);
   }
+
+  readonly #nodeHandlers: Readonly<Record<string, Readonly<Record<string, (request: Request) => Promise<void>>>>> = {
+    '/v1/stats': { GET: async ({ response }) => sendJson(response, await this.#options.nodeStats()) },
+    '/v1/meta': {
+      GET: ({ response }) => Promise.resolve(sendJson(response, this.#options.nodeMeta())),
+      POST: async ({ body, response }) => {
+        await this.#options.changeMeta(parseMeta(body['meta']));
+        sendJson(response, this.#options.nodeMeta());
+      },
+    },
+    '/v1/logs': {
+      GET: async ({ query, response, signal }) => {
+        const { logs, clock } = this.#options;
+        if (logs === undefined) throw new ApiError('NotFound', 'this agent keeps no log of its own');
+        await sendStream(response, bytesOf(logs.lines(readLogQuery(query, clock), signal)), signal);
+      },
+    },
+  };
 
   readonly #handlers: Readonly<Record<string, readonly [string, Handler]>> = {
     log: ['GET', (runner, request) => this.#log(runner, request)],
@@ -228,6 +254,10 @@ async function sendStream(response: ServerResponse, source: AsyncIterable<Buffer
   } finally {
     await iterator.return?.();
   }
+}
+
+async function* bytesOf(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
+  for await (const line of lines) yield Buffer.from(line);
 }
 
 /** The task that is named; the only one need not be. */

@@ -23,7 +23,8 @@ export interface RegistrarOptions {
   readonly random: () => number;
   readonly nodeId: string;
   readonly hostname: string;
-  readonly config: AgentConfig;
+  /** As it is now: its metadata may be changed while the agent runs. */
+  readonly config: () => AgentConfig;
   /** The facts as of now. */
   readonly status: () => NodeStatus;
   /** Where the API server reaches the agent, and what it must show. */
@@ -44,6 +45,8 @@ export class Registrar {
   #loop: Promise<void> | undefined;
   readonly #self: Informer<Node>;
   #registered = false;
+  /** Who waits until the server has been told everything. */
+  #waiting: (() => void)[] = [];
   #lastContact: Instant;
   #firstRegistration: () => void = () => undefined;
   /** Resolves when the node was registered for the first time. */
@@ -73,6 +76,13 @@ export class Registrar {
     this.#registerAgain();
   }
 
+  /** Facts changed; resolves once the server knows them. */
+  async told(): Promise<void> {
+    const told = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#registerAgain();
+    await told;
+  }
+
   /** `leave`: the node goes for good, so it need not be waited for. */
   async close(leave: boolean): Promise<void> {
     this.#closing.abort();
@@ -93,12 +103,13 @@ export class Registrar {
   }
 
   async #registrarLoop(): Promise<void> {
-    const { clock, log, config, random } = this.#options;
+    const { clock, log, random } = this.#options;
+    const ttl = this.#options.config().heartbeatTtlSeconds;
     const signal = this.#closing.signal;
     let failures = 0;
     let said: string | undefined;
     while (!signal.aborted) {
-      let wait = (config.heartbeatTtlSeconds * 1000) / 3;
+      let wait = (ttl * 1000) / 3;
       try {
         if (!this.#registered) await this.#register(signal);
         else if (!(await this.#renew(signal))) {
@@ -131,9 +142,11 @@ export class Registrar {
   }
 
   async #register(signal: AbortSignal): Promise<void> {
-    const { client, nodeId, config, hostname, log, endpoint } = this.#options;
+    const { client, nodeId, hostname, log, endpoint } = this.#options;
     // Set first: a change of facts while this runs must lead to another round.
     this.#registered = true;
+    const waiting = this.#waiting.length;
+    const config = this.#options.config();
     const wanted = this.#options.status();
     let node = await client.find(NodeKind, nodeId, undefined, signal);
     if (node === undefined) {
@@ -154,6 +167,7 @@ export class Registrar {
     // Last: whoever sees the heartbeat finds a node that is complete.
     if (!(await this.#renew(signal))) await this.#acquire(signal);
     this.#firstRegistration();
+    for (const told of this.#waiting.splice(0, waiting)) told();
     this.#self.start();
   }
 
@@ -170,15 +184,16 @@ export class Registrar {
   }
 
   async #acquire(signal: AbortSignal): Promise<void> {
-    const { client, nodeId, clock, config } = this.#options;
+    const { client, nodeId, clock } = this.#options;
+    const ttl = this.#options.config().heartbeatTtlSeconds;
     const now = toTimestamp(clock.now());
     const lease: Lease = {
       metadata: {
         name: nodeId,
         namespace: HEARTBEAT_NAMESPACE,
-        annotations: { 'orch.dev/ttl': `${config.heartbeatTtlSeconds}s` },
+        annotations: { 'orch.dev/ttl': `${ttl}s` },
       },
-      spec: { holderIdentity: nodeId, leaseDurationSeconds: config.heartbeatTtlSeconds, acquireTime: now, renewTime: now },
+      spec: { holderIdentity: nodeId, leaseDurationSeconds: ttl, acquireTime: now, renewTime: now },
     };
     try {
       await client.create(LeaseKind, lease, { signal });

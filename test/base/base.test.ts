@@ -1,6 +1,6 @@
 import t from 'tap';
 import {
-  ApiError, backoff, createLogger, derivedUuid, describeError, formatDuration, isReason, ManualClock, parseDuration, sleep, systemClock, toTimestamp,
+  ApiError, backoff, createLogger, LogRing, readLogQuery, derivedUuid, describeError, formatDuration, isReason, ManualClock, parseDuration, sleep, systemClock, toTimestamp,
 } from '../../base/index.ts'; // prettier-ignore
 
 t.test('durations are read and written as Go does', (t) => {
@@ -100,4 +100,49 @@ t.test('a log line is a message and fields, as text or JSON, from its level on',
   createLogger({ write: (l) => json.push(l), level: 'info', clock, json: true }).warn('w', { n: 1 });
   t.same(JSON.parse(json[0]!), { time: toTimestamp(clock.now()), level: 'warn', name: '', message: 'w', n: 1 });
   t.end();
+});
+
+t.test('a ring keeps the last lines of a log and hands on those to come, at the level of who listens', async (t) => {
+  const clock = new ManualClock(Date.UTC(2026, 0, 2));
+  const written: string[] = [];
+  const ring = new LogRing('info');
+  const log = createLogger({ write: (l) => written.push(l), level: 'info', clock, tap: ring });
+  const read = async (query: string): Promise<string[]> => {
+    const lines: string[] = [];
+    for await (const line of ring.lines(readLogQuery(new URLSearchParams(query), clock), new AbortController().signal))
+      lines.push(line);
+    return lines.map((line) => line.split('  ')[1] ?? line);
+  };
+  for (let i = 0; i < 2_500; i++) log.info(`n${i}`);
+  log.debug('not kept');
+  log.warn('w', { long: 'x'.repeat(5_000) });
+  t.equal((await read('')).length, 2_000, 'the newest of them');
+  t.same((await read('level=warn')).length, 1);
+  t.ok((await read('level=warn&format=json'))[0]!.length < 2_200, 'what is long is cut');
+  t.same((await read('tail=0')).length, 0);
+  clock.advance(60_000);
+  log.info('later');
+  t.same(await read('since=30s'), ['later\n']);
+
+  t.notOk(log.isEnabled('debug'));
+  const stop = new AbortController();
+  const follower = ring.lines(readLogQuery(new URLSearchParams('level=debug&follow=true&tail=1'), clock), stop.signal);
+  t.match((await follower.next()).value, /later/);
+  const next = follower.next();
+  t.ok(log.isEnabled('debug'), 'somebody listens');
+  log.trace('below');
+  log.debug('now', { error: new Error('x') });
+  t.match((await next).value, /\[DEBUG\] now: error=x\n/);
+  t.notOk(
+    written.some((line) => line.includes('now')),
+    'what is written is as before',
+  );
+  for (let i = 0; i < 3_000; i++) log.debug(`fast ${i}`);
+  const behind = [(await follower.next()).value, (await follower.next()).value];
+  t.match(behind, [/\.\.\. 1000 lines were left out/, /fast 0/]);
+  stop.abort();
+  for (let left = await follower.next(); left.done !== true;) left = await follower.next();
+  t.notOk(log.isEnabled('debug'));
+  for (const bad of ['level=loud', 'format=xml', 'follow=maybe', 'tail=-1', 'since=soon'])
+    t.throws(() => readLogQuery(new URLSearchParams(bad), clock), /must be/);
 });

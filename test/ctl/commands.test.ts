@@ -6,7 +6,7 @@ import t from 'tap';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
-import { silentLogger, systemClock, uuid } from '../../base/index.ts';
+import { createLogger, LogRing, silentLogger, systemClock, uuid } from '../../base/index.ts';
 import { startApiServer } from '../../apiserver/index.ts';
 import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
 import { Client } from '../../client/index.ts';
@@ -32,7 +32,15 @@ process.env.TZ = 'UTC';
 
 const dir = t.testdir();
 const store = await openEmbeddedStore({ path: join(dir, 'store'), clock: systemClock, log: silentLogger });
-const api = await startApiServer({ store, listen: [{ host: '127.0.0.1', port: 0 }], clock: systemClock, log: silentLogger });
+const logs = new LogRing('info');
+const apiLog = createLogger({ write: () => undefined, level: 'info', clock: systemClock, tap: logs }).child('apiserver');
+const api = await startApiServer({
+  store,
+  listen: [{ host: '127.0.0.1', port: 0 }],
+  clock: systemClock,
+  log: silentLogger,
+  logs,
+});
 const client = new Client({ servers: [api.urls[0]!] });
 const controllers: AbortController[] = [];
 t.teardown(async () => {
@@ -557,6 +565,34 @@ t.test('nodes: eligibility and drain', async (t) => {
       `: Alloc "${name}" marked for migration\n\\S+: Alloc "${name}" draining\n\\S+: Alloc "${name}" status running -> complete\n[^]*: Drain complete for node "${nodeId}"\n$`,
     ),
   );
+});
+
+t.test('node meta and monitor', async (t) => {
+  t.match(await orchctl('node', 'meta', 'apply', '-node-id', 'ac50'), { code: 1, stderr: /Say what to set/ });
+  t.match(await orchctl('node', 'meta', 'apply', '-node-id', 'ac50', 'rack'), { code: 1, stderr: /is no <key>=<value>/ });
+  t.match(await orchctl('node', 'meta', 'apply', '-node-id', 'ac50', 'a=b', '-unset', 'a'), {
+    code: 1,
+    stderr: /both set and taken/,
+  });
+  t.match(await orchctl('node', 'meta', 'apply', '-node-id', 'ac50', 'a=b'), {
+    code: 1,
+    stderr: /has not said where it can be reached/,
+  });
+  t.match(await orchctl('node', 'meta', 'read', 'ac50'), {
+    code: 0,
+    stdout: /All Meta/,
+    stderr: /Where it comes from is not known/,
+  });
+  t.match(await orchctl('monitor', '-log-level=loud'), { code: 1, stderr: /Unknown log level/ });
+  t.match(await orchctl('monitor', '-server-id=nobody'), { code: 1, stderr: /No server "nobody"/ });
+  apiLog.warn('kept', { n: 1 });
+  t.match(await ok('monitor', '-follow=false', '-log-level=warn'), /\[WARN\]  apiserver: kept: n=1\n$/);
+  const following = start(['monitor', '-json', '-log-level=debug', '-tail=1']);
+  await following.says(/"kept"/);
+  apiLog.debug('as it \x1b[2J comes');
+  await following.says(/as it .u001b\[2J comes/);
+  following.interrupt();
+  t.equal((await following.done).code, 130);
 });
 
 t.test('servers and their leases', async (t) => {

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { isReason, silentLogger, systemClock, uuid, type ApiError } from '../../base/index.ts';
+import { createLogger, isReason, LogRing, silentLogger, systemClock, uuid, type ApiError } from '../../base/index.ts';
 import { startApiServer, type ApiServer } from '../../apiserver/index.ts';
 import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
 import { Client, Informer } from '../../client/index.ts';
@@ -57,8 +57,10 @@ const config: AgentConfig = {
   networkInterface: 'lo',
 };
 const agentClient = new Client({ servers: [url] });
+const logs = new LogRing('info');
+const agentLog = createLogger({ write: () => undefined, level: 'error', clock, tap: logs });
 const start = (): Promise<RunningAgent> =>
-  startAgent({ client: agentClient, config, clock, log, drivers: [driver], random: () => 0 });
+  startAgent({ client: agentClient, config, clock, log: agentLog, logs, drivers: [driver], random: () => 0 });
 let agent = await start();
 await agent.registered;
 t.teardown(async () => {
@@ -137,6 +139,39 @@ await t.test('the node is registered and heard', async (t) => {
   healthy = true;
   driverChanged();
   for (; health !== true;) health = (await client.get(NodeKind, agent.nodeId)).status!.drivers!['fake']!.healthy;
+});
+
+await t.test('its metadata can be changed and outlives it; its log can be followed', async (t) => {
+  const path = `${objectPath(NodeKind, agent.nodeId)}`;
+  const before = (await client.get(NodeKind, agent.nodeId)).status!.computedClass;
+  const answer = await client.json('POST', `${path}/meta`, { body: { meta: { rack: 'r2', zone: 'a' } } });
+  t.match(answer, { meta: { rack: 'r2', zone: 'a' }, dynamic: { rack: 'r2', zone: 'a' }, static: { rack: 'r1' } });
+  const node = await client.get(NodeKind, agent.nodeId);
+  t.same(node.spec.meta, { rack: 'r2', zone: 'a' }, 'the cluster knows it when it is answered');
+  t.not(node.status!.computedClass, before, 'nodes of the class may differ now');
+  await agent.close({ stopTasks: false });
+  agent = await start();
+  await agent.registered;
+  t.same((await client.get(NodeKind, agent.nodeId)).spec.meta, { rack: 'r2', zone: 'a' });
+  t.match(await client.json('POST', `${path}/meta`, { body: { meta: { rack: null, zone: null } } }), {
+    meta: {},
+    dynamic: { rack: null },
+  });
+  await client.json('POST', `${path}/meta`, { body: { meta: { rack: 'r1' } } });
+  await t.rejects(client.json('POST', `${path}/meta`, { body: { meta: { 'a b': 'x' } } }), /no key/);
+  await t.rejects(client.json('DELETE', `${path}/meta`), /not allowed/);
+
+  const stop = new AbortController();
+  const stream = await client.stream('GET', `${path}/logs`, {
+    query: { level: 'debug', follow: true, tail: 0 },
+    signal: stop.signal,
+  });
+  agentLog.debug('somebody listens');
+  for await (const chunk of stream) if (String(chunk).includes('[DEBUG] somebody listens')) break;
+  stop.abort();
+  await t.rejects(client.stream('GET', `${path}/logs`, { query: { level: 'loud' } }), /level: must be/);
+  const stats = await client.json<{ cpu: { cores: unknown[] }; disks: unknown[] }>('GET', `${path}/stats`);
+  t.ok(stats.cpu.cores.length > 0);
 });
 
 await t.test('an allocation runs, is updated in place, and is stopped', async (t) => {

@@ -25,7 +25,8 @@ import {
   type Machine,
 } from '../../kubelet-like-agent/node/fingerprint.ts';
 import { computedClass, nodeStatus, specPatch, statusPatch } from '../../kubelet-like-agent/node/node-object.ts';
-import { parseCpuTimes, parseMemory } from '../../kubelet-like-agent/node/stats.ts';
+import { changedMeta, effectiveMeta, parseMeta } from '../../kubelet-like-agent/node/meta.ts';
+import { coreStats, deviceMounts, parseCpuTimes, parseMemory } from '../../kubelet-like-agent/node/stats.ts';
 import { countFailure } from '../../kubelet-like-agent/services/check-restart.ts';
 import { serviceInstances, serviceProblems, serviceStatus } from '../../kubelet-like-agent/services/registrations.ts';
 import { decide, type LocalAllocation } from '../../kubelet-like-agent/sync/decide.ts';
@@ -570,8 +571,37 @@ t.test('fingerprint', async (t) => {
   t.equal(volumeOf(machine.mounts, '/data/x/y'), 'tmpfs');
   t.equal(cgroupVersion('30 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu'), 'v1');
   t.ok(inCidr('10.1.2.3', '10.0.0.0/8') && !inCidr('11.1.2.3', '10.0.0.0/8') && inCidr('1.2.3.4', '0.0.0.0/0'));
-  t.same(parseCpuTimes('cpu  10 0 20 60 10 0 0 0 0 0\ncpu0 1'), { busy: 30, total: 100 });
-  t.same(parseMemory('MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\n'), { totalBytes: 102400, availableBytes: 40960 });
+  const early = parseCpuTimes('cpu  10 0 20 60 10 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0\nintr 1');
+  t.match(early.get('cpu'), { busy: 30, total: 100 });
+  t.same(coreStats(early, parseCpuTimes('cpu 1\ncpu0 30 10 20 30 10 0 0 0\ncpu1 9')), [
+    { name: 'cpu0', userPercent: 40, systemPercent: 20, idlePercent: 30 },
+  ]);
+  t.same(parseMemory('MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\n'), {
+    totalBytes: 102400,
+    availableBytes: 40960,
+    freeBytes: 1024,
+  });
+  const mounts = [
+    '21 1 8:1 / / rw - ext4 /dev/vda rw',
+    '22 21 0:5 / /proc rw - proc proc rw',
+    '23 21 8:1 /d /var/lib/my\\040data rw shared:1 - ext4 /dev/vda rw',
+    '24 21 8:2 / /mnt rw - ext4 /dev/vdb rw',
+    '25 24 0:9 / /mnt rw - tmpfs tmpfs rw',
+  ];
+  t.same(deviceMounts(mounts.join('\n')), [
+    { device: '/dev/vda', mountPoint: '/' },
+    { device: '/dev/vda', mountPoint: '/var/lib/my data' },
+  ]);
+});
+
+t.test('metadata that is set while the agent runs', (t) => {
+  const fixed = { rack: 'r1', os: 'x' };
+  const set = changedMeta(fixed, {}, { rack: 'r2', zone: 'a', os: null });
+  t.same(set, { rack: 'r2', zone: 'a', os: null });
+  t.same(effectiveMeta(fixed, set), { rack: 'r2', zone: 'a' });
+  t.same(changedMeta(fixed, set, { zone: null, os: 'y' }), { rack: 'r2', os: 'y' });
+  for (const bad of [null, [], { 'a b': 'x' }, { '': 'x' }, { a: 1 }]) t.throws(() => parseMeta(bad), /meta/);
+  t.end();
 });
 
 t.test('the Node object follows the configuration, and nothing that belongs to people', async (t) => {

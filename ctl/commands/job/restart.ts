@@ -11,7 +11,7 @@ import { tellAgent } from '../../agent-api.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../../command.ts';
 import { CommandError, explain, Interrupted } from '../../errors.ts';
 import { confirm } from '../../io/ask.ts';
-import { complain, say } from '../../io/streams.ts';
+import { complain, hint, say } from '../../io/streams.ts';
 import { localTime } from '../../io/time.ts';
 import { findJob, jobName, listAll, namespaceOf } from '../../lookup.ts';
 import { clientStatus, jobId } from '../../views/lists.ts';
@@ -26,37 +26,49 @@ export const jobRestart = defineClusterCommand({
   usage: '[options] <job>',
   description:
     'Restarts running tasks where they are, or with -reschedule replaces each allocation by a new one. The next batch begins once the tasks of ' +
-    'this one run again.',
+    'this one run again. An allocation that fails to restart ends the command, or with -on-error=ask (which is what it does on a terminal) has it ask how to ' +
+    'go on; with -yes it goes on with the rest and ends with exit code 1.',
   examples: [
     { text: 'One allocation after the other', command: 'job restart example' },
     { text: 'A quarter at a time, on new places', command: 'job restart -reschedule -batch-size=25% example' },
+    { text: 'Look at each batch before the next one', command: 'job restart -batch-size=2 -batch-wait=ask example' },
   ],
   args: { min: 1, max: 1, rule: 'This command takes one argument: <job>' },
   completes: 'job',
   flags: {
     batchSize: flag.string('<n>', 'How many allocations at once, as a number or a percentage. Default 1.'),
-    batchWait: flag.string('<duration>', 'How long to wait between batches. Default 0s.'),
+    batchWait: flag.string('<duration>', 'How long to wait between batches, or "ask". Default 0s.'),
     group: flag.list('<group>', 'Only this group. Repeatable.'),
     task: flag.list('<task>', 'Only this task. Repeatable.'),
-    allTasks: flag.boolean('Tasks that do not run, too.', { hidden: true }),
     reschedule: flag.boolean('Replace allocations instead of restarting tasks.'),
-    onError: flag.string('<what>', 'ask or fail: go on with the next allocation, or end. Default fail.', { hidden: true }),
+    onError: flag.string(
+      '<what>',
+      'ask: how to go on after a batch that failed. fail: end then. Default ask on a terminal, else fail.',
+    ),
+    noShutdownDelay: flag.boolean('With -reschedule: stop at once, whatever shutdown_delay says.'),
     yes,
     verbose: flag.boolean('Show whole IDs.'),
   },
   async run({ args: [id], flags }, context) {
     if (flags.reschedule && flags.task.length > 0)
       throw new CommandError('The -reschedule option cannot be used when -task is defined');
-    if (flags.allTasks) throw new CommandError('-all-tasks is not built yet: only tasks that run are restarted');
-    if (flags.onError !== undefined && flags.onError !== 'fail')
-      throw new CommandError(
-        `-on-error=${flags.onError} is not built yet: a restart ends with the first batch that fails (fail)`,
-      );
+    if (flags.noShutdownDelay && !flags.reschedule) throw new CommandError('-no-shutdown-delay needs -reschedule');
+    checkRestart(context, flags);
     const job = await findJob(context, id!);
     if (job.metadata.name !== jobName(id!) && !flags.yes && !(await confirm(context, `Are you sure you want to restart job ${JSON.stringify(jobId(job))}?`))) return 0; // prettier-ignore
     return restartJob(context, job, flags);
   },
 });
+
+/** What can be said before anything is asked. */
+function checkRestart(context: ClusterContext, { onError, batchWait = '0s' }: Restart): void {
+  if (onError !== undefined && onError !== 'ask' && onError !== 'fail')
+    throw new CommandError(`-on-error must be ask or fail, not "${onError}"`);
+  if (batchWait !== 'ask' && (parseDuration(batchWait) ?? -1) < 0)
+    throw new CommandError(`-batch-wait must be a duration such as 10s, or ask, not "${batchWait}"`);
+  const asks = onError === 'ask' ? '-on-error=ask' : batchWait === 'ask' ? '-batch-wait=ask' : undefined;
+  if (asks !== undefined && !context.io.canAsk) throw new CommandError(`${asks} needs a terminal: nobody can be asked here`);
+}
 
 export interface Restart {
   readonly batchSize?: string | undefined;
@@ -64,6 +76,11 @@ export interface Restart {
   readonly group?: readonly string[];
   readonly task?: readonly string[];
   readonly reschedule: boolean;
+  readonly noShutdownDelay?: boolean;
+  /** ask or fail; absent: ask where somebody can be asked. */
+  readonly onError?: string | undefined;
+  /** Goes on after failures, and never asks. */
+  readonly yes?: boolean;
   readonly verbose?: boolean;
 }
 
@@ -73,8 +90,7 @@ export async function restartJob(context: ClusterContext, job: Stored<Job>, how:
   const unknown = group.find((name) => !groups.includes(name));
   if (unknown !== undefined)
     throw new CommandError(`Task group ${JSON.stringify(unknown)} not found in job; it has ${groups.join(', ')}`);
-  const pause = parseDuration(how.batchWait ?? '0s');
-  if (pause === undefined) throw new CommandError(`-batch-wait must be a duration such as 10s, not "${how.batchWait}"`);
+  checkRestart(context, how);
   const all = await listAll(context, AllocationKind, { namespace: namespaceOf(job), fieldSelector: `spec.jobName=${job.metadata.name}` }); // prettier-ignore
   const running = all
     .filter(
@@ -91,19 +107,26 @@ export async function restartJob(context: ClusterContext, job: Stored<Job>, how:
     return 0;
   }
   say(context, `==> ${time()}: Restarting ${running.length} ${word}`);
+  let failed = 0;
   return context.interruptible(async (signal) => {
     for (let at = 0; at < running.length; at += size) {
       const batch = running.slice(at, at + size);
-      if (at > 0 && pause > 0) {
+      const left = running.length - at;
+      if (at > 0 && how.batchWait === 'ask' && how.yes !== true) {
+        if (!(await confirm(context, `Restart the next batch? ${left} of ${running.length} ${word} are left`, leftOut(left))))
+          return 1;
+      } else if (at > 0 && how.batchWait !== undefined && how.batchWait !== 'ask' && parseDuration(how.batchWait)! > 0) {
         say(context, `    ${time()}: Waiting ${how.batchWait} before restarting the next batch`);
-        await sleep(context.clock, pause, signal).catch(() => undefined);
+        await sleep(context.clock, parseDuration(how.batchWait)!, signal).catch(() => undefined);
       }
       const failures = await Promise.all(
         batch.map(async (one) => {
           const what = how.reschedule ? 'Rescheduling' : 'Restarting task in';
           say(context, `    ${time()}: ${what} allocation "${shown(one)}" for group "${one.spec.group}"`);
           try {
-            await (how.reschedule ? replace(context, job, one, signal) : restart(context, one, how.task ?? [], signal));
+            await (how.reschedule
+              ? replace(context, job, one, how.noShutdownDelay === true, signal)
+              : restart(context, one, how.task ?? [], signal));
             return undefined;
           } catch (error) {
             return signal.aborted ? undefined : `Error restarting allocation "${shown(one)}": ${explain(error, context.program)}`;
@@ -113,11 +136,25 @@ export async function restartJob(context: ClusterContext, job: Stored<Job>, how:
       if (signal.aborted) throw new Interrupted('\nStopped; what was restarted goes on, the rest is as it was.');
       const told = failures.filter((one) => one !== undefined);
       for (const one of told) complain(context, one);
-      if (told.length > 0) return 1;
+      failed += told.length;
+      const after = left - batch.length;
+      if (told.length === 0 || after <= 0 || (how.yes === true && how.onError === undefined)) continue;
+      const ask = how.onError === 'ask' || (how.onError === undefined && context.io.canAsk);
+      if (!ask) {
+        hint(context, `${leftOut(after)}. -yes goes on after failures, -on-error=ask asks`);
+        return 1;
+      }
+      if (!(await confirm(context, `Go on with the ${after} of ${running.length} ${word} that are left?`, leftOut(after))))
+        return 1;
     }
-    say(context, `==> ${time()}: Finished job restart`);
-    return 0;
+    if (failed > 0) complain(context, `${failed} of ${running.length} ${word} could not be restarted`);
+    else say(context, `==> ${time()}: Finished job restart`);
+    return failed > 0 ? 1 : 0;
   });
+
+  function leftOut(left: number): string {
+    return `${left} of ${running.length} ${word} were not restarted`;
+  }
 }
 
 function batchSize(text: string, total: number): number {
@@ -159,6 +196,7 @@ async function replace(
   context: ClusterContext,
   job: Stored<Job>,
   allocation: Stored<Allocation>,
+  noShutdownDelay: boolean,
   signal: AbortSignal,
 ): Promise<void> {
   const namespace = namespaceOf(allocation);
@@ -175,7 +213,7 @@ async function replace(
       kind: AllocationKind.kind,
       namespace,
       name: allocation.metadata.name,
-      patch: { spec: { desiredTransition: { migrate: true } } },
+      patch: { spec: { desiredTransition: { migrate: true, ...(noShutdownDelay && { noShutdownDelay }) } } },
     },
     { operation: 'create', object: asked },
   ]);

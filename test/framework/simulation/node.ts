@@ -115,7 +115,7 @@ export class SimNode {
       random,
       nodeId: this.id,
       hostname: this.name,
-      config,
+      config: () => config,
       status: () => this.#status(),
       endpoint: { address: '127.0.0.1:1', token: 'simulated' },
       onContact: () => outbox.wake(),
