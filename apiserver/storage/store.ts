@@ -3,7 +3,10 @@
  * everything, as etcd has it. Two backends keep this contract (test/apiserver/storage/contract.ts): `embedded/` and `etcd/`.
  */
 
-/** A store revision: rises by one with each transaction that writes. */
+/**
+ * A store revision: rises with the transactions that write. Such as came at the same time and touch nothing of each other may share
+ * one (on etcd they do, where many come); all events of a revision come in one batch of a watch either way.
+ */
 export type Revision = number;
 
 export interface KeyValue {
@@ -81,7 +84,8 @@ export interface WatchOptions {
 export interface Store {
   range(range: KeyRange, options?: RangeOptions): Promise<RangeResult>;
   /**
-   * Applies all writes in one revision when every compare holds. Resolved means durable. No key may be written twice; to delete an
+   * Applies all writes in one revision when every compare holds. Resolved means durable. Of transactions that write at most one key,
+   * several may share a revision, never one that a transaction of several writes has. No key may be written twice; to delete an
    * absent key is no event. Throws LeaseNotFoundError, TransactionTooLargeError.
    */
   txn(compares: readonly Compare[], writes: readonly Write[]): Promise<TxnResult>;

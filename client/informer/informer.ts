@@ -168,9 +168,11 @@ export class Informer<T extends AnyObject> implements Cache<T> {
    * Resolves once the cache is complete up to `resourceVersion`. Meant for a version at which an object of this kind was
    * written (a reader of its own writes); for any other it may take until the server's next bookmark.
    */
-  waitForRevision(resourceVersion: string | number, signal?: AbortSignal): Promise<void> {
+  async waitForRevision(resourceVersion: string | number, signal?: AbortSignal): Promise<void> {
     const revision = Number(resourceVersion);
-    return this.#wait(() => (this.#revision >= revision && this.#isSynced ? true : undefined), signal).then(() => undefined);
+    await this.#wait(() => (this.#revision >= revision && this.#isSynced ? true : undefined), signal);
+    // Several objects may have been written at that revision; what came with the first of them is applied by then.
+    if (this.#revision === revision) await new Promise(setImmediate);
   }
 
   /** Resolves with the first answer that is not undefined, asked now and after each change of the cache. */

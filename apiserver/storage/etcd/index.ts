@@ -1,8 +1,9 @@
 /**
  * The store in an etcd cluster, below a key prefix.
  *
- * Reads and transactions are one call each, to one member until it fails (`members.ts`; `connection.ts` repeats what may be repeated); a transaction whose answer is lost is sent
- * again and still applied at most once (`lanes.ts`). One watch on everything below the prefix (`stream.ts`) feeds all watchers of this
+ * Reads and transactions are one call each, where many small transactions come at once one for several of them (`groups.ts`), to one
+ * member until it fails (`members.ts`; `connection.ts` repeats what may be repeated); a transaction whose answer is lost is sent again
+ * and still applied at most once (`lanes.ts`). One watch on everything below the prefix (`stream.ts`) feeds all watchers of this
  * process (`../feed.ts`); who starts in the past replays with a stream of his own until he is within the ring.
  *
  * A progress notice of etcd is not used: before 3.4.25 and 3.5.8 one may overtake events. To know that a watch is complete up to now
@@ -40,6 +41,7 @@ import { checkTransaction, inRange } from '../keys.ts';
 import { Latency } from '../latency.ts';
 import { Codec } from './codec.ts';
 import { Connection, isTransient, messageOf, type EtcdConnectionOptions } from './connection.ts';
+import { Groups, outcomes, type Transaction } from './groups.ts';
 import { KeepAlives } from './keepalive.ts';
 import { Lanes, type Lane } from './lanes.ts';
 import { readOrigin, type Origin } from './origin.ts';
@@ -81,6 +83,10 @@ class EtcdStore implements Store {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #lanes = new Lanes();
+  readonly #groups = new Groups({
+    alone: (transaction) => this.#commit(transaction),
+    together: (transactions) => this.#commitGroup(transactions),
+  });
   readonly #keepAlives: KeepAlives;
   readonly #abort = new AbortController();
   readonly #feed: Feed;
@@ -161,10 +167,44 @@ class EtcdStore implements Store {
     this.#assertOpen();
     checkTransaction(compares, writes, this.limits);
     if (writes.length === 0) return this.#check(compares);
-    return this.#latency.measure(() => this.#commit(compares, writes));
+    return this.#latency.measure(() => this.#groups.add({ compares, writes }));
   }
 
-  async #commit(compares: readonly Compare[], writes: readonly Write[]): Promise<TxnResult> {
+  async #commit({ compares, writes }: Transaction): Promise<TxnResult> {
+    const operations = writes.map((write) => this.#write(write));
+    const { responses: _, ...result } = await this.#send(compares, operations, writes);
+    return result;
+  }
+
+  /** Several transactions in one; a compare of each is its own matter. */
+  async #commitGroup(transactions: readonly Transaction[]): Promise<TxnResult[]> {
+    const members = transactions.map(({ compares, writes }): IRequestOp => ({
+      request_txn: {
+        compare: compares.map((compare) => this.#compare(compare)),
+        success: writes.map((write) => this.#write(write)),
+        failure: this.#reads(compares),
+      },
+    }));
+    const { revision, responses } = await this.#send([], members, []);
+    if (responses !== undefined) {
+      return responses.slice(0, members.length).map(({ response_txn: { succeeded, responses: found } }): TxnResult => {
+        if (succeeded) return { succeeded, revision };
+        return {
+          succeeded,
+          revision,
+          current: found.map(({ response_range: { kvs } }) => kvs[0] && this.#codec.keyValue(kvs[0])),
+        };
+      });
+    }
+    const before = async (key: string): Promise<KeyValue | undefined> =>
+      (await this.range({ start: key }, { revision: revision - 1 })).items[0];
+    return await outcomes(transactions, revision, before).catch((error: unknown) => {
+      throw error instanceof CompactedError ? unanswered(error) : error;
+    });
+  }
+
+  /** Sends operations until it is known what came of them. Where that is found out later, there are no responses. */
+  async #send(compares: readonly Compare[], operations: readonly IRequestOp[], writes: readonly Write[]): Promise<Sent> {
     const lane = this.#lanes.take();
     const token = this.#lanes.token();
     const end = this.#connection.deadline();
@@ -174,7 +214,7 @@ class EtcdStore implements Store {
       // A lane must be there before it is used: to find it gone then means that nothing is known, not that nothing has happened.
       if (lane.revision === 0) lane.revision = await this.#touch(lane.key);
       try {
-        answer = await this.#connection.kv.txn(this.#transaction(compares, writes, lane, token, attempt > 0));
+        answer = await this.#connection.kv.txn(this.#transaction(compares, operations, lane, token, attempt > 0));
         this.#connection.answered();
         this.#full = false;
       } catch (error) {
@@ -190,7 +230,7 @@ class EtcdStore implements Store {
       if (answer.succeeded) {
         lane.revision = revision;
         this.#lanes.giveBack(lane);
-        return { succeeded: true, revision };
+        return { succeeded: true, revision, responses: answer.responses };
       }
       const found = answer.responses.slice(0, compares.length + 1).map(({ response_range }) => response_range.kvs[0]);
       const moved = found.pop();
@@ -205,8 +245,7 @@ class EtcdStore implements Store {
         // A refusal of ours whose answer was lost moved it: what was sent before is void, and this attempt does not count. Otherwise
         // somebody cleaned up, and the lane says nothing about the attempts before.
         const byUs = moved?.value.equals(refusal(token)) === true;
-        if (uncertain !== undefined && !byUs)
-          throw new StoreUnavailableError('etcd did not answer the transaction', { cause: uncertain });
+        if (uncertain !== undefined && !byUs) throw unanswered(uncertain);
         continue;
       }
       this.#lanes.giveBack(lane);
@@ -364,7 +403,7 @@ class EtcdStore implements Store {
     return { succeeded: false, revision, current: current.map((kv) => kv && this.#codec.keyValue(kv)) };
   }
 
-  #transaction(compares: readonly Compare[], writes: readonly Write[], lane: Lane, token: Buffer, again: boolean) {
+  #transaction(compares: readonly Compare[], operations: readonly IRequestOp[], lane: Lane, token: Buffer, again: boolean) {
     const laneKey = this.#codec.key(lane.key);
     const unmoved = this.#compare({ key: lane.key, modRevision: lane.revision });
     // Only where no attempt before it has moved the lane: that one's token must stay.
@@ -373,7 +412,7 @@ class EtcdStore implements Store {
     };
     return {
       compare: [...compares.map((compare) => this.#compare(compare)), unmoved],
-      success: [...writes.map((write) => this.#write(write)), { request_put: { key: laneKey, value: token } }],
+      success: [...operations, { request_put: { key: laneKey, value: token } }],
       failure: [...this.#reads(compares), { request_range: { key: laneKey } }, ...(again ? [moveLane] : [])],
     };
   }
@@ -517,6 +556,12 @@ class EtcdStore implements Store {
     if (this.#abort.signal.aborted) throw new StoreUnavailableError('the store is closed');
   }
 }
+
+/** What came of operations that were sent, and what etcd answered to each. */
+type Sent = TxnResult & { readonly responses?: ITxnResponse['responses'] };
+
+const unanswered = (cause: unknown): StoreUnavailableError =>
+  new StoreUnavailableError('etcd did not answer the transaction', { cause });
 
 type RawEvent = Parameters<Codec['event']>[0] & { kv: IKeyValue };
 

@@ -172,7 +172,25 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       t.equal(refused.succeeded === false && refused.current[0]?.value.toString(), `${winner}`);
     }
     const puts = await Promise.all(Array.from({ length: 100 }, (_, i) => store.txn([], [put(`many/${i}`, '')])));
-    t.equal(new Set(puts.map(({ revision }) => revision)).size, 100, 'each has a revision of its own');
+    const { items } = await store.range(prefixRange('many/'));
+    const at = new Map(items.map(({ key, modRevision }) => [key, modRevision]));
+    t.strictSame(puts.map((_, i) => at.get(`many/${i}`)), puts.map(({ revision }) => revision), 'each is where it was told'); // prettier-ignore
+    const both = await Promise.all(Array.from({ length: 20 }, (_, i) => store.txn([], [put(`two/${i}/a`, ''), put(`two/${i}/b`, '')]))); // prettier-ignore
+    t.equal(new Set(both.map(({ revision }) => revision)).size, 20, 'of several writes each has a revision of its own');
+  });
+
+  check('what is sent at once has one order, whatever it reads and writes', async (t, store) => {
+    // Each may be written only while the other is absent: of every pair one must be refused.
+    const pairs = Array.from({ length: 30 }, (_, i) => [`s/${i}/a`, `s/${i}/b`] as const);
+    const sent = pairs.flatMap(([a, b]) => [store.txn([absent(b)], [put(a, '')]), store.txn([absent(a)], [put(b, '')])]);
+    const done = await Promise.all(sent);
+    const wins = pairs.map((_, i) => [done[2 * i], done[2 * i + 1]].filter((result) => result!.succeeded).length);
+    t.strictSame(wins, pairs.map(() => 1)); // prettier-ignore
+    t.equal(Object.keys(await read(store, prefixRange('s/'))).length, pairs.length);
+    // A delete and a put of one key, many times: what is there in the end is what the last one left.
+    const writes = await Promise.all(Array.from({ length: 60 }, (_, i) => store.txn([], [i % 2 === 0 ? put('flip', `${i}`) : del('flip')]))); // prettier-ignore
+    const puts = writes.filter((_, i) => i % 2 === 0).map(({ revision }) => revision);
+    t.equal(new Set(puts).size, puts.length, 'no key is written twice in a revision');
   });
 
   check('a watch replays from a revision, then follows, with what was there before', async (t, store) => {

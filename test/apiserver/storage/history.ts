@@ -207,7 +207,7 @@ export async function work({
       } finally {
         stop.signal.removeEventListener('abort', abort);
       }
-      if (begun !== undefined) watched.push({ range, from: begun, after, batches });
+      if (begun !== undefined) watched.push({ range, from: begun, after, batches, ...(single && { single }) });
       const last = batches.at(-1)?.revision;
       // A server that was started anew knows no past.
       if (single && last === undefined) resume = known + 1;

@@ -1,9 +1,10 @@
 import t from 'tap';
 import { createLogger, silentLogger, sleep, systemClock, type Clock } from '../../../base/index.ts';
+import { takeGroup } from '../../../apiserver/storage/etcd/groups.ts';
 import { openEtcdStore } from '../../../apiserver/storage/etcd/index.ts';
 import { StoreUnavailableError, prefixRange, type Store } from '../../../apiserver/storage/store.ts';
 import { startEtcd, type EtcdProcess } from './etcd-process.ts';
-import { absent, brief, put, read, revisionOf, storeContract, watching } from './contract.ts';
+import { absent, brief, del, put, read, revisionOf, storeContract, watching } from './contract.ts';
 import { startProxy } from './proxy.ts';
 
 t.setTimeout(300_000);
@@ -145,6 +146,53 @@ t.test('etcd store: a transaction whose answer is lost is applied once', async (
   await store.close();
   await direct.close();
   await proxy.close();
+});
+
+t.test('etcd store: transactions that go together, and the answer is lost', async (t) => {
+  const etcd = await started(t);
+  const direct = await open(etcd);
+  const proxy = await startProxy(etcd.endpoint);
+  const store = await open(proxy);
+  const there = await store.txn([], [put('g/there', '1')]);
+  // The first two go alone at once, the others wait for them, and then go together.
+  const ahead = ['g/x', 'g/y'].map((key) => store.txn([], [put(key, '')]));
+  const names = Array.from({ length: 40 }, (_, i) => `g/${i}`);
+  const sent = names.map((key) => store.txn([absent(key)], [put(key, 'mine')]));
+  const refused = store.txn([{ key: 'g/there', modRevision: there.revision + 1000 }], [del('g/there')]);
+  const watch = watching(t, direct, prefixRange('g/'), { startRevision: there.revision + 1 });
+  await Promise.all(ahead);
+  proxy.loseAnswers();
+  await watch.take(2 + names.length); // they have arrived
+  await direct.txn([], [put(names[0]!, 'of somebody else'), put('g/there', '2')]);
+  proxy.cut();
+  const results = await Promise.all(sent);
+  const [first] = results;
+  t.strictSame(new Set(results.map(({ succeeded }) => succeeded)), new Set([true]));
+  t.strictSame(new Set(results.map(({ revision }) => revision)).size, 1, 'they share a revision');
+  const events = await watch.until(await direct.revision());
+  t.equal(events.length, 2 + names.length + 2, 'each once');
+  t.strictSame(new Set(events.slice(2, 42).map(revisionOf)), new Set([first!.revision]), 'that of the events');
+  t.match(await refused, { succeeded: false, current: [{ key: 'g/there', value: Buffer.from('1') }] }, 'what refused it then');
+  await store.close();
+  await direct.close();
+  await proxy.close();
+});
+
+t.test('etcd store: what goes together has nothing to do with each other', (t) => {
+  const all = [
+    { compares: [absent('a'), absent('ns')], writes: [put('a', '1')] },
+    { compares: [absent('b'), absent('ns')], writes: [put('b', '1')] },
+    { compares: [absent('a')], writes: [put('c', '1')] },
+    { compares: [], writes: [put('ns', '1')] },
+    { compares: [], writes: [del('a')] },
+    { compares: [], writes: [put('d', '1')] },
+  ];
+  const { group, left } = takeGroup(all);
+  t.strictSame(group, [all[0], all[1], all[5]]);
+  t.strictSame(takeGroup(left).group, [all[2], all[3]], 'those that had to wait come next, in their order');
+  const many = Array.from({ length: 500 }, (_, i) => ({ compares: [], writes: [put(`${i}`, 'x'.repeat(40_000))] }));
+  t.equal(takeGroup(many).group.length, 25, 'as many as fit');
+  t.end();
 });
 
 t.test('etcd store: etcd is killed and comes back under writers', async (t) => {
