@@ -40,11 +40,15 @@ export type Order =
 /**
  * What the tasks of an allocation shall do now, from what each is doing. Asked again after every change, so an order may be
  * repeated; one that was obeyed already changes nothing. `goal: 'stop'` ends everything: the leader first, then the main
- * tasks, then the sidecars that serve them; poststop tasks run to their end.
+ * tasks, then the sidecars that serve them; poststop tasks run to their end. With `expired`, why its time is over, they do not even begin.
  */
-export function coordinate(members: readonly Member[], goal: 'run' | 'stop', now: Instant): Order[] {
+export function coordinate(members: readonly Member[], goal: 'run' | 'stop', now: Instant, expired?: string): Order[] {
   const by = (...roles: Role[]): Member[] => members.filter((m) => roles.includes(roleOf(m.task)));
   const before = members.filter((m) => roleOf(m.task) !== 'poststop');
+  if (expired !== undefined) {
+    const because = (): TaskEvent => taskEvents.timeOver(now, expired);
+    return [...stopInOrder(before, because), ...stopAll(by('poststop'), because)];
+  }
   const poststop = startAll(before.every((m) => isDead(m.record)) ? by('poststop') : []);
   if (goal === 'stop') return [...stopInOrder(before), ...poststop];
 
@@ -79,14 +83,14 @@ function stopAll(members: readonly Member[], because: (member: Member) => TaskEv
   });
 }
 
-function stopInOrder(members: readonly Member[]): Order[] {
+function stopInOrder(members: readonly Member[], because?: () => TaskEvent): Order[] {
   const waves = [
     members.filter((m) => m.task.leader),
     members.filter((m) => ['main', 'poststart', 'prestart'].includes(roleOf(m.task))),
     members,
   ];
   const wave = waves.find((w) => w.some((m) => !isDead(m.record))) ?? [];
-  return stopAll(wave, () => undefined);
+  return stopAll(wave, () => because?.());
 }
 
 const siblingFailed = (member: Member, failed: Member, now: Instant): TaskEvent | undefined =>

@@ -11,6 +11,10 @@ export interface AllocationRecord {
   /** The machine's boot ID when this was written: after another boot no run can be left. */
   readonly bootId: string;
   readonly goal: 'run' | 'stop';
+  /** When this node began with it; `max_run_duration` counts from then. */
+  readonly startedAt?: Instant;
+  /** It has used up its `max_run_duration`. */
+  readonly expired?: boolean;
   /** While services are withdrawn and the group's shutdown delay runs. */
   readonly stopAt?: Instant;
   readonly tasks: readonly TaskRecord[];

@@ -9,7 +9,6 @@ export function unsupported(group: TaskGroup, task: Task, driver: string): strin
   const services = [...(group.services ?? []), ...(task.services ?? [])];
   const problems: [boolean, string][] = [
     [!isSafeName(task.name), `"${task.name}" cannot be the name of a task`],
-    [group.maxRunDuration !== undefined, 'max_run_duration is not supported yet'],
     [task.vault !== undefined, 'vault is not supported'],
     [some(task.secrets), 'secret blocks are not supported yet'],
     [task.csiPlugin !== undefined, 'csi_plugin is not supported'],

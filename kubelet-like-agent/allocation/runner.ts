@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import {
   describeError,
   durationOr,
+  formatDuration,
   parseDuration,
   toTimestamp,
   type Clock,
@@ -47,7 +48,7 @@ import { decideHealth, healthRules, pause, type HealthClock } from './health.ts'
 import { portInUse } from './ports.ts';
 import type { AllocationRecord, HealthRecord } from './record.ts';
 import { unsupported } from './refuse.ts';
-import { allocationKey, allocationStatus, isTerminalPhase, statusLetter } from './status.ts';
+import { allocationKey, allocationStatus, expiredPhase, isTerminalPhase, statusLetter } from './status.ts';
 
 /** What the node gives to each of its allocations. */
 export interface AllocationHost {
@@ -82,6 +83,8 @@ export class AllocationRunner {
   #goal: 'run' | 'stop' = 'run';
   #stopAt: Instant | undefined;
   #health: HealthRecord;
+  #startedAt: Instant;
+  #expired: boolean;
   #finishedAt: Instant | undefined;
   #reconnectedAt: string | undefined;
   #instances: readonly ServiceInstance[] = [];
@@ -94,6 +97,7 @@ export class AllocationRunner {
   #waiters: { readonly name: string; readonly resolve: () => void }[] = [];
   #healthTimer: Timer | undefined;
   #stopTimer: Timer | undefined;
+  #expiryTimer: Timer | undefined;
   /** The status as last posted, without its time; and as the server acknowledged it. */
   #posted = '';
   #acknowledged = '';
@@ -111,6 +115,8 @@ export class AllocationRunner {
     const now = host.clock.now();
     this.#goal = restored?.goal ?? 'run';
     this.#stopAt = restored?.stopAt;
+    this.#startedAt = restored?.startedAt ?? now;
+    this.#expired = restored?.expired ?? false;
     this.#finishedAt = restored?.finishedAt;
     this.#reconnectedAt = restored?.reconnectedAt;
     this.#health = restored?.health ?? newHealth(allocation, now);
@@ -211,7 +217,8 @@ export class AllocationRunner {
     if (this.#goal === 'stop' || this.isTerminal) return;
     const { clock } = this.#host;
     this.#goal = 'stop';
-    this.#log.info('stopping allocation', { because: this.#allocation.spec.desiredDescription ?? 'it is not wanted any more' });
+    const because = this.#expired ? 'its max_run_duration is over' : this.#allocation.spec.desiredDescription;
+    this.#log.info('stopping allocation', { because: because ?? 'it is not wanted any more' });
     const delay = skipDelay || !this.#ready ? 0 : durationOr(this.#group.shutdownDelay, 0);
     if (delay > 0) {
       this.#stopAt = clock.now() + delay;
@@ -315,6 +322,7 @@ export class AllocationRunner {
     this.#closed = true;
     this.#healthTimer?.cancel();
     this.#stopTimer?.cancel();
+    this.#expiryTimer?.cancel();
     this.#checks.close();
     for (const { resolve } of this.#waiters.splice(0)) resolve();
     await Promise.all(this.#tasks.map((task) => task.detach()));
@@ -375,6 +383,7 @@ export class AllocationRunner {
     if (this.#closed || this.#settling) return;
     this.#settling = true;
     try {
+      this.#settleExpiry();
       // Orders change records, which may lead to other orders; a task's life is short enough for this to end.
       for (let changed = true; changed;) {
         const before = this.#tasks.map((t) => t.record);
@@ -390,10 +399,30 @@ export class AllocationRunner {
     this.#post();
   }
 
+  /** `max_run_duration` counts from the beginning, whatever the tasks do; delays of the stop come on top. */
+  #settleExpiry(): void {
+    this.#expiryTimer?.cancel();
+    const limit = this.#maxRunDuration;
+    if (limit <= 0 || this.#goal === 'stop' || this.isTerminal) return;
+    const { clock } = this.#host;
+    const left = this.#startedAt + limit - clock.now();
+    if (left > 0) {
+      this.#expiryTimer = clock.after(left, () => this.#settle());
+      return;
+    }
+    this.#expired = true;
+    this.stop(false);
+  }
+
+  get #maxRunDuration(): Duration {
+    return durationOr(this.#group.maxRunDuration, 0);
+  }
+
   #coordinate(): void {
     if (this.#stopAt !== undefined || (!this.#ready && this.#goal === 'run')) return;
+    const expired = this.#expired ? `Allocation exceeded max_run_duration of ${formatDuration(this.#maxRunDuration)}` : undefined;
     const skipDelay = this.#allocation.spec.desiredTransition?.noShutdownDelay === true;
-    for (const order of coordinate(this.#members(), this.#goal, this.#host.clock.now())) {
+    for (const order of coordinate(this.#members(), this.#goal, this.#host.clock.now(), expired)) {
       const task = this.#task(order.task);
       if (order.order === 'go') task?.send({ type: 'go' });
       else task?.send({ type: 'stop', skipDelay, ...(order.because !== undefined && { because: order.because }) });
@@ -504,12 +533,13 @@ export class AllocationRunner {
   }
 
   #status(): AllocationStatus {
-    const status = allocationStatus(
-      this.#tasks.map((t) => t.record),
-      this.#allocation.spec.jobVersion,
-      this.#health.verdict,
-    );
-    return { ...status, ...(this.#reconnectedAt !== undefined && { reconnectedAt: this.#reconnectedAt }) };
+    const tasks = this.#tasks.map((t) => t.record);
+    const status = allocationStatus(tasks, this.#allocation.spec.jobVersion, this.#health.verdict);
+    return {
+      ...status,
+      ...(this.#expired && expiredPhase(tasks)),
+      ...(this.#reconnectedAt !== undefined && { reconnectedAt: this.#reconnectedAt }),
+    };
   }
 
   #members(): Member[] {
@@ -667,6 +697,8 @@ export class AllocationRunner {
       allocation: this.#allocation,
       bootId: this.#host.bootId,
       goal: this.#goal,
+      startedAt: this.#startedAt,
+      ...(this.#expired && { expired: true }),
       tasks: this.#tasks.map((t) => t.record),
       health: this.#health,
       ...(this.#stopAt !== undefined && { stopAt: this.#stopAt }),

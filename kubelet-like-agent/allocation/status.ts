@@ -24,6 +24,12 @@ export function clientPhase(tasks: readonly TaskRecord[]): { phase: ClientPhase;
   return { phase: 'pending', description: failed ? 'Failed tasks' : 'No tasks have started' };
 }
 
+/** What is said of an allocation that was stopped because its `max_run_duration` is over: a success, as what it did until then stays done. */
+export function expiredPhase(tasks: readonly TaskRecord[]): { phase: ClientPhase; description: string } {
+  const { phase } = clientPhase(tasks);
+  return { phase: isTerminalPhase(phase) ? 'complete' : phase, description: 'allocation exceeded max_run_duration' };
+}
+
 /** The whole status, without `modifiedAt`: what is equal need not be sent. */
 export function allocationStatus(
   tasks: readonly TaskRecord[],

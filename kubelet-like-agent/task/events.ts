@@ -45,6 +45,7 @@ export const taskEvents = {
     }),
   waitingForShutdownDelay: (at: Instant, delay: Duration) =>
     event('Waiting for shutdown delay', at, `Waiting for shutdown_delay of ${formatDuration(delay)} before killing the task.`),
+  timeOver: (at: Instant, why: string) => event('Killing', at, why, { kill_reason: why }),
   killed: (at: Instant) => event('Killed', at, 'Task successfully killed'),
   siblingFailed: (at: Instant, sibling: string) =>
     event('Sibling Task Failed', at, `Task's sibling "${sibling}" failed`, { failed_sibling: sibling }),

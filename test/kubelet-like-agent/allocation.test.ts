@@ -384,6 +384,31 @@ t.test('batch: success completes', async (t) => {
   t.equal(w.status()!.deploymentHealth ?? undefined, undefined, 'nobody asks for the health of a batch job');
 });
 
+t.test('max_run_duration: stopped when it is over, also by the next agent, with the reason', async (t) => {
+  const w = world({
+    group: { maxRunDuration: '1h', tasks: [task('b'), task('end', { lifecycle: { hook: 'poststop' } })] },
+    spec: { jobType: 'batch' },
+  });
+  const first = await w.run();
+  await w.flush('running', () => w.machine.live().length === 1 && w.status()?.phase === 'running');
+  w.clock.advance(30 * 60_000);
+  await first.detach();
+  const state = w.host().state;
+  const record = (await state.load(silentLogger)).get(w.id)!;
+  const second = new AllocationRunner(w.host(), w.allocation, w.job, record);
+  second.resume(true, undefined);
+  await until('found again', () => second.taskRecord('b')?.phase.at === 'running');
+  w.clock.advance(29 * 60_000);
+  t.equal(w.machine.live().length, 1, 'the time of both agents counts, and is not over yet');
+  w.clock.advance(60_000);
+  await w.flush('complete', () => w.status()?.phase === 'complete');
+  t.equal(w.status()!.description, 'allocation exceeded max_run_duration');
+  t.match(w.events('b').join('\n'), /^Killing: Allocation exceeded max_run_duration of 1h0m0s$/m);
+  t.match(w.events('end').join('\n'), /Killing: Allocation exceeded max_run_duration/);
+  t.notMatch(w.events('end').join('\n'), /Started/, 'what would follow never began');
+  t.equal(w.machine.live().length, 0);
+});
+
 t.test('services, checks, health, and an in-place update', async (t) => {
   const check = { name: 'alive', type: 'tcp', interval: '10s', timeout: '2s', checkRestart: { limit: 2, grace: '1s' } };
   const w = world({

@@ -285,6 +285,11 @@ t.test('order of a group', async (t) => {
     ['a stop ends a task that restarts', [member(main, 'resting')], 'stop', ['stop main']],
   ];
   for (const [title, members, goal, expected] of cases) t.same(say(coordinate(members, goal, NOW)), expected, title);
+  t.same(
+    say(coordinate([member(main, 'running'), member(after, 'waiting')], 'stop', NOW, 'time is over')),
+    ['stop main (Killing)', 'stop after (Killing)'],
+    'when its time is over, what follows does not even begin',
+  );
 });
 
 t.test('client status', async (t) => {

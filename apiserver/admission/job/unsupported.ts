@@ -47,7 +47,6 @@ const groupFeatures: readonly Feature<TaskGroup>[] = [
     (group) => isSet(group.consul?.namespace) || isSet(group.consul?.partition),
     'nothing is registered in Consul, so its namespaces and partitions have no effect',
   ],
-  ['maxRunDuration', (group) => group.maxRunDuration !== undefined, 'max_run_duration is not watched yet'],
   [
     'ephemeralDisk',
     (group) => group.ephemeralDisk?.migrate === true,

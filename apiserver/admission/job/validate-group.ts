@@ -22,7 +22,7 @@ export function validateGroup(group: TaskGroup, job: JobSpec, findings: Findings
   if (!isDeepStrictEqual(group.update, job.update)) validateUpdate(group.update, job.type, findings.at('update'));
   if (!isDeepStrictEqual(group.migrate, job.migrate)) validateMigrate(group.migrate, job.type, findings.at('migrate'));
   validateDisconnect(group.disconnect, findings.at('disconnect'));
-  validateDelays(group, findings);
+  validateDelays(group, job.type, findings);
   const leaders = (group.tasks ?? []).flatMap(({ leader }, i) => (leader === true ? [i] : []));
   if (leaders.length > 1) findings.at('tasks', leaders[1]!).invalid('leader', 'Only one task may be marked as leader');
   group.volumes?.forEach((volume, i) => validateVolume(volume, group, i, findings.at('volumes', i)));
@@ -48,12 +48,14 @@ function validateTasks(group: TaskGroup, job: JobSpec, findings: Findings): void
   }
 }
 
-function validateDelays(group: TaskGroup, findings: Findings): void {
+function validateDelays(group: TaskGroup, type: string | undefined, findings: Findings): void {
   for (const field of ['maxClientDisconnect', 'maxRunDuration'] as const) {
     const value = parseDuration(group[field]);
     if (value !== undefined && value < 0)
       findings.invalid(field, `${field} must be a positive value, not ${formatDuration(value)}`);
   }
+  if ((parseDuration(group.maxRunDuration) ?? 0) > 0 && type !== 'batch' && type !== 'sysbatch')
+    findings.invalid('maxRunDuration', 'maxRunDuration can only be used with "batch" or "sysbatch" jobs');
   if (
     group.disconnect !== undefined &&
     (group.stopAfterClientDisconnect !== undefined || group.maxClientDisconnect !== undefined)

@@ -294,6 +294,7 @@ t.test('problems are named with their field', (t) => {
     ['artifact', inTask({ artifacts: [{}] }), 'spec.groups[0].tasks[0].artifacts[0].source', /must be specified/],
     ['scaling', inGroup({ scaling: { min: 1 } }), 'spec.groups[0].scaling.max', /non-negative$/],
     ['periodic service', job({ periodic: { cron: '* * * * *' } }), 'spec.periodic', /can only be used/],
+    ['max_run_duration of a service', inGroup({ maxRunDuration: '1h' }), 'spec.groups[0].maxRunDuration', /can only be used with "batch"/], // prettier-ignore
     ['cron', job({ type: 'batch', periodic: { cron: '*/5 * * *' } }), 'spec.periodic.cron', /missing field/],
     ['cron range', job({ type: 'batch', periodic: { cron: '99 * * * *' } }), 'spec.periodic.cron', /Invalid cron spec/],
     [
