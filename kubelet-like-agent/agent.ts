@@ -41,7 +41,7 @@ import type { StartCheck } from './services/checks.ts';
 import { lockDataDir } from './state/lock.ts';
 import { JsonFolder } from './state/store.ts';
 import { Outbox } from './status/outbox.ts';
-import { decide, type LocalAllocation, type SyncStep } from './sync/decide.ts';
+import { decide, type LocalAllocation, type MachineRoom, type SyncStep } from './sync/decide.ts';
 import { JobVersions } from './sync/job-versions.ts';
 import { hostPort, type NodeFacts } from './task/env.ts';
 
@@ -319,10 +319,16 @@ export class Agent {
       this.#syncing = false;
       if (this.#closing.signal.aborted || this.#allocations?.isSynced !== true) return;
       const desired = this.#allocations.list().filter((a) => !this.#unready.has(a.metadata.name));
-      for (const step of decide(desired, this.#local())) this.#apply(step);
+      for (const step of decide(desired, this.#local(), this.#room())) this.#apply(step);
       const names = new Set(desired.map((a) => a.metadata.name));
       for (const id of this.#told.keys()) if (!names.has(id)) this.#told.delete(id);
     });
+  }
+
+  #room(): MachineRoom {
+    const { cpuMHz = 0, memoryMB = 0 } = this.#fingerprint.resources;
+    const { reserved } = this.#options.config;
+    return { cpuMHz: cpuMHz - (reserved.cpuMHz ?? 0), memoryMB: memoryMB - (reserved.memoryMB ?? 0) };
   }
 
   #local(): LocalAllocation[] {

@@ -16,6 +16,7 @@
  *   plan is too large for one request), and the batch is refused if anybody else has dealt with the evaluation meanwhile. So a kill at any instant loses nothing: before the batch nothing has
  *   happened; after it everything has; and where the store had to cut it in pieces, the evaluation is still pending and
  *   is taken up again by whoever leads next, who finds what was written and does the rest.
+ * - What is told to stop holds its room until its node says that it has ended. Only its successor is placed into it, and starts then.
  * - Nothing is placed twice. The names of new allocations follow from the evaluation and its version, so a plan sent again because its
  *   answer was lost is refused; a new leader reads all allocations before it decides; a deposed one's batch fails its fence.
  * - What cannot be placed waits as one blocked evaluation per job and is woken by a node that would now take it, by nothing else.

@@ -48,6 +48,8 @@ export interface AllocationRecord {
   readonly forceReschedule: boolean;
   readonly previous: string | undefined;
   readonly next: string | undefined;
+  /** What it made way for. */
+  readonly preemptedBy: string | undefined;
   readonly followup: string | undefined;
   readonly tracker: readonly RescheduleEvent[] | undefined;
   /** Since when nobody hears of it; only while its phase is unknown. */

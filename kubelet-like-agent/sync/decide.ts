@@ -22,11 +22,17 @@ export type SyncStep =
   | { readonly do: 'reportNeverStarted'; readonly allocation: Stored<Allocation> }
   | { readonly do: 'wait'; readonly allocation: Stored<Allocation>; readonly because: string };
 
+/** What a machine has for allocations. */
+export interface MachineRoom {
+  readonly cpuMHz: number;
+  readonly memoryMB: number;
+}
+
 /**
  * Compares what is wanted of this node with what it does. Pure and level-triggered: asked after any change of either side.
  * `desired` must be complete (a synced cache): what it lacks is taken to be deleted.
  */
-export function decide(desired: readonly Stored<Allocation>[], local: readonly LocalAllocation[]): SyncStep[] {
+export function decide(desired: readonly Stored<Allocation>[], local: readonly LocalAllocation[], room: MachineRoom): SyncStep[] {
   const byId = new Map(local.map((l) => [l.id, l]));
   const wanted = new Map(desired.map((a) => [a.metadata.name, a]));
   const steps: SyncStep[] = [];
@@ -47,6 +53,7 @@ export function decide(desired: readonly Stored<Allocation>[], local: readonly L
     }
     if (own.goal === 'run' && actsDifferently(allocation, own.allocation)) steps.push({ do: 'update', allocation });
   }
+  const starting: Stored<Allocation>[] = [];
   for (const allocation of desired) {
     if (byId.has(allocation.metadata.name)) continue;
     if (isTerminalPhase(allocation.status?.phase)) continue;
@@ -54,7 +61,8 @@ export function decide(desired: readonly Stored<Allocation>[], local: readonly L
       steps.push({ do: 'reportNeverStarted', allocation });
       continue;
     }
-    const because = obstacle(allocation, local);
+    const because = obstacle(allocation, wanted, local) ?? crowd(allocation, starting, wanted, local, room);
+    if (because === undefined) starting.push(allocation);
     steps.push(because === undefined ? { do: 'run', allocation } : { do: 'wait', allocation, because });
   }
   return steps;
@@ -64,11 +72,15 @@ export function decide(desired: readonly Stored<Allocation>[], local: readonly L
 const isWanted = ({ spec, metadata }: Stored<Allocation>): boolean =>
   spec.desired === 'run' && metadata.deletionTimestamp === undefined;
 
-/** What must end here first: the allocation that it replaces, or one that still holds a port it was given. */
-function obstacle(allocation: Stored<Allocation>, local: readonly LocalAllocation[]): string | undefined {
+/** What must end here first: what its room was promised by, or who still holds a port it was given. */
+function obstacle(
+  allocation: Stored<Allocation>,
+  wanted: ReadonlyMap<string, Stored<Allocation>>,
+  local: readonly LocalAllocation[],
+): string | undefined {
   const living = local.filter((l) => !l.terminal);
-  const previous = living.find((l) => l.id === allocation.spec.previousAllocation);
-  if (previous !== undefined) return `Waiting for allocation ${previous.id.slice(0, 8)} to end, which it replaces`;
+  const predecessor = livingPredecessor(allocation, wanted, living);
+  if (predecessor !== undefined) return predecessor;
   const ports = new Map((allocation.spec.resources?.ports ?? []).map((p) => [`${p.hostIP ?? ''}:${p.value}`, p]));
   for (const other of living) {
     for (const port of other.allocation.spec.resources?.ports ?? [])
@@ -77,6 +89,61 @@ function obstacle(allocation: Stored<Allocation>, local: readonly LocalAllocatio
   }
   return undefined;
 }
+
+/**
+ * The scheduler gives an allocation the room of the one that it replaces or displaces. That one may never have begun, being itself the
+ * successor of one that runs; so predecessors of predecessors count too.
+ */
+function livingPredecessor(
+  allocation: Stored<Allocation>,
+  wanted: ReadonlyMap<string, Stored<Allocation>>,
+  living: readonly LocalAllocation[],
+): string | undefined {
+  if (living.length === 0) return undefined;
+  const seen = new Set([allocation.metadata.name]);
+  const next = [allocation];
+  for (let one = next.pop(); one !== undefined; one = next.pop()) {
+    const { name } = one.metadata;
+    for (const { id } of living) {
+      if (id === one.spec.previousAllocation) return `Waiting for allocation ${id.slice(0, 8)} to end, which it replaces`;
+      if (wanted.get(id)?.spec.preemptedByAllocation === name)
+        return `Waiting for allocation ${id.slice(0, 8)} to end, which it displaces`;
+    }
+    const previous = wanted.get(one.spec.previousAllocation ?? '');
+    const before = [...(previous === undefined ? [] : [previous]), ...displacedBy(name, wanted)];
+    for (const other of before) {
+      if (seen.has(other.metadata.name)) continue;
+      seen.add(other.metadata.name);
+      next.push(other);
+    }
+  }
+  return undefined;
+}
+
+const displacedBy = (name: string, wanted: ReadonlyMap<string, Stored<Allocation>>): Stored<Allocation>[] =>
+  [...wanted.values()].filter(({ spec }) => spec.preemptedByAllocation === name);
+
+/**
+ * While something here has yet to end that the server counts no more (its node was away and it was given up, or somebody deleted it), the
+ * machine may be fuller than the server knows: then nothing starts that does not fit beside all that runs.
+ */
+function crowd(
+  allocation: Stored<Allocation>,
+  starting: readonly Stored<Allocation>[],
+  wanted: ReadonlyMap<string, Stored<Allocation>>,
+  local: readonly LocalAllocation[],
+  room: MachineRoom,
+): string | undefined {
+  const living = local.filter((l) => !l.terminal);
+  const ending = living.find((l) => l.goal === 'stop' || !isWantedHere(wanted.get(l.id)));
+  if (ending === undefined) return undefined;
+  const all = [...living.map((l) => l.allocation), ...starting, allocation].map(({ spec }) => spec.resources ?? {});
+  const sum = (of: 'cpu' | 'memory'): number => all.reduce((total, resources) => total + (resources[of] ?? 0), 0);
+  if (sum('cpu') <= room.cpuMHz && sum('memory') <= room.memoryMB) return undefined;
+  return `Waiting for allocation ${ending.id.slice(0, 8)} to end, whose room it needs`;
+}
+
+const isWantedHere = (allocation: Stored<Allocation> | undefined): boolean => allocation !== undefined && isWanted(allocation);
 
 /** Whether the parts of the spec that an agent acts on differ. */
 function actsDifferently(a: Stored<Allocation>, b: Stored<Allocation>): boolean {

@@ -363,6 +363,7 @@ t.test('sync', async (t) => {
   }); // prettier-ignore
   const port = (value: number) => ({ resources: { ports: [{ label: 'p', value, hostIP: '10.0.0.1' }] } });
   const b = (more = {}) => alloc(more, undefined, 'b2');
+  const takes = (cpu: number) => ({ resources: { cpu, memory: 10 } });
   const cases: [string, Stored<Allocation>[], LocalAllocation[], string[]][] = [
     ['nothing to do', [], [], []],
     ['a new one runs', [alloc()], [], ['run a1']],
@@ -382,12 +383,18 @@ t.test('sync', async (t) => {
     ['ended is not stopped', [alloc({ desired: 'stop' })], [local(alloc(), { terminal: true })], []],
     ['a replacement waits for what it replaces', [alloc({ desired: 'stop' }), b({ previousAllocation: 'a1' })], [local(alloc(), { goal: 'stop' })], ['wait b2']],
     ['and runs then', [alloc({ desired: 'stop' }), b({ previousAllocation: 'a1' })], [local(alloc(), { goal: 'stop', terminal: true })], ['run b2']],
+    ['what replaces one that never began waits for what that replaces', [alloc({ desired: 'stop' }), alloc({ desired: 'stop', previousAllocation: 'a1' }, { phase: 'complete' }, 'm1'), b({ previousAllocation: 'm1' })], [local(alloc(), { goal: 'stop' })], ['wait b2']],
+    ['what displaces another waits for it', [alloc({ desired: 'evict', preemptedByAllocation: 'b2' }), b()], [local(alloc(), { goal: 'stop' })], ['wait b2']],
+    ['room that is still in use is waited for', [alloc({ desired: 'stop', ...takes(600) }, { phase: 'lost' }), b(takes(600))], [local(alloc(takes(600)), { goal: 'stop' })], ['wait b2']],
+    ['where it fits beside it starts', [alloc({ desired: 'stop', ...takes(600) }, { phase: 'lost' }), b(takes(400))], [local(alloc(takes(600)), { goal: 'stop' })], ['run b2']],
+    ['what starts now counts', [alloc({ desired: 'stop', ...takes(400) }, { phase: 'lost' }), alloc(takes(400), undefined, 'c3'), b(takes(400))], [local(alloc(takes(400)), { goal: 'stop' })], ['run c3', 'wait b2']],
+    ['the server is believed where nothing ends', [alloc(takes(600)), b(takes(600))], [local(alloc(takes(600)))], ['run b2']],
     ['a port is waited for', [alloc({ desired: 'stop', ...port(80) }), b(port(80))], [local(alloc(port(80)), { goal: 'stop' })], ['wait b2']],
     ['another is not', [alloc({ desired: 'stop', ...port(80) }), b(port(81))], [local(alloc(port(80)), { goal: 'stop' })], ['run b2']],
     ['another object of the name', [{ ...alloc(), metadata: { ...alloc().metadata, uid: 'other' } }], [local(alloc())], ['stop a1']],
   ]; // prettier-ignore
   for (const [title, desired, locals, expected] of cases)
-    t.same(decide(desired, locals).map((s) => `${s.do} ${'id' in s ? s.id : s.allocation.metadata.name}`), expected, title); // prettier-ignore
+    t.same(decide(desired, locals, { cpuMHz: 1000, memoryMB: 1000 }).map((s) => `${s.do} ${'id' in s ? s.id : s.allocation.metadata.name}`), expected, title); // prettier-ignore
 });
 
 const node: NodeFacts = {

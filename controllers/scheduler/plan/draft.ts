@@ -79,7 +79,7 @@ export class Draft {
       preemptedByAllocation: by,
       ...(allocation.followup !== undefined && { followupEvaluation: null }),
     };
-    this.patch(allocation, patch, { desired: 'evict', followup: undefined }, why);
+    this.patch(allocation, patch, { desired: 'evict', followup: undefined, preemptedBy: by }, why);
   }
 
   update(allocation: AllocationRecord, why: string): void {

@@ -7,6 +7,7 @@ import { PlacementSession, type Placement, type Wish } from '../rank/session.ts'
 import type { Change, PlaceChange } from '../reconcile/change.ts';
 import { nextTracker } from '../reconcile/reschedule.ts';
 import type { Cluster } from '../state/cluster.ts';
+import { isHolding } from '../state/allocations.ts';
 import { holdingOf } from '../state/read.ts';
 import type { Specs } from './specs.ts';
 import type { Draft } from './draft.ts';
@@ -67,7 +68,7 @@ export class Placing {
       before = waiting.length;
       waiting = waiting.filter(({ group, change }) => !this.#replace(group, change));
     }
-    for (const { group, change } of waiting) this.#fail(group, this.feasibilityOf(group, this.#draft.job!.version), change.node);
+    for (const { group, change } of waiting) this.#fail(group, this.feasibilityOf(group, this.#draft.job!.version), change.node, change.allocation); // prettier-ignore
   }
 
   place(group: string, changes: readonly Change[]): void {
@@ -79,12 +80,14 @@ export class Placing {
       const version = this.#specs.hasGroup(change.version, group) ? change.version : this.#draft.job!.version;
       const feasibility = this.feasibilityOf(group, version);
       const wanted = version === change.version ? change : { ...change, version };
-      if (!full.has(feasibility) && this.#tryPlace(wanted, feasibility)) {
+      const mayFit = !full.has(feasibility) || this.#lenderOf(previous) !== undefined;
+      if (mayFit && this.#tryPlace(wanted, feasibility)) {
         if (change.kind === 'reschedule') this.#draft.stop(previous!, change.because);
         continue;
       }
-      if (change.node === undefined) full.add(feasibility);
-      this.#fail(group, feasibility, change.node);
+      // One that may take over the room of what it replaces may still fit.
+      if (change.node === undefined && this.#lenderOf(previous) === undefined) full.add(feasibility);
+      this.#fail(group, feasibility, change.node, previous);
     }
   }
 
@@ -98,7 +101,7 @@ export class Placing {
       const { group, previous } = record;
       const known = this.failures.get(group);
       this.failures.set(group, known === undefined ? {} : { ...known, coalescedFailures: (known.coalescedFailures ?? 0) + 1 });
-      if (!this.missing.has(group)) this.missing.set(group, { job: this.#key, feasibility: this.feasibilityOf(group, record.version) }); // prettier-ignore
+      if (!this.missing.has(group)) this.missing.set(group, { job: this.#key, feasibility: this.feasibilityOf(group, record.version), replaced: [] }); // prettier-ignore
       if (previous === undefined) continue;
       // A predecessor that leaves in any case still does; the others stay.
       const patch = patches.get(previous)!;
@@ -118,7 +121,7 @@ export class Placing {
       const { feasibility } = this.missing.get(group)!;
       const slots = [...nodes].flatMap((node) => fleet.slotOf(node) ?? []);
       this.failures.set(group, { ...this.#sessionFor(feasibility).failure(slots), coalescedFailures: slots.length - 1 });
-      this.missing.set(group, { job: this.#key, feasibility, nodes });
+      this.missing.set(group, { ...this.missing.get(group)!, nodes });
     }
   }
 
@@ -170,39 +173,78 @@ export class Placing {
     const { previous, node } = change;
     const session = this.#sessionFor(feasibility);
     const startedAt = this.#input.timer();
+    const lender = this.#lenderOf(previous);
+    const takeBack = this.#lend(lender === undefined ? [] : [lender], session);
     const placement =
       node !== undefined
         ? session.placeOn(this.#input.cluster.fleet.slotOf(node)!)
         : session.place(previous === undefined ? NO_WISH : this.#wishes(previous, feasibility));
-    if (placement === undefined) return this.#tryPreempt(change, feasibility, session);
+    if (placement === undefined) return this.#tryPreempt(change, feasibility, session, takeBack);
+    takeBack();
     this.#create(change, feasibility, placement, this.#input.timer() - startedAt, session);
     return true;
   }
 
-  /** Displaces what is less important, where the operator allows that. */
-  #tryPreempt(change: PlaceChange, feasibility: Feasibility, session: PlacementSession): boolean {
-    const { cluster } = this.#input;
+  /** What the allocation replaces, where that still runs, is told to stop and leaves its room to nobody else. */
+  #lenderOf(previous: AllocationRecord | undefined): AllocationRecord | undefined {
+    if (previous === undefined) return undefined;
+    const { allocations, fleet } = this.#input.cluster;
+    const now = allocations.get(previous.id);
+    if (now === undefined || now.desired === 'run' || now.preemptedBy !== undefined || now.next !== undefined || !isHolding(now))
+      return undefined;
+    return fleet.stateOf(now.node)?.schedulable === true ? now : undefined;
+  }
+
+  /** Shows the room of these as free, to their heir alone, until that has been placed. */
+  #lend(lenders: readonly AllocationRecord[], session: PlacementSession): () => void {
+    const { trial } = this.#draft;
+    const all = lenders.flatMap((lender) => this.#input.cluster.allocations.estateOf(lender));
+    const show = (phase?: 'complete'): void => {
+      for (const one of all) trial.put(phase === undefined ? one : { ...one, phase });
+      for (const { node } of lenders) session.roomChanged(node);
+    };
+    show('complete');
+    return show;
+  }
+
+  /** Displaces what is less important, where the operator allows that. `takeBack` ends what was lent. */
+  #tryPreempt(change: PlaceChange, feasibility: Feasibility, session: PlacementSession, takeBack: () => void): boolean {
+    const found = this.#findPreemption(change, session);
+    if (found === undefined) {
+      takeBack();
+      return false;
+    }
     const draft = this.#draft;
-    if (!cluster.mayPreempt(jobTypeOf(draft.job!.spec))) return false;
-    this.#displaceable ??= displaceable(cluster, this.#key, draft.job!.spec.priority ?? 50);
-    const only = change.node === undefined ? undefined : cluster.fleet.slotOf(change.node);
-    const found = session.findPreemption(this.#displaceable, only);
-    if (found === undefined) return false;
     const { mark } = draft.trial;
     const id = draft.nextId();
     for (const victim of found.victims) draft.evict(victim, id);
+    const leaving = found.victims.map((victim) => this.#input.cluster.allocations.get(victim.id)!);
+    const takeBackVictims = this.#lend(leaving, session);
     const placement = session.placeOn(found.slot);
     if (placement === undefined) {
       draft.trial.rollback(mark);
       for (const victim of found.victims) draft.patches.delete(victim.id);
+      takeBack();
       return false;
     }
+    takeBackVictims();
+    takeBack();
     this.#create(change, feasibility, placement, 0, session, id);
-    const node = cluster.fleet.names[found.slot]!;
-    this.#displaceable.set(node, this.#displaceable.get(node)!.filter((record) => !found.victims.includes(record))); // prettier-ignore
+    const node = this.#input.cluster.fleet.names[found.slot]!;
+    const candidates = this.#displaceable!;
+    candidates.set(node, candidates.get(node)!.filter((record) => !found.victims.includes(record))); // prettier-ignore
     const { group } = feasibility.program;
     this.preempted.set(group, [...(this.preempted.get(group) ?? []), ...found.victims]);
     return true;
+  }
+
+  #findPreemption(change: PlaceChange, session: PlacementSession): ReturnType<PlacementSession['findPreemption']> {
+    const { cluster } = this.#input;
+    const draft = this.#draft;
+    if (!cluster.mayPreempt(jobTypeOf(draft.job!.spec))) return undefined;
+    this.#displaceable ??= displaceable(cluster, this.#key, draft.job!.spec.priority ?? 50);
+    const only = change.node === undefined ? undefined : cluster.fleet.slotOf(change.node);
+    return session.findPreemption(this.#displaceable, only);
   }
 
   #wishes(previous: AllocationRecord, { program }: Feasibility): Wish {
@@ -263,6 +305,7 @@ export class Placing {
       forceReschedule: false,
       previous: previous?.id,
       next: undefined,
+      preemptedBy: undefined,
       followup: undefined,
       tracker,
       unknownSince: undefined,
@@ -286,9 +329,9 @@ export class Placing {
       tracker,
     });
     draft.trial.put(record);
-    session.taken(record);
     draft.placements.push({ object, record, because: change.because });
     if (previous !== undefined) draft.patch(previous, { nextAllocation: id }, { next: id }, change.because);
+    session.taken(record);
   }
 
   #partsOf(program: GroupProgram): GroupParts {
@@ -306,8 +349,10 @@ export class Placing {
     return found;
   }
 
-  #fail(group: string, feasibility: Feasibility, node: string | undefined): void {
-    this.missing.set(group, { job: this.#key, feasibility });
+  #fail(group: string, feasibility: Feasibility, node: string | undefined, previous: AllocationRecord | undefined): void {
+    const replaced = this.missing.get(group)?.replaced ?? [];
+    const lends = previous !== undefined && isHolding(previous);
+    this.missing.set(group, { job: this.#key, feasibility, replaced: lends ? [...replaced, previous.id] : replaced });
     if (node !== undefined) {
       const nodes = this.#fullNodes.get(group);
       if (nodes === undefined) this.#fullNodes.set(group, new Set([node]));

@@ -64,6 +64,8 @@ export interface Plan {
 export interface MissingGroup {
   readonly job: JobKey;
   readonly feasibility: Feasibility;
+  /** What it is to take the place of and still runs: the room of each is there for its successor. */
+  readonly replaced: readonly string[];
   /** Only these nodes can help; undefined: any. */
   readonly nodes?: ReadonlySet<string>;
 }

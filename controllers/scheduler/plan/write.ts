@@ -132,10 +132,9 @@ export class Reservation {
     return { evaluations: made, evaluationVersion: versions[at] };
   }
 
-  /** The plan was refused: nothing of it is so. */
+  /** The plan was refused: nothing of it is so, and who found no room beside it may try again. */
   rollback(): void {
-    for (const { record } of this.#plan.placements)
-      if (this.#cluster.allocations.get(record.id)?.revision === 0) this.#cluster.allocations.remove(record.id);
+    for (const { record } of this.#plan.placements) this.#cluster.allocations.forget(record.id, 0);
   }
 
   /** The agent may have been heard on the allocation since the plan was made: its word on the phase stays. */

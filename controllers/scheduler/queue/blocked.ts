@@ -1,6 +1,7 @@
 import type { Evaluation, Stored } from '../../../openapi/index.ts';
-import { isTerminal, type JobKey } from '../model.ts';
+import { isTerminal, type AllocationRecord, type JobKey } from '../model.ts';
 import type { MissingGroup } from '../plan/evaluate.ts';
+import { isHolding, Trial } from '../state/allocations.ts';
 import type { Cluster } from '../state/cluster.ts';
 
 /**
@@ -58,16 +59,37 @@ export class BlockedEvaluations {
     return found;
   }
 
-  #wouldTake(slot: number, { job, feasibility, nodes }: MissingGroup): boolean {
+  #wouldTake(slot: number, { job, feasibility, nodes, replaced }: MissingGroup): boolean {
     const { fleet, allocations } = this.#cluster;
     if (nodes !== undefined && !nodes.has(fleet.names[slot] ?? '')) return false;
-    if (fleet.schedulable[slot] === 0 || fleet.lacks(slot, feasibility.program.ask) !== undefined) return false;
-    if (feasibility.reasonFor(fleet, slot) !== undefined) return false;
-    const { distinctHosts, group } = feasibility.program;
-    if (distinctHosts === undefined) return true;
+    if (fleet.schedulable[slot] === 0 || feasibility.reasonFor(fleet, slot) !== undefined) return false;
+    const lacks = (): boolean => fleet.lacks(slot, feasibility.program.ask) !== undefined;
+    if (lacks() && !replaced.some((id) => this.#fitsInPlaceOf(id, slot, lacks))) return false;
+    const { distinctHosts, distinctProperties, group } = feasibility.program;
+    if (distinctHosts === undefined && distinctProperties.length === 0) return true;
+    const others = allocations.ofJob(job).filter((a) => !isTerminal(a));
+    const inScope = (scope: 'job' | 'group', a: AllocationRecord): boolean => scope === 'job' || a.group === group;
     const node = fleet.names[slot];
-    return !allocations
-      .ofJob(job)
-      .some((a) => a.node === node && !isTerminal(a) && (distinctHosts === 'job' || a.group === group));
+    if (distinctHosts !== undefined && others.some((a) => a.node === node && inScope(distinctHosts, a))) return false;
+    return distinctProperties.every(({ target, limit, scope }) => {
+      const valueOn = (name: string | undefined): string | undefined => {
+        const facts = name === undefined ? undefined : fleet.stateOf(name)?.facts;
+        return facts === undefined ? undefined : target.of(facts);
+      };
+      const value = valueOn(node);
+      return value !== undefined && others.filter((a) => inScope(scope, a) && valueOn(a.node) === value).length < limit;
+    });
+  }
+
+  /** Whether what replaces the allocation has room once that has ended. */
+  #fitsInPlaceOf(id: string, slot: number, lacks: () => boolean): boolean {
+    const { fleet, allocations } = this.#cluster;
+    const record = allocations.get(id);
+    if (record === undefined || record.node !== fleet.names[slot] || !isHolding(record)) return false;
+    const trial = new Trial(allocations);
+    for (const one of allocations.estateOf(record)) trial.put({ ...one, phase: 'complete' });
+    const fits = !lacks();
+    trial.rollback();
+    return fits;
   }
 }

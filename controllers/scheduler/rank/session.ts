@@ -205,6 +205,12 @@ export class PlacementSession {
     this.#changed(record, -1);
   }
 
+  /** The node has more or less room than before. */
+  roomChanged(node: string): void {
+    const slot = this.#fleet.slotOf(node);
+    if (slot !== undefined && slot < this.#scratch.position.length) this.#refresh(slot);
+  }
+
   /** Why there is no place: every node (or each of these), and what rules it out now. */
   failure(slots?: readonly number[]): AllocMetric {
     return this.#scanReasons(slots);

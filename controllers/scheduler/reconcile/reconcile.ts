@@ -4,7 +4,7 @@
  */
 import type { Instant } from '../../../base/index.ts';
 import type { JobSpec, TaskGroup } from '../../../openapi/index.ts';
-import { isTerminal, jobTypeOf, type AllocationRecord, type DeploymentView, type JobView } from '../model.ts';
+import { isClientTerminal, isTerminal, jobTypeOf, type AllocationRecord, type DeploymentView, type JobView } from '../model.ts';
 import {
   byIndex,
   end,
@@ -196,7 +196,8 @@ function reconcileGroup(
   // 6. Place what is missing.
   const isReady = !isFrozen && !isOnTrial;
   const regular = [...held.filter((a) => !canaries.has(a)), ...kept(awaited)];
-  const missing = computePlacements(job, count, { regular, moving, due, lost, canaries, indexes, versionAfter });
+  const leaving = ofGroup.filter((a) => a.desired === 'stop' && !isClientTerminal(a) && a.next === undefined);
+  const missing = computePlacements(job, count, { regular, moving, due, lost, leaving, canaries, indexes, versionAfter });
   const placed = isReady ? missing : missing.filter((one) => isPlacedAnyway(one, current));
   changes.push(...placed);
   updates.place += placed.length;
@@ -358,12 +359,14 @@ function computePlacements(
     readonly moving: readonly AllocationRecord[];
     readonly due: readonly AllocationRecord[];
     readonly lost: readonly AllocationRecord[];
+    /** Told to stop, and not at their end yet. */
+    readonly leaving: readonly AllocationRecord[];
     readonly canaries: ReadonlySet<AllocationRecord>;
     readonly indexes: Indexes;
     readonly versionAfter: (previous: AllocationRecord) => number;
   },
 ): PlaceChange[] {
-  const { regular, moving, due, lost, canaries, indexes, versionAfter } = sets;
+  const { regular, moving, due, lost, leaving, canaries, indexes, versionAfter } = sets;
   const successor = (previous: AllocationRecord, kind: 'reschedule' | 'lost', why: string): PlaceChange =>
     place({
       index: previous.index,
@@ -373,6 +376,11 @@ function computePlacements(
       kind,
       because: why,
     });
+  /** The one of its name that is about to end: it waits for that, and may have its room. */
+  const beforeIt = (index: number): { readonly previous?: AllocationRecord } => {
+    const previous = leaving.find((a) => a.index === index);
+    return previous === undefined ? {} : { previous };
+  };
   const changes = due.map((previous) => successor(previous, 'reschedule', because.rescheduled));
   let existing = regular.length + moving.length + due.filter((a) => !canaries.has(a)).length;
   for (const previous of lost) {
@@ -382,7 +390,9 @@ function computePlacements(
   }
   if (existing < count)
     for (const index of indexes.next(count - existing))
-      changes.push(place({ index, canary: false, version: job.version, kind: 'new', because: 'below count' }));
+      changes.push(
+        place({ index, canary: false, version: job.version, kind: 'new', because: 'below count', ...beforeIt(index) }),
+      );
   return changes;
 }
 

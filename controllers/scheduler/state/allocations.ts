@@ -1,8 +1,9 @@
-import { isTerminal, type AllocationRecord, type JobKey } from '../model.ts';
+import { isClientTerminal, type AllocationRecord, type JobKey } from '../model.ts';
 import type { Fleet } from './fleet.ts';
+import { Heritage } from './heritage.ts';
 
-/** Holds its share of the node: wanted there, and not over. */
-export const isHolding = (record: AllocationRecord): boolean => !isTerminal(record);
+/** Holds its share of the node. What is told to stop does so until its node says that it has ended, or is lost with it. */
+export const isHolding = (record: AllocationRecord): boolean => !isClientTerminal(record);
 
 /**
  * Every allocation, by id and by job, with the fleet's use kept in step. Records come from the informer and from the scheduler's
@@ -10,6 +11,7 @@ export const isHolding = (record: AllocationRecord): boolean => !isTerminal(reco
  */
 export class AllocationTable {
   readonly #fleet: Fleet;
+  readonly #heritage: Heritage;
   readonly #byId = new Map<string, AllocationRecord>();
   readonly #byJob = new Map<JobKey, Map<string, AllocationRecord>>();
   /** Told which node got room, and from whose allocation. */
@@ -17,6 +19,7 @@ export class AllocationTable {
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
+    this.#heritage = new Heritage(fleet, (id) => this.#byId.get(id));
   }
 
   get size(): number {
@@ -35,6 +38,11 @@ export class AllocationTable {
     return [...(this.#byJob.get(job)?.values() ?? [])];
   }
 
+  /** The allocation, and all that run yet and leave it their room: what is free for its successor once they have ended. */
+  estateOf(record: AllocationRecord): AllocationRecord[] {
+    return [record, ...this.#heritage.benefactors(record)];
+  }
+
   all(): IterableIterator<AllocationRecord> {
     return this.#byId.values();
   }
@@ -43,8 +51,8 @@ export class AllocationTable {
   observe(record: AllocationRecord): void {
     const known = this.#byId.get(record.id);
     if (known !== undefined && known.revision > record.revision) return;
-    this.put(record);
-    if (known !== undefined && isHolding(known) && !isHolding(record)) this.#onFreed?.(known.node, known);
+    const shared = this.put(record);
+    if (shared || (known !== undefined && isHolding(known) && !isHolding(record))) this.#onFreed?.(record.node, record);
   }
 
   forget(id: string, revision = Number.MAX_SAFE_INTEGER): void {
@@ -54,8 +62,8 @@ export class AllocationTable {
     if (isHolding(known)) this.#onFreed?.(known.node, known);
   }
 
-  /** Replaces whatever is known, and wakes nobody: what a plan tries out. */
-  put(record: AllocationRecord): void {
+  /** Replaces whatever is known, and wakes nobody: what a plan tries out. Returns whether it now shares room that counted twice. */
+  put(record: AllocationRecord): boolean {
     const known = this.#byId.get(record.id);
     if (known !== undefined) {
       if (isHolding(known)) this.#fleet.give(known);
@@ -66,6 +74,7 @@ export class AllocationTable {
     let ofJob = this.#byJob.get(record.job);
     if (ofJob === undefined) this.#byJob.set(record.job, (ofJob = new Map()));
     ofJob.set(record.id, record);
+    return this.#heritage.concerns(record.id, known, record) && this.#heritage.changed(record.id, known, record);
   }
 
   remove(id: string): void {
@@ -74,6 +83,7 @@ export class AllocationTable {
     if (isHolding(known)) this.#fleet.give(known);
     this.#byId.delete(id);
     this.#unlink(known);
+    if (this.#heritage.concerns(id, known, undefined)) this.#heritage.changed(id, known, undefined);
   }
 
   #unlink(record: AllocationRecord): void {

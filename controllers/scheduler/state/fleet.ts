@@ -1,9 +1,11 @@
 import type { NodeFacts } from '../feasible/targets.ts';
 import type { Ask } from '../feasible/program.ts';
-import type { AllocationRecord, HeldPort } from '../model.ts';
+import type { AllocationRecord, HeldPort, Holding } from '../model.ts';
 import type { Shortage } from '../rank/preempt.ts';
 import { ClassTable } from './classes.ts';
 import { firstFree, parsePorts, PortMap } from './ports.ts';
+
+export type Room = Holding;
 
 /** What the fleet takes from a Node. */
 export interface NodeState {
@@ -131,6 +133,15 @@ export class Fleet {
     if (ports !== undefined) for (const port of ports) this.#portsOf(slot, port.ip).give(port.value);
     if (cores !== undefined) this.#giveCores(slot, cores);
     if (this.states[slot] === undefined) this.#vacate(slot);
+  }
+
+  /** Corrects what is counted, where allocations share room. */
+  adjust(node: string, by: Room): void {
+    const slot = this.#slots.get(node);
+    if (slot === undefined) throw new Error(`nothing is known of node ${node}, so nothing is shared there`);
+    this.usedCpu[slot]! += by.cpu;
+    this.usedMemory[slot]! += by.memory;
+    this.usedDisk[slot]! += by.disk;
   }
 
   /** MHz that the allocation takes on this node: what it asks for, and its whole cores. */

@@ -75,6 +75,7 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     forceReschedule: transition?.forceReschedule ?? false,
     previous: spec.previousAllocation,
     next: spec.nextAllocation,
+    preemptedBy: spec.preemptedByAllocation,
     followup: sharedOrNone(spec.followupEvaluation),
     tracker: spec.rescheduleTracker,
     unknownSince: phase === 'unknown' ? parseTimestamp(status?.disconnectedAt) : undefined,

@@ -6,7 +6,7 @@ import { evenScore, fitScore, targetScore } from '../../../controllers/scheduler
 import { parsePorts, PortMap } from '../../../controllers/scheduler/state/ports.ts';
 import { readNode } from '../../../controllers/scheduler/state/read.ts';
 import type { AllocMetric } from '../../../openapi/index.ts';
-import { group, job, node, World, type GroupOptions, type NodeOptions } from './world.ts';
+import { group, job, node, summary, World, type GroupOptions, type NodeOptions } from './world.ts';
 
 const place = (nodes: ReturnType<typeof node>[], options: GroupOptions, of: Parameters<typeof job>[1] = {}) =>
   new World(nodes).submit(job(options, of)).run();
@@ -267,7 +267,94 @@ t.test('a replacement takes over the static port of what it replaces', async (t)
   t.equal(world.submit(job({ ...ports, env: { V: '2' } })).run().placements.length, 1);
   t.ok(world.cluster.fleet.isPortTaken(0, '10.0.0.1', 5432));
   world.submit(job({ ...ports }, { stop: true })).run();
+  t.ok(world.cluster.fleet.isPortTaken(0, '10.0.0.1', 5432), 'it keeps the port until it has ended');
+  world.settle();
   t.notOk(world.cluster.fleet.isPortTaken(0, '10.0.0.1', 5432));
+});
+
+t.test('what is told to stop keeps its room until its node says that it has ended', async (t) => {
+  const wants = (cpu: number, id: string, env = '1') => job({ cpu, env: { V: env }, update: { maxParallel: 2 } }, { id });
+  const run = (world: World, jobName: string) => world.run(world.evaluation({ jobName }));
+  const used = ({ cluster }: World): number => cluster.fleet.usedCpu[0]!;
+  const started = (...jobs: ReturnType<typeof job>[]): World => {
+    const world = new World([node('a', { cpu: 1000 })]);
+    for (const spec of jobs) {
+      world.submit(spec);
+      run(world, spec.id!);
+      world.settle(spec.id);
+    }
+    return world;
+  };
+
+  t.test('nobody else gets it before', async (t) => {
+    const world = started(wants(600, 'old'));
+    world.submit(job({ cpu: 600, env: { V: '1' } }, { id: 'old', stop: true }));
+    run(world, 'old');
+    t.equal(used(world), 600);
+    t.equal(run(world.submit(wants(600, 'other')), 'other').placements.length, 0);
+    t.equal(run(world.submit(wants(400, 'small')), 'small').placements.length, 1, 'what fits beside it is placed');
+    world.settle('old');
+    t.equal(run(world, 'other').placements.length, 1);
+  });
+
+  t.test('its replacement gets it at once, since it starts after it', async (t) => {
+    const world = started(wants(600, 'web'), wants(400, 'rest'));
+    const plan = run(world.submit(wants(500, 'web', '2')), 'web');
+    t.equal(plan.placements.length, 1);
+    t.equal(used(world), 1000, 'the larger of the two counts, until the old one has ended');
+    t.equal(run(world.submit(wants(100, 'other')), 'other').placements.length, 0, 'nobody else gets a share');
+    world.settle('web');
+    t.equal(used(world), 900);
+  });
+
+  t.test('so does the replacement of a replacement that never began', async (t) => {
+    const world = started(wants(600, 'web'), wants(400, 'rest'));
+    for (const version of ['2', '3']) {
+      t.equal(run(world.submit(wants(600, 'web', version)), 'web').placements.length, 1);
+      t.equal(used(world), 1000);
+    }
+    const [first, second, third] = world.allocations('web');
+    world.change(second!, { phase: 'complete' });
+    t.equal(used(world), 1000, 'the first one runs still');
+    world.change(first!, { phase: 'complete' });
+    t.equal(used(world), 1000, 'now the third does');
+    world.change(third!, { phase: 'failed' });
+    t.equal(used(world), 400);
+  });
+
+  t.test('and so does the one of its name when a stopped job is run again', async (t) => {
+    const ports = { cpu: 600, networks: [{ ports: [{ label: 'db', static: 5432 }] }] };
+    const world = started(job(ports, { id: 'db' }));
+    run(world.submit(job(ports, { id: 'db', stop: true })), 'db');
+    const plan = run(world.submit(job(ports, { id: 'db' })), 'db');
+    t.match(plan.placements, [{ record: { previous: world.allocations('db')[0]!.id } }]);
+    t.equal(used(world), 600);
+  });
+
+  t.test('what displaces it gets it, and the displaced wait for other room', async (t) => {
+    const world = started(wants(600, 'low')).configure({ preemption: { service: true } });
+    t.equal(run(world.submit({ ...wants(800, 'high'), priority: 90 }), 'high').placements.length, 1);
+    t.equal(used(world), 800);
+    t.equal(run(world, 'low').placements.length, 0);
+    world.settle('low');
+    t.equal(used(world), 800);
+  });
+
+  t.test('on another node it leaves nothing to its replacement', async (t) => {
+    const world = started(wants(600, 'web'), wants(400, 'rest'));
+    world.cluster.putNode(node('b', { cpu: 2000 }));
+    const plan = run(world.submit(wants(700, 'web', '2')), 'web');
+    t.match(plan.placements, [{ record: { node: 'b' } }]);
+    t.equal(used(world), 1000);
+  });
+
+  t.test('it is lost with its node', async (t) => {
+    const world = started(wants(600, 'web'));
+    run(world.submit({ ...wants(600, 'web'), stop: true }), 'web');
+    world.cluster.putNode(node('a', { cpu: 1000, phase: 'down' }));
+    t.same(summary(run(world, 'web')), ['lose app[0]']);
+    t.equal(used(world), 0);
+  });
 });
 
 t.test("cores are whole and nobody else's", async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isTerminal, type AllocationRecord } from '../../../controllers/scheduler/model.ts';
+import { isClientTerminal, isTerminal, type AllocationRecord } from '../../../controllers/scheduler/model.ts';
 import { DYNAMIC_MAX, DYNAMIC_MIN } from '../../../controllers/scheduler/state/ports.ts';
 import type { JobSpec, Stored, Node } from '../../../openapi/index.ts';
 import { group, job, node, summary, World } from './world.ts';
@@ -205,13 +205,28 @@ function check(history: History, name: string, before: readonly AllocationRecord
 function capacity({ world }: History): string | undefined {
   const { fleet, allocations } = world.cluster;
   const sums = new Map<string, { cpu: number; memory: number; disk: number; ports: Set<string>; cores: Set<number> }>();
+  // What is told to stop leaves its room to the one on its node that comes after it, and to nobody else.
+  const heirOf = (a: AllocationRecord): AllocationRecord | undefined => {
+    const heir = a.desired === 'run' ? undefined : allocations.get(a.preemptedBy ?? a.next ?? '');
+    return heir?.node === a.node ? heir : undefined;
+  };
+  const leaving = new Map<AllocationRecord, AllocationRecord[]>();
   for (const a of allocations.all()) {
-    if (isTerminal(a)) continue;
+    const heir = heirOf(a);
+    if (heir !== undefined) leaving.set(heir, [...(leaving.get(heir) ?? []), a]);
+  }
+  const room = (a: AllocationRecord, of: 'cpu' | 'memory' | 'disk'): number => {
+    const left = (leaving.get(a) ?? []).reduce((total, b) => total + room(b, of), 0);
+    return Math.max(isClientTerminal(a) ? 0 : a.holding[of], left);
+  };
+  for (const a of allocations.all()) {
+    if (heirOf(a) !== undefined || (isClientTerminal(a) && !leaving.has(a))) continue;
     let sum = sums.get(a.node);
     if (sum === undefined) sums.set(a.node, (sum = { cpu: 0, memory: 0, disk: 0, ports: new Set(), cores: new Set() }));
-    sum.cpu += a.holding.cpu;
-    sum.memory += a.holding.memory;
-    sum.disk += a.holding.disk;
+    sum.cpu += room(a, 'cpu');
+    sum.memory += room(a, 'memory');
+    sum.disk += room(a, 'disk');
+    if (isClientTerminal(a)) continue;
     for (const { ip, value } of a.ports ?? []) {
       if (sum.ports.has(`${ip}:${value}`)) return `port ${ip}:${value} twice on ${a.node}`;
       sum.ports.add(`${ip}:${value}`);

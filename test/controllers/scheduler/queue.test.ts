@@ -2,6 +2,7 @@ import t from 'tap';
 import { toTimestamp } from '../../../base/index.ts';
 import { uuidSource } from '../../../controllers/scheduler/plan/ids.ts';
 import { labelValue } from '../../../controllers/scheduler/plan/objects.ts';
+import { Reservation } from '../../../controllers/scheduler/plan/write.ts';
 import { BlockedEvaluations } from '../../../controllers/scheduler/queue/blocked.ts';
 import { Broker } from '../../../controllers/scheduler/queue/broker.ts';
 import { job, node, START, World, type GroupOptions } from './world.ts';
@@ -154,11 +155,50 @@ t.test('blocked evaluations', async (t) => {
     t.ok(woken('a'));
   });
 
+  t.test('woken by room that is enough beside that of what is to be replaced', async (t) => {
+    const world = new World([node('a', { cpu: 1000 })]);
+    const jobs = { web: 400, other: 300, rest: 300 };
+    for (const [id, cpu] of Object.entries(jobs)) {
+      world.submit(job({ cpu }, { id })).run(world.evaluation({ jobName: id }));
+      world.settle(id);
+    }
+    const plan = world.submit(job({ cpu: 700 }, { id: 'web' })).run(world.evaluation({ jobName: 'web' }));
+    const blocked = new BlockedEvaluations(world.cluster);
+    blocked.add('default/web', [...world.evaluations.values()][0]!, plan.missing);
+    t.same([plan.placements.length, world.live('web').length], [0, 1], 'the old one goes on meanwhile');
+    t.same(blocked.helpedBy(['a']), []);
+    world.change(world.live('other')[0]!, { desired: 'stop' });
+    t.same(blocked.helpedBy(['a']), [], 'not by what is only told to stop');
+    world.change(world.allocations('other')[0]!, { phase: 'complete' });
+    t.equal(blocked.helpedBy(['a']).length, 1);
+    t.equal(world.run(world.evaluation({ jobName: 'web' })).placements.length, 1);
+  });
+
+  t.test('woken when a plan is refused that had reserved the room', async (t) => {
+    const world = new World([node('a', { cpu: 1000 })]).submit(job({ cpu: 600 }));
+    const freed: string[] = [];
+    world.cluster.allocations.onFreed((name) => freed.push(name));
+    const reservation = new Reservation(world.cluster, world.plan());
+    t.same(freed, []);
+    reservation.rollback();
+    t.same(freed, ['a']);
+  });
+
   t.test('distinct_hosts is not helped by room on a node that is used', async (t) => {
     const { world, woken } = blockedOn([node('a')], { count: 2, constraints: [{ operator: 'distinct_hosts' }] });
     t.notOk(woken('a'));
     world.cluster.putNode(node('b'));
     t.ok(woken('b'));
+  });
+
+  t.test('distinct_property is not helped by room where its value is used up', async (t) => {
+    const rack = (name: string) => ({ meta: { rack: name } });
+    const { world, woken } = blockedOn([node('a', rack('r1'))], { count: 2, constraints: [{ operator: 'distinct_property', attribute: '${meta.rack}' }] }); // prettier-ignore
+    world.cluster.putNode(node('b', rack('r1')));
+    world.cluster.putNode(node('c'));
+    t.notOk(woken('a', 'b', 'c'));
+    world.cluster.putNode(node('d', rack('r2')));
+    t.ok(woken('d'));
   });
 
   t.test('tried again: stays blocked, or ends with everything placed', async (t) => {

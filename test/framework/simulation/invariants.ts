@@ -19,7 +19,8 @@ const LEASES = '/registry/coordination.k8s.io/leases/';
 /**
  * Watches every revision of the store from outside and says what breaks a safety property:
  *
- * - capacity: what allocations on a node hold never exceeds what it has; a port belongs to one of them
+ * - capacity: what allocations on a node hold until they have ended never exceeds what it has, nor does what runs there; a port belongs to one of
+ *   them. One that is told to stop leaves its room, and its ports, to the one that replaces or displaces it and starts after it
  * - single: at most one allocation is wanted running for a job, group and index (canaries and those on the move aside)
  * - rollout: no transaction destroys more of the old version than max_parallel allows beside what is not yet healthy; canaries ≤ canary
  * - drain: no more of a group is told to move at a time than migrate.max_parallel
@@ -39,6 +40,9 @@ export class Invariants {
   readonly #byNode = new Map<string, Map<string, Stored<Allocation>>>();
   /** The revision at which the Lease of a uid ended; absent while it lives. */
   readonly #leaseEnds = new Map<string, Revision>();
+  /** Allocations that were given up: where one runs on, its node lets nobody in that does not fit beside it. */
+  readonly #lost = new Set<string>();
+  #revision: Revision = 0;
   readonly #now: () => Instant;
 
   constructor(now: () => Instant) {
@@ -46,6 +50,7 @@ export class Invariants {
   }
 
   readonly observe = (revision: Revision, events: readonly StoreEvent[]): void => {
+    this.#revision = revision;
     const allocations: Change<Allocation>[] = [];
     const nodes = new Set<string>();
     for (const event of events) {
@@ -98,6 +103,11 @@ export class Invariants {
     }
   }
 
+  /** What runs on a machine does not fit into it. */
+  crowded(message: string): void {
+    this.#say('capacity', this.#revision, message);
+  }
+
   #say(invariant: string, revision: Revision, message: string): void {
     this.violations.push({ invariant, revision, at: this.#now(), message });
   }
@@ -107,6 +117,7 @@ export class Invariants {
     if (after === undefined) return;
     const own = this.#byNode.get(after.spec.nodeName) ?? new Map<string, Stored<Allocation>>();
     this.#byNode.set(after.spec.nodeName, own.set(key, after));
+    if (after.status?.phase === 'lost') this.#lost.add(after.metadata.uid);
   }
 
   #capacity(revision: Revision, name: string): void {
@@ -115,18 +126,35 @@ export class Invariants {
     if (node === undefined || resources === undefined) return;
     let cpu = 0;
     let memory = 0;
-    const ports = new Map<string, string>();
-    for (const allocation of this.#byNode.get(name)?.values() ?? []) {
+    const here = new Map([...(this.#byNode.get(name)?.values() ?? [])].map((a) => [a.metadata.name, a]));
+    const holds = ({ metadata, status }: Stored<Allocation>): boolean => !isEnded(status?.phase) && !this.#lost.has(metadata.uid);
+    const heirs = new Map([...here.values()].map((a) => [a.metadata.name, here.get(heirOf(a) ?? '')]));
+    const leaving = new Map<string, Stored<Allocation>[]>();
+    for (const a of here.values()) {
+      const heir = heirs.get(a.metadata.name)?.metadata.name;
+      if (heir !== undefined) leaving.set(heir, [...(leaving.get(heir) ?? []), a]);
+    }
+    const room = (a: Stored<Allocation>, of: 'cpu' | 'memory'): number => {
+      const own = holds(a) ? (a.spec.resources?.[of] ?? 0) : 0;
+      return Math.max(own, leaving.get(a.metadata.name)?.reduce((sum, b) => sum + room(b, of), 0) ?? 0);
+    };
+    for (const allocation of here.values()) {
+      if (heirs.get(allocation.metadata.name) !== undefined) continue;
+      cpu += room(allocation, 'cpu');
+      memory += room(allocation, 'memory');
+    }
+    const leads = (a: Stored<Allocation> | undefined, b: Stored<Allocation>): boolean =>
+      a !== undefined && (a === b || leads(heirs.get(a.metadata.name), b));
+    const ports = new Map<string, Stored<Allocation>[]>();
+    for (const allocation of here.values()) {
       if (!holds(allocation)) continue;
-      const held = allocation.spec.resources;
-      cpu += held?.cpu ?? 0;
-      memory += held?.memory ?? 0;
-      for (const { hostIP, value } of held?.ports ?? []) {
+      for (const { hostIP, value } of allocation.spec.resources?.ports ?? []) {
         const port = `${hostIP ?? ''}:${value}`;
-        const other = ports.get(port);
+        const others = ports.get(port) ?? [];
+        const other = others.find((one) => !leads(one, allocation) && !leads(allocation, one));
         if (other !== undefined)
-          this.#say('capacity', revision, `port ${port} of ${node.spec.name} is held by ${other} and ${label(allocation)}`);
-        ports.set(port, label(allocation));
+          this.#say('capacity', revision, `port ${port} of ${node.spec.name} is held by ${label(other)} and ${label(allocation)}`); // prettier-ignore
+        ports.set(port, [...others, allocation]);
       }
     }
     const mhz = (resources.cpuMHz ?? 0) - (reserved?.cpuMHz ?? 0);
@@ -284,8 +312,9 @@ const isEnded = (phase: string | undefined): boolean => phase === 'complete' || 
 const isLive = ({ spec, status, metadata }: Stored<Allocation>): boolean =>
   spec.desired === 'run' && !isEnded(status?.phase) && metadata.deletionTimestamp === undefined;
 
-/** What is told to stop holds nothing any more; its node lets nobody in before it is gone. */
-const holds = ({ spec, status }: Stored<Allocation>): boolean => spec.desired === 'run' && !isEnded(status?.phase);
+/** Whom what is told to stop leaves its room to. */
+const heirOf = ({ spec }: Stored<Allocation>): string | undefined =>
+  spec.desired === 'run' ? undefined : (spec.preemptedByAllocation ?? spec.nextAllocation);
 
 const isSystem = ({ spec }: Stored<Allocation>): boolean => spec.jobType === 'system' || spec.jobType === 'sysbatch';
 const slot = ({ spec }: Stored<Allocation>): string => `${spec.jobUID} ${spec.group} ${spec.index}`;

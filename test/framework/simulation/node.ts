@@ -54,6 +54,8 @@ export class SimNode {
   readonly #chance: Chance;
   readonly #log: Logger;
   readonly #disobedient: boolean;
+  /** Told when more runs on the machine than fits. */
+  readonly #crowded: (message: string) => void;
   readonly #machine: Machine;
   readonly #connect: (process: Process) => Client;
   readonly #runs = new Map<string, Run>();
@@ -70,8 +72,10 @@ export class SimNode {
     connect: (process: Process) => Client,
     log: Logger,
     disobedient: boolean,
+    crowded: (message: string) => void,
   ) {
     this.#disobedient = disobedient;
+    this.#crowded = crowded;
     this.#log = log;
     const digits = String(index).padStart(8, '0');
     this.id = `${digits}-0000-4000-a000-000000000000`;
@@ -165,7 +169,7 @@ export class SimNode {
         terminal: isTerminalPhase(phase),
         allocation,
       }));
-      for (const step of decide(informer.list(), local)) {
+      for (const step of decide(informer.list(), local, this.#machine)) {
         switch (step.do) {
           case 'run':
           case 'update':
@@ -239,6 +243,7 @@ export class SimNode {
   #begin(id: string, run: Run, job: JobSpec): void {
     const behaviour = (job.meta?.['behaviour'] ?? 'steady') as Behaviour;
     const crashes = behaviour === 'crashes' || (behaviour === 'flaky' && this.#chance.chance(0.4));
+    this.#weigh();
     this.#later(run, this.#chance.between(20, 1500), () => {
       if (run.goal === 'stop') return;
       run.phase = 'running';
@@ -249,6 +254,20 @@ export class SimNode {
       else if (crashes) this.#later(run, this.#chance.between(100, 8_000), () => this.#end(id, run, 'failed'));
       this.#judgeHealth(id, run, job, behaviour === 'never-healthy');
     });
+  }
+
+  /** Whether all that has begun and not ended fits into the machine, whatever anybody's books say. */
+  #weigh(): void {
+    const living = [...this.#runs.values()].filter(({ phase }) => !isTerminalPhase(phase)).map(({ allocation }) => allocation);
+    for (const [what, has] of [
+      ['cpu', this.#machine.cpuMHz],
+      ['memory', this.#machine.memoryMB],
+    ] as const) {
+      // prettier-ignore
+      const sum = living.reduce((total, { spec }) => total + (spec.resources?.[what] ?? 0), 0);
+      if (sum > has)
+        this.#crowded(`${what} of ${living.map(({ spec }) => spec.name).join(', ')} on ${this.name} is ${sum} of ${has}`);
+    }
   }
 
   #judgeHealth(id: string, run: Run, job: JobSpec, never = false): void {
@@ -301,6 +320,8 @@ export class SimNode {
       return this.#report(object.metadata.name, run);
     }
     if (this.#agent!.outbox.has(`allocation/${object.metadata.name}`)) return;
+    // Given up and replaced while we were away: it is told when it has ended.
+    if (object.status?.phase === 'lost' && !isTerminalPhase(run.phase)) return;
     const told = object.status ?? {};
     const is = statusOf(run);
     const differs = told.phase !== is.phase || told.jobVersion !== is.jobVersion || told.deploymentHealth?.healthy !== is.deploymentHealth?.healthy; // prettier-ignore

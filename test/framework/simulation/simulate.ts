@@ -158,6 +158,7 @@ class SimCluster {
       (process) => this.#client(process),
       this.#log,
       this.#sabotage.disobedient === true,
+      (message) => this.#invariants.crowded(message),
     );
     this.#nodes.push(node);
     return node;
