@@ -95,16 +95,20 @@ async function run(file) {
   console.log(lines.map((l) => `     ${l}`).join('\n'));
 }
 
-// What shares the machine's Docker or measures a whole cluster runs alone; the rest side by side.
-const alone = chosen.filter((f) => needs(f).includes('docker') || f.includes('/e2e/'));
-const together = chosen.filter((f) => !alone.includes(f));
-const queue = [...together];
-await Promise.all(
-  Array.from({ length: Math.max(1, Math.min(4, cpus().length)) }, async () => {
+/** Runs the files, `lanes` at a time. */
+async function runAll(files, lanes) {
+  const queue = [...files];
+  const lane = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file);
-  }),
-);
-for (const file of alone) await run(file);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+// Whole clusters and what shares the machine's Docker wait more than they work, but not for processors that the rest takes.
+const heavy = chosen.filter((f) => needs(f).includes('docker') || f.includes('/e2e/'));
+const light = chosen.filter((f) => !heavy.includes(f));
+await runAll(light, Math.max(1, Math.min(4, cpus().length)));
+await runAll(heavy, 2);
 
 for (const [part, files] of missing) {
   console.log(`\n${bold(`Not run for want of ${part}`)}: ${files.join(', ')}\n  To run them, ${parts[part].enable}.`);
