@@ -952,6 +952,11 @@ export interface components {
       startedAt?: string;
       /**
        * Format: date-time
+       * @description The startedAt of the wish that it carries out: another one begins anew.
+       */
+      requestedAt?: string;
+      /**
+       * Format: date-time
        * @description When the phase last changed.
        */
       updatedAt?: string;

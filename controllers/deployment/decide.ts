@@ -105,7 +105,7 @@ function fail(observed: Observed, groups: readonly GroupProgress[], { reason, gr
 function end(observed: Observed, groups: readonly GroupProgress[], phase: Phase, because: string, now: Instant): Plan {
   const status = statusOf(observed, groups, phase, because, now);
   if (phase === 'cancelled') return { status, reschedule: [], because };
-  return { status, ...evaluate(observed), reschedule: [], because };
+  return { status, ...evaluate(observed, []), reschedule: [], because };
 }
 
 function proceed(observed: Observed, groups: readonly GroupProgress[], phase: Phase, text: string, now: Instant): Plan {
@@ -123,7 +123,7 @@ function proceed(observed: Observed, groups: readonly GroupProgress[], phase: Ph
   const deadlines = phase === 'paused' ? [] : groups.map(deadlineOf).filter((at) => at !== undefined);
   return {
     status,
-    ...(reasons.length > 0 && phase !== 'paused' && evaluate(observed)),
+    ...(reasons.length > 0 && phase !== 'paused' && evaluate(observed, reschedule)),
     reschedule,
     because: reasons.join(', ') || text,
     ...(deadlines.length > 0 && { wakeAt: Math.min(...deadlines) }),
@@ -171,14 +171,22 @@ function wishes({ spec }: Stored<Deployment>, groups: readonly GroupProgress[]):
   ];
 }
 
-/** Named after the version of the deployment that was looked at: only one reaction to it can be written. */
-function evaluate({ deployment, job }: Observed): { evaluation: Evaluation } {
+/**
+ * Named after the version of the deployment that was looked at and what is marked with it: only one such reaction can be written.
+ * A second one to the same version marks others, when their health came to be known without the counts being any different.
+ */
+function evaluate({ deployment, job }: Observed, reschedule: readonly Stored<Allocation>[]): { evaluation: Evaluation } {
   const { metadata, spec } = deployment;
   const of: JobRef =
     job !== undefined
       ? jobRef(job)
       : { ...(metadata.namespace && { namespace: metadata.namespace }), name: spec.jobName, uid: spec.jobUID };
-  const name = derivedUuid(metadata.uid, 'deployment-watcher', metadata.resourceVersion);
+  const name = derivedUuid(
+    metadata.uid,
+    'deployment-watcher',
+    metadata.resourceVersion,
+    ...reschedule.map((a) => a.metadata.name),
+  );
   return {
     evaluation: newEvaluation(name, of, 'deployment-watcher', { deployment: metadata.name, jobVersion: spec.jobVersion }),
   };

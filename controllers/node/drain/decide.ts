@@ -34,7 +34,9 @@ export function decide(observed: Observed, now: Instant): Plan {
   const { node, allocations } = observed;
   const wish = node.spec.drain;
   if (wish === undefined) return ended(observed, now);
-  const running = node.status?.drain?.phase === 'draining' ? node.status.drain : undefined;
+  const before = node.status?.drain?.phase === 'draining' ? node.status.drain : undefined;
+  // Who asks once more, with another deadline perhaps, has it counted from then.
+  const running = before?.requestedAt === wish.startedAt ? before : undefined;
   if (node.spec.eligibility !== 'ineligible') return { spec: 'ineligible', migrations: [], because: 'it drains' };
   const moving = allocations.filter((a) => !isClientTerminal(a) && !isSpared(a, wish));
   const unhealthy = moving.length > 0 ? [] : unhealthyReplacements(observed);
@@ -42,13 +44,14 @@ export function decide(observed: Observed, now: Instant): Plan {
   const drain: DrainStatus = {
     phase: 'draining',
     startedAt: running?.startedAt ?? toTimestamp(now),
+    ...(wish.startedAt !== undefined && { requestedAt: wish.startedAt }),
     updatedAt: running?.updatedAt ?? toTimestamp(now),
     remaining: moving.length,
     ...(wish.message !== undefined && { message: wish.message }),
     ...(waitingFor !== undefined && { waitingFor }),
   };
-  const events =
-    running === undefined ? { events: appendEvent(node.status?.events, 'Drain', 'Node drain strategy set', now) } : {};
+  const news = before === undefined ? 'Node drain strategy set' : 'Node drain strategy updated';
+  const events = running === undefined ? { events: appendEvent(node.status?.events, 'Drain', news, now) } : {};
   const status: NodeStatus = { ...node.status, drain, ...events };
   // First it is written down when the drain began; everything else is counted from there.
   if (running === undefined) return { status, migrations: [], because: 'a drain is asked for' };
