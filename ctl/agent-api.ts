@@ -22,7 +22,8 @@ import { clientStatus } from './views/lists.ts';
 import type { NodeStats } from './views/node.ts';
 
 /** What only the agent of a node knows or can do, asked for through the API server. */
-export type AllocationVerb = 'log' | 'fs/ls' | 'fs/cat' | 'fs/stat' | 'restart' | 'signal' | 'stats' | 'checks' | 'exec';
+export type AllocationVerb =
+  'log' | 'fs/ls' | 'fs/cat' | 'fs/stat' | 'restart' | 'signal' | 'stats' | 'checks' | 'exec' | 'portforward';
 
 export const allocationPath = (allocation: Stored<Allocation>, verb: AllocationVerb): string =>
   `${objectPath(AllocationKind, allocation.metadata.name, namespaceOf(allocation))}/${verb}`;
@@ -58,6 +59,10 @@ export const openExec = (
   query: { readonly task: string; readonly tty: boolean; readonly command: readonly string[] },
 ): Promise<WebSocket> =>
   context.client.socket(allocationPath(allocation, 'exec'), { ...query, command: JSON.stringify(query.command) });
+
+/** A TCP connection to a port of an allocation: its label, or a number. */
+export const openPort = (context: ClusterContext, allocation: Stored<Allocation>, port: string): Promise<WebSocket> =>
+  context.client.socket(allocationPath(allocation, 'portforward'), { port });
 
 /** Whether the agent still has something to say about an allocation. */
 export const isAlive = (allocation: Stored<Allocation>): boolean =>

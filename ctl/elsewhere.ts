@@ -14,17 +14,14 @@ const notBuilt =
 const names: Readonly<Record<string, Words>> = {
   // kubectl
   attach: instead('logs -f <allocation>', 'alloc exec <allocation> <command>'),
-  auth: notBuilt('Access control', 'version'),
   autoscale: notBuilt('Scaling by itself', 'job scale <job> <count>'),
   certificate: notBuilt('A certificate authority'),
   'cluster-info': instead('server members', 'status'),
   cordon: instead('node eligibility -disable <node>'),
-  cp: notBuilt('Copying files', 'alloc fs <allocation> <path>'),
   debug: instead('describe alloc <allocation>', 'alloc exec <allocation> <command>'),
   drain: instead('node drain -enable <node>'),
   expose: instead('service list'),
   kustomize: instead('apply -f <folder>'),
-  'port-forward': notBuilt('Forwarding of ports', 'alloc status <allocation>   # shows its addresses'),
   proxy: notBuilt('A proxy', 'operator api <path>'),
   scaledown: instead('job scale <job> <count>'),
   set: instead('edit job <name>', 'patch job <name> -p <patch>'),

@@ -18,6 +18,7 @@ const PROXIED: Record<string, readonly { readonly name: string; readonly verbs: 
     { name: 'stats', verbs: ['get'] },
     { name: 'checks', verbs: ['get'] },
     { name: 'exec', verbs: ['create', 'get'] },
+    { name: 'portforward', verbs: ['create', 'get'] },
   ],
   'jobs.orch.dev': [
     { name: 'dispatch', verbs: ['create'] },

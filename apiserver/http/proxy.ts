@@ -21,6 +21,7 @@ const ALLOCATION_PATHS: Record<string, readonly string[]> = {
   stats: ['GET'],
   checks: ['GET'],
   exec: ['GET', 'POST'],
+  portforward: ['GET', 'POST'],
 };
 /** The same of nodes. */
 const NODE_PATHS: Record<string, readonly string[]> = { stats: ['GET'], meta: ['GET', 'POST'], logs: ['GET'] };

@@ -153,7 +153,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     const upgrade = async (): Promise<void> => {
       checkBrowser(request);
       const ref = resolve(kinds, segmentsOf(at < 0 ? url : url.slice(0, at)));
-      if (closing || ref?.kind.kind !== 'Allocation' || ref.subresource !== 'exec') throw pathNotFound();
+      if (closing || ref?.kind.kind !== 'Allocation' || !UPGRADED.has(ref.subresource ?? '')) throw pathNotFound();
       await proxy.upgrade(request, socket, head, ref, at < 0 ? '' : url.slice(at));
     };
     upgrade().catch((error: unknown) => {
@@ -183,6 +183,9 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     },
   };
 }
+
+/** What of an allocation is a conversation. */
+const UPGRADED: ReadonlySet<string> = new Set(['exec', 'portforward']);
 
 type Router = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 const NO_QUERY = new URLSearchParams();

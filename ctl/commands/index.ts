@@ -18,6 +18,7 @@ import { monitor } from './monitor.ts';
 import { nodeMetaApply, nodeMetaRead } from './node/meta.ts';
 import { nodePoolApply, nodePoolDelete, nodePoolInfo, nodePoolJobs, nodePoolList, nodePoolNodes } from './node/pool.ts';
 import { operatorApi, operatorMetrics } from './operator/commands.ts';
+import { portForward } from './port-forward.ts';
 import { rolloutHistory, rolloutPause, rolloutRestart, rolloutResume, rolloutStatus, rolloutUndo } from './rollout.ts';
 import { serviceInfo, serviceList } from './service/commands.ts';
 import { allocExec } from './alloc/exec.ts';
@@ -31,7 +32,9 @@ import { deleteObjects } from './api/delete.ts';
 import { describe } from './api/describe.ts';
 import { events } from './api/events.ts';
 import { get } from './api/get.ts';
+import { authCanI, authWhoami } from './auth.ts';
 import { complete, completion } from './completion.ts';
+import { cp } from './cp.ts';
 import { convert } from './convert.ts';
 import { deploymentFail, deploymentList, deploymentPause, deploymentResume, deploymentStatus } from './deployment/commands.ts';
 import { deploymentPromote } from './deployment/promote.ts';
@@ -62,6 +65,7 @@ import { version } from './version.ts';
 /** The words that commands are grouped under, with what they are about. */
 export const groups: Readonly<Record<string, string>> = {
   alloc: 'Work with allocations',
+  auth: 'Ask who you are and what you may do',
   config: 'Work with the contexts of this program',
   deployment: 'Work with deployments',
   eval: 'Work with evaluations',
@@ -90,6 +94,8 @@ export const commands: readonly Command[] = [
   annotate,
   apiResources,
   apply,
+  authCanI,
+  authWhoami,
   complete,
   completion,
   convert,
@@ -98,6 +104,7 @@ export const commands: readonly Command[] = [
   configGet,
   configSet,
   configUse,
+  cp,
   createObjects,
   deleteObjects,
   deploymentFail,
@@ -158,6 +165,7 @@ export const commands: readonly Command[] = [
   operatorApi,
   operatorMetrics,
   patchObject,
+  portForward,
   replaceObjects,
   rolloutHistory,
   rolloutPause,

@@ -106,16 +106,25 @@ function allocations({ allocations, nodeNames }: JobState, view: View): string {
   return allocationTable(allocations, view, view.verbose ? nodeNames : undefined);
 }
 
-/** The counts kept by the job controller; counted here while it has none yet. */
+const counted = { pending: 'starting', running: 'running', failed: 'failed', complete: 'complete', lost: 'lost', unknown: 'unknown' } as const; // prettier-ignore
+
+/**
+ * How many allocations of each group are in which state: counted here, of the allocations that are shown below, so that the two agree; the counts that
+ * the job controller keeps come a moment later. Those that wait for a place are known to it alone.
+ */
 export function groupSummaries({ job, allocations }: Pick<JobState, 'job' | 'allocations'>): GroupSummary[] {
-  if (job.status?.groups !== undefined) return [...job.status.groups].sort(by(({ name }) => name));
-  return (job.spec.groups ?? [])
-    .map(({ name }) => {
-      const own = allocations.filter(({ spec }) => spec.group === name);
-      const inPhase = (phase: string): number => own.filter(({ status }) => (status?.phase ?? 'pending') === phase).length;
-      return { name, queued: 0, starting: inPhase('pending'), running: inPhase('running'), failed: inPhase('failed'), complete: inPhase('complete'), lost: inPhase('lost') }; // prettier-ignore
-    })
-    .sort(by(({ name }) => name));
+  const own = allocations.filter(({ spec }) => spec.jobUID === undefined || spec.jobUID === job.metadata.uid);
+  const kept = new Map((job.status?.groups ?? []).map((group) => [group.name, group]));
+  const names = new Set([
+    ...(job.spec.groups ?? []).map(({ name }) => name),
+    ...kept.keys(),
+    ...own.map(({ spec }) => spec.group),
+  ]);
+  return [...names].sort().map((name) => {
+    const counts = { starting: 0, running: 0, failed: 0, complete: 0, lost: 0, unknown: 0 };
+    for (const { spec, status } of own) if (spec.group === name) counts[counted[status?.phase ?? 'pending']]++;
+    return { name, queued: kept.get(name)?.queued ?? 0, ...counts };
+  });
 }
 
 /** How many allocations of each group are in which state. */

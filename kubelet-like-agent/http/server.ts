@@ -13,6 +13,7 @@ import { LogError, readLog } from '../logs/index.ts';
 import { readExecRequest, serveExec } from './exec.ts';
 import { parseMeta, type DynamicMeta, type MetaAnswer } from '../node/meta.ts';
 import { AllocationFiles } from './files.ts';
+import { openPort, portTarget, servePort } from './port-forward.ts';
 import { WebSocketPeer } from './websocket.ts';
 
 export interface ServerOptions {
@@ -139,6 +140,7 @@ export class AgentServer {
     stats: ['GET', async (runner, { response }) => sendJson(response, { tasks: await runner.stats() })],
     checks: ['GET', (runner, { response }) => sendJson(response, { checks: runner.checks() })],
     exec: ['GET', () => { throw new ApiError('BadRequest', 'exec needs a WebSocket connection'); }],
+    portforward: ['GET', () => { throw new ApiError('BadRequest', 'portforward needs a WebSocket connection'); }],
     restart: ['POST', (runner, { body, response }) => {
       const task = taskOf(runner, body['task']);
       const tasks = runner.restart(task);
@@ -152,7 +154,7 @@ export class AgentServer {
     }],
   }; // prettier-ignore
 
-  /** exec is a conversation: the request becomes a WebSocket. */
+  /** exec and portforward are conversations: the request becomes a WebSocket. */
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
     let peer: WebSocketPeer | undefined;
@@ -160,10 +162,19 @@ export class AgentServer {
       if (!this.#authentic(request.headers.authorization))
         throw new ApiError('Unauthorized', 'the token of this agent is required');
       const url = new URL(request.url ?? '/', 'http://agent');
-      const id = /^\/v1\/allocations\/([^/]+)\/exec$/.exec(url.pathname)?.[1];
+      const [, id, verb] = /^\/v1\/allocations\/([^/]+)\/(exec|portforward)$/.exec(url.pathname) ?? [];
       if (id === undefined) throw new ApiError('NotFound', `there is no ${url.pathname} here`);
       const runner = this.#options.allocation(decodeURIComponent(id));
       if (runner === undefined) throw new ApiError('NotFound', `allocation "${id}" is not (or no longer) on this node`);
+      if (verb === 'portforward') {
+        const wanted = url.searchParams.get('port') ?? '';
+        if (wanted === '') throw new ApiError('BadRequest', 'port: is required, a label or a number');
+        if (runner.isTerminal) throw new ApiError('Conflict', `allocation "${id}" is not running`);
+        const port = await openPort(portTarget(runner.allocation, wanted));
+        socket.once('close', () => port.destroy());
+        peer = WebSocketPeer.accept(request, socket);
+        return await servePort(peer, port, head);
+      }
       const asked = readExecRequest(url.searchParams);
       const handle = runner.runningTask(onlyTask(runner, url.searchParams));
       peer = WebSocketPeer.accept(request, socket);

@@ -1,4 +1,4 @@
-/** As much of WebSocket (RFC 6455) as an exec session needs: text messages both ways, pings, an orderly end. */
+/** As much of WebSocket (RFC 6455) as exec sessions and forwarded ports need: messages both ways, pings, an orderly end. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -15,7 +15,9 @@ export class WebSocketPeer {
   #parts: Buffer[] = [];
   #size = 0;
   #closing = false;
+  #binary = false;
   onMessage: (text: string) => void = () => undefined;
+  onData: (data: Buffer) => void = () => undefined;
   /** Resolves when the connection is over, however it came to that. */
   readonly closed: Promise<void>;
 
@@ -30,7 +32,7 @@ export class WebSocketPeer {
   static accept(request: IncomingMessage, socket: Duplex): WebSocketPeer {
     const { upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version } = request.headers;
     if (upgrade?.toLowerCase() !== 'websocket' || key === undefined)
-      throw new ApiError('BadRequest', 'exec needs a WebSocket connection');
+      throw new ApiError('BadRequest', 'this needs a WebSocket connection');
     if (version !== '13') throw new ApiError('BadRequest', 'only version 13 of WebSocket is spoken here');
     const accept = createHash('sha1').update(key + MAGIC).digest('base64'); // prettier-ignore
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`); // prettier-ignore
@@ -44,9 +46,27 @@ export class WebSocketPeer {
   }
 
   /** Resolves when more may be sent. */
-  async send(text: string): Promise<void> {
+  send(text: string): Promise<void> {
+    return this.#send(1, Buffer.from(text));
+  }
+
+  /** Bytes instead of a text. */
+  sendData(data: Buffer): Promise<void> {
+    return this.#send(2, data);
+  }
+
+  /** Takes nothing more in until `resume`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  async #send(opcode: number, data: Buffer): Promise<void> {
     if (this.#closing || this.#socket.destroyed) return;
-    this.#write(1, Buffer.from(text));
+    this.#write(opcode, data);
     if (this.#socket.writableLength < MUCH) return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
@@ -106,14 +126,16 @@ export class WebSocketPeer {
       case 10:
         return;
     }
+    if (opcode !== 0) this.#binary = opcode === 2;
     this.#parts.push(data);
     this.#size += data.length;
     if (this.#size > LARGEST) return this.close(1009, 'the message is too large');
     if (!last) return;
-    const text = Buffer.concat(this.#parts).toString('utf8');
+    const whole = Buffer.concat(this.#parts);
     this.#parts = [];
     this.#size = 0;
-    this.onMessage(text);
+    if (this.#binary) this.onData(whole);
+    else this.onMessage(whole.toString('utf8'));
   }
 }
 

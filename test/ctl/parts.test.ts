@@ -1,6 +1,6 @@
 /** The small parts of the command line: arguments, times and amounts, columns, settings, templates. */
 import t from 'tap';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApiError } from '../../base/index.ts';
 import { meantBy, parseArguments } from '../../ctl/argv.ts';
@@ -17,6 +17,7 @@ import { jsonpath } from '../../ctl/views/jsonpath.ts';
 import { planText, wouldChangeAllocations } from '../../ctl/views/plan.ts';
 import { plainStyle } from '../../ctl/io/style.ts';
 import { matchesLabels } from '../../ctl/selector.ts';
+import { asDocumented } from '../reference/documented.ts';
 import { alignRows, tableRows, type ServerTable } from '../../ctl/views/server-table.ts';
 
 process.env.TZ = 'UTC';
@@ -327,5 +328,70 @@ t.test('the escape character of a session', (t) => {
   ];
   for (const [escape, keys, sent] of cases) t.equal(typing(escape, ...keys), sent, JSON.stringify(keys));
   t.same(['none', '!', '~~'].map(escapeCharacter), [{ character: undefined }, { character: '!' }, undefined]);
+  t.end();
+});
+
+t.test('archives of hostile tasks', async (t) => {
+  const { readTar, writeTar } = await import('../../ctl/copy/tar.ts');
+  const { unpack } = await import('../../ctl/copy/local.ts');
+  const dir = t.testdir({ it: { 'a.txt': 'hello', b: { c: '' } }, outside: 'safe', into: {} });
+  const archive = async (path: string, name: string): Promise<Buffer> => {
+    const parts: Buffer[] = [];
+    for await (const part of writeTar(path, name, () => undefined)) parts.push(part);
+    return Buffer.concat(parts);
+  };
+  /** In pieces of an odd size, as they may come. */
+  async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
+    for (let at = 0; at < bytes.length; at += 701) yield await Promise.resolve(bytes.subarray(at, at + 701));
+  }
+  const good = await archive(join(dir, 'it'), 'it');
+  t.match(await unpack(pieces(good), 'it', join(dir, 'into/it')), { files: 2, bytes: 5, skipped: [] });
+  t.equal(readFileSync(join(dir, 'into/it/a.txt'), 'utf8'), 'hello');
+  for (const name of ['/it', '../it', 'it/../../outside', 'other', 'it/..'])
+    await t.rejects(
+      unpack(pieces(await archive(join(dir, 'outside'), name)), 'it', join(dir, 'into/x')),
+      /was not asked for/,
+      name,
+    );
+  t.equal(readFileSync(join(dir, 'outside'), 'utf8'), 'safe');
+  await t.rejects(unpack(pieces(good.subarray(0, 1200)), 'it', join(dir, 'into/y')), /ends in the middle/);
+  await t.rejects(unpack(pieces(Buffer.alloc(2048, 'no archive')), 'it', join(dir, 'into/z')), /no tar archive/);
+  const long = `it/${'folder/'.repeat(40)}${'n'.repeat(140)}`;
+  const names: string[] = [];
+  for await (const { entry } of readTar(pieces(await archive(join(dir, 'outside'), long)), 'it')) names.push(entry.path);
+  t.same(names, [long.slice(3)]);
+});
+
+t.test('recordings that differ as documented, and only so', (t) => {
+  const status = (deployed: string, rows: readonly string[], phase = 'running'): string => {
+    const count = (word: string): number => rows.filter((row) => row.includes(word)).length;
+    return `exit: 0\n--- stdout\nID = example\n\nSummary\nTask Group  Queued  Starting  Running  Failed  Complete  Lost\ncache  0  ${count('pending')}  ${count('running')}  0  ${count('complete')}  0\n\nLatest Deployment\nID = <id>\nStatus = ${phase}\nDescription = Deployment ${phase}\n\nDeployed\nTask Group  Desired  Placed  Healthy  Unhealthy  Progress Deadline\n${deployed}\n\nAllocations\nID  Node ID  Task Group  Version  Desired  Status  Created  Modified\n${rows.map((row) => `<id>  <id>  cache  ${row}  <age>  <age>\n`).join('')}--- stderr\n`;
+  };
+  const why = (recorded: string, ours: string, about = {}): string[] | undefined =>
+    asDocumented(recorded, { folder: '.', ours, ...about });
+  const early = status('cache  2  1  0  0  <time>', ['1  run  running', '0  run  running', '0  stop  complete']);
+  const late = status(
+    'cache  2  2  2  0  <time>',
+    ['1  run  running', '1  run  running', '0  stop  complete', '0  stop  complete'],
+    'successful',
+  );
+  t.same(why(early, late), ['a rollout goes on at once']);
+  t.equal(why(late, early), undefined, 'an earlier moment is something else');
+  t.equal(
+    why(early, late.replace('cache  0  0  2', 'cache  0  0  3')),
+    undefined,
+    'what does not agree with itself is something else',
+  );
+  t.equal(why(early, late.replace('1  run  running', '1  run  failed')), undefined);
+  const rows = (version: number): string =>
+    `exit: 0\n--- stdout\nAllocations\n<id>  <id>  cache  ${version}  run  running  <age>  <age>\n<id>  <id>  cache  2  stop  complete  <age>  <age>\n--- stderr\n`;
+  t.same(why(rows(5), rows(4), { repeatedStops: 1 }), ['a repeated stop makes no version']);
+  t.equal(why(rows(5), rows(3), { repeatedStops: 1 }), undefined);
+  t.equal(why(rows(5), rows(4)), undefined);
+  const log = (body: string): string => `exit: 0\n--- stdout\n${body}--- stderr\n`;
+  const args = ['alloc', 'logs', '-tail', '-n', '2', 'x'];
+  t.same(why(log('alf\nlast\n'), log('half\nlast\n'), { args }), ['logs end with whole lines']);
+  t.equal(why(log('alf\nlast\n'), log('other\nlast\n'), { args }), undefined);
+  t.equal(why(log('alf\nlast\n'), log('x\nhalf\nlast\n'), { args }), undefined, 'more lines than were asked for');
   t.end();
 });

@@ -1,5 +1,5 @@
 /** Commands in tasks, from a shell and from a terminal, through the built program to a real agent. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -70,6 +70,85 @@ await t.test('alloc exec', async (t) => {
     t.match(typed.stdout, /\sopost [^]* icanon [^]* echo /, 'the terminal is as it was');
     const left = await onTerminal(`alloc exec ${one} sleep 1000`, '\n~.');
     t.match(left, { code: 1, stdout: /The session was ended\.[^]* icanon/ });
+  });
+
+  await t.test('cp', async (t) => {
+    const tree = join(box.dir, 'tree');
+    const long = `${'deep/'.repeat(30)}${'x'.repeat(120)}`;
+    mkdirSync(join(tree, 'sub', long, '..'), { recursive: true });
+    const much = Buffer.alloc(3_000_001, 'some bytes ');
+    writeFileSync(join(tree, 'a file'), 'one\n', { mode: 0o755 });
+    writeFileSync(join(tree, 'sub', 'much'), much);
+    writeFileSync(join(tree, 'sub', long), 'far down');
+    writeFileSync(join(tree, 'empty'), '');
+    symlinkSync('/etc/passwd', join(tree, 'link'));
+    t.match(await box.orchctl('cp', 'tree', `${one}:there`), { code: 0, stdout: /^Copied 4 files \(2\.9 MiB\) to there\n/ });
+    t.match(await exec([one, 'sh', '-c', 'cat "there/a file"; test -x "there/a file" && readlink there/link']), {
+      stdout: 'one\n/etc/passwd\n',
+    });
+
+    const back = await box.orchctl('cp', '-c', 'main', 'job/one:there', 'back');
+    t.match(back, { code: 0, stdout: /^Copied 4 files/, stderr: 'Left out: link is a link to /etc/passwd\n' });
+    t.ok(readFileSync(join(box.dir, 'back/sub/much')).equals(much), 'bytes are as they were');
+    t.equal(readFileSync(join(box.dir, 'back/sub', long), 'utf8'), 'far down');
+    t.notOk(existsSync(join(box.dir, 'back/link')));
+
+    t.match(await box.orchctl('cp', 'tree/empty', `${one}:there`), { code: 0 }, 'into a folder that is there');
+    t.match(await box.orchctl('cp', `${one}:there/a file`, 'back/'), { code: 0 });
+    t.equal(readFileSync(join(box.dir, 'back/a file'), 'utf8'), 'one\n');
+    symlinkSync('/nowhere', join(box.dir, 'trap'));
+    t.match(await box.orchctl('cp', `${one}:there/a file`, 'trap'), { code: 1, stderr: /trap is a link/ });
+    t.equal(readlinkSync(join(box.dir, 'trap')), '/nowhere');
+    t.match(await box.orchctl('cp', `${one}:no/such`, 'x'), { code: 1, stderr: /no\/such|no: / });
+    t.match(await box.orchctl('cp', 'no such', `${one}:x`), { code: 1, stderr: /There is no no such/ });
+    t.match(await box.orchctl('cp', 'a', 'b'), { code: 1, stderr: /One of the two must be in a task/ });
+  });
+
+  await t.test('port-forward', async (t) => {
+    writeFileSync(
+      join(box.dir, 'web.nomad'),
+      `job "web" {
+  group "g" {
+    network {
+      port "http" {}
+    }
+    task "t" {
+      driver = "raw_exec"
+      config {
+        command = "${process.execPath}"
+        args = ["-e", "require('net').createServer({ allowHalfOpen: true }, (s) => { s.on('error', () => 0); s.pipe(s); }).listen(process.env.NOMAD_PORT_http, '127.0.0.1')"]
+      }
+      resources {
+        cpu = 20
+        memory = 100
+      }
+    }
+  }
+}
+`,
+    );
+    await box.ok('job', 'run', '-detach', 'web.nomad');
+    const web = await idOf('web');
+    const forward = box.start('port-forward', 'job/web', ':http');
+    const port = Number((await forward.says(/Forwarding from 127\.0\.0\.1:(\d+) -> http/))[1]);
+    const echoed = (text: Buffer): Promise<Buffer> =>
+      new Promise((resolve, reject) => {
+        const parts: Buffer[] = [];
+        const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+        socket
+          .on('data', (part) => parts.push(part))
+          .on('end', () => resolve(Buffer.concat(parts)))
+          .on('error', reject);
+        socket.end(text);
+      });
+    const much = Buffer.alloc(5_000_000, 'back and forth ');
+    await box.eventually('the task listens', async () => (await echoed(Buffer.from('x')).catch(() => undefined))?.length === 1);
+    const answers = await Promise.all([echoed(much), echoed(Buffer.from('short')), echoed(Buffer.alloc(0))]);
+    t.ok(answers[0].equals(much), 'all of it comes back, after this side has ended');
+    t.same(answers.slice(1).map(String), ['short', '']);
+    t.match(await box.orchctl('port-forward', web, ':ssh'), { code: 1, stderr: /no port "ssh"; it has http/ });
+    t.match(await box.orchctl('port-forward', one, ':x'), { code: 1, stderr: /it has none/ });
+    await forward.kill('SIGINT');
   });
 
   await t.test('the server goes away in the middle', async (t) => {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { program, type Output } from '../framework/orchctl.ts';
 import { captureText, parseCapture } from './capture.ts';
 import type { Cluster } from './cluster.ts';
+import type { About } from './documented.ts';
 import { idsOf, normalise, normaliseJson, normaliseMonitor, normaliseTable, withoutExcerpts } from './normalise.ts';
 
 export type CaseKind = 'jobspec' | 'plan' | 'transcripts';
@@ -20,6 +21,8 @@ export interface Check {
   readonly name: string;
   readonly recorded: string;
   readonly ours: string;
+  /** What a documented difference may depend on. */
+  readonly about?: Pick<About, 'args' | 'repeatedStops'>;
 }
 
 export interface Running {
@@ -174,6 +177,7 @@ export async function transcriptChecks({ folder }: Case, { cluster: start, signa
   const checks: Check[] = [];
   /** IDs of the recording and what they are here. */
   const ids = new Map<string, string>();
+  const stops = new RepeatedStops();
   try {
     // Files that no step writes are there from the start: those of the flow's folder that are no captures.
     const written = new Set(steps.flatMap((step) => (step.write === undefined ? [] : [step.write])));
@@ -202,12 +206,31 @@ export async function transcriptChecks({ folder }: Case, { cluster: start, signa
         ...(capture.exit === undefined && { interruptAfter: 4000 }),
       });
       learn(ids, capture.stdout, ours.stdout);
-      checks.push(compareStep(step.file, capture, ours, { dirs: [dir, cluster.box.dir], host: hostname() }));
+      const check = compareStep(step.file, capture, ours, { dirs: [dir, cluster.box.dir], host: hostname() });
+      checks.push({ ...check, about: { args, repeatedStops: stops.before(args) } });
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
   return checks;
+}
+
+/** Counts the stops of jobs that were stopped already. */
+class RepeatedStops {
+  readonly #stopped = new Set<string>();
+  #count = 0;
+
+  before(args: readonly string[]): number {
+    const words = args.filter((arg) => !arg.startsWith('-'));
+    const [verb, target = ''] = words[0] === 'job' ? words.slice(1) : words;
+    const before = this.#count;
+    if (verb === 'stop') {
+      if (this.#stopped.has(target)) this.#count++;
+      this.#stopped.add(target);
+      if (args.includes('-purge')) this.#stopped.delete(target);
+    } else if (verb === 'run' || verb === 'revert' || verb === 'start') this.#stopped.clear();
+    return before;
+  }
 }
 
 function note(checks: Check[], step: Step, error: Error): void {

@@ -7,8 +7,20 @@ import { existsSync, readFileSync } from 'node:fs';
  */
 export interface Documented {
   readonly name: string;
-  /** For the recorded text: the text with the difference. The folder tells what was asked. */
-  readonly rewrite: (recorded: string, folder: string) => string;
+  /** For the recorded text: the text with the difference. */
+  readonly rewrite: (recorded: string, about: About) => string;
+}
+
+/** What a difference may depend on. */
+export interface About {
+  /** Where the case is kept; its job file tells what was asked. */
+  readonly folder: string;
+  /** What came here. A difference looks at it to see whether it is the one that is meant, and how far that goes. */
+  readonly ours: string;
+  /** The call, of a transcript. */
+  readonly args?: readonly string[];
+  /** How often before this call a job was stopped that was stopped already. */
+  readonly repeatedStops?: number;
 }
 
 export const documented: readonly Documented[] = [
@@ -20,7 +32,7 @@ export const documented: readonly Documented[] = [
   },
   {
     name: 'a missing host volume is named',
-    rewrite: (text, folder) =>
+    rewrite: (text, { folder }) =>
       /^\s*volume "/m.test(jobFile(folder))
         ? text.replace('"computed class ineligible"', '"missing compatible host volumes"')
         : text,
@@ -31,7 +43,7 @@ export const documented: readonly Documented[] = [
   },
   {
     name: 'set_contains_any is an operator',
-    rewrite: (text, folder) => {
+    rewrite: (text, { folder }) => {
       const found = /^\s*attribute\s*=\s*("[^"]*")\s*\n\s*set_contains_any\s*=\s*("[^"]*")/m.exec(jobFile(folder));
       if (found === null) return text;
       const [, attribute = '', value = ''] = found;
@@ -42,7 +54,87 @@ export const documented: readonly Documented[] = [
       return withoutErrors(kept, (line) => /^Constraint 4 validation failed: /.test(line));
     },
   },
+  { name: 'logs end with whole lines', rewrite: wholeLines },
+  { name: 'a rollout goes on at once', rewrite: (text, { ours }) => furtherRollout(text, ours) },
+  {
+    name: 'a repeated stop makes no version',
+    rewrite: (text, { repeatedStops = 0 }) => (repeatedStops === 0 ? text : shiftVersions(text, repeatedStops)),
+  },
+  {
+    name: 'what does not run uses nothing',
+    rewrite: (text) =>
+      text.replace(/^Task ".*" is "(?:pending|dead)"\nTask Resources\nCPU .*\n.*$/gm, (task) => task.replaceAll('<n>/', '')),
+  },
 ];
+
+/** `alloc logs -tail -n N` takes a line to have 120 bytes there; here it counts lines, so either may have more of them. */
+function wholeLines(recorded: string, { ours, args = [] }: About): string {
+  if (!args.includes('-tail') || !/^exit: 0\n/.test(recorded) || !/^exit: 0\n/.test(ours)) return recorded;
+  const body = (text: string): string => /\n--- stdout\n([\s\S]*?)--- stderr\n/.exec(text)?.[1] ?? '';
+  const wanted = Number(args[args.indexOf('-n') + 1] ?? 10);
+  const count = body(ours).split('\n').length - 1;
+  const [longer, shorter] = [body(ours), body(recorded)].sort((a, b) => b.length - a.length) as [string, string];
+  return count <= wanted && shorter !== '' && longer.endsWith(shorter)
+    ? recorded.replace(body(recorded), () => body(ours))
+    : recorded;
+}
+
+const rollout = {
+  head: /(?<=^Latest Deployment\nID += .*\n)Status += (\S+)\nDescription = .*$/m,
+  deployed: /(?<=^Deployed\nTask Group .*\n)(?:\S+ .*\n)+/m,
+  summary: /(?<=^Summary\nTask Group .*\n)(?:\S+ .*\n)+/m,
+  allocations: /(?<=^Allocations\nID .*\n)(?:<id> .*\n)+/m,
+};
+
+/**
+ * `job status` in the middle of a rollout: a step may wait for the next evaluation there, and here it goes on as soon as an allocation is healthy. What came
+ * here must be a moment of the same rollout, not an earlier one, and agree with itself: as many allocations as the summary counts, and no more of the new
+ * version than were placed.
+ */
+function furtherRollout(recorded: string, ours: string): string {
+  if (rollout.head.exec(recorded)?.[1] !== 'running' || !/^(running|successful)$/.test(rollout.head.exec(ours)?.[1] ?? ''))
+    return recorded;
+  const counts = (text: string, part: RegExp): number[][] =>
+    (part.exec(text)?.[0] ?? '').trim().split('\n').map((line) => (line.match(/(?<= )\d+(?= |$)/g) ?? []).map(Number)); // prettier-ignore
+  const [there, here] = [counts(recorded, rollout.deployed), counts(ours, rollout.deployed)];
+  const later = there.every(([desired, placed, healthy], i) => {
+    const [mine, ...now] = here[i] ?? [];
+    return (
+      mine === desired && now[0]! >= placed! && now[1]! >= healthy! && now[2] === 0 && now[0]! <= desired! && now[1]! <= now[0]!
+    );
+  });
+  const rows = (rollout.allocations.exec(ours)?.[0] ?? '')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
+  const sound = rows.every(([, , , version, desired, status]) => /^\d+$/.test(version ?? '') && /^(run (pending|running)|stop (pending|running|complete))$/.test(`${desired} ${status}`)); // prettier-ignore
+  const summed = counts(ours, rollout.summary)
+    .flat()
+    .reduce((sum, count) => sum + count, 0);
+  const newest = Math.max(...rows.map(([, , , version]) => Number(version)));
+  const placed = here.reduce((sum, [, count]) => sum + (count ?? 0), 0);
+  if (
+    !later ||
+    !sound ||
+    summed !== rows.length ||
+    rows.filter(([, , , version]) => Number(version) === newest).length !== placed
+  )
+    return recorded;
+  return Object.values(rollout).reduce((text, part) => text.replace(part, () => part.exec(ours)?.[0] ?? ''), recorded);
+}
+
+/** The versions of a job in a table of allocations and in heads, of what was made after the stop. */
+function shiftVersions(text: string, by: number): string {
+  const newest = Math.max(
+    0,
+    ...[...text.matchAll(/^(?:<id> +){2,3}\S+ +(\d+) +(?:run|stop) /gm)].map((match) => Number(match[1])),
+  );
+  return text
+    .replace(/^((?:<id> +){2,3}\S+ +)(\d+)(?= +(?:run|stop) )/gm, (row, head: string, version) =>
+      Number(version) === newest ? `${head}${newest - by}` : row,
+    ) // prettier-ignore
+    .replace(/^((?:Job )?Version += )(\d+)$/gm, (_, head: string, version) => `${head}${Number(version) - by}`);
+}
 
 /** What is refused here, with a sentence that says why, and accepted there. */
 const refused: readonly { readonly name: string; readonly leaf: RegExp }[] = [
@@ -59,13 +151,14 @@ function asRefused(recorded: string, ours: string): string[] | undefined {
 }
 
 /** The names of the differences that make a recording equal to what came here; undefined when they do not. */
-export function asDocumented(recorded: string, ours: string, folder: string): string[] | undefined {
+export function asDocumented(recorded: string, about: About): string[] | undefined {
+  const { ours } = about;
   const because = asRefused(recorded, ours);
   if (because !== undefined) return because;
   const names: string[] = [];
   let text = recorded;
   for (const { name, rewrite } of documented) {
-    const rewritten = rewrite(text, folder);
+    const rewritten = rewrite(text, about);
     if (rewritten !== text) names.push(name);
     text = rewritten;
   }

@@ -56,7 +56,9 @@ async function main(): Promise<number> {
         checks = [{ name: 'replay', recorded: '', ours: why }];
       }
       const unequal = checks.filter((c) => c.recorded !== c.ours);
-      const reasons = new Map(unequal.map((c) => [c, asDocumented(c.recorded, c.ours, one.folder)] as const));
+      const reasons = new Map(
+        unequal.map((c) => [c, asDocumented(c.recorded, { ...c.about, folder: one.folder, ours: c.ours })] as const),
+      );
       const differing = unequal.filter((c) => reasons.get(c) === undefined);
       total.checks += checks.length;
       total.equalChecks += checks.length - unequal.length;

@@ -47,7 +47,9 @@ export function normaliseTable(text: string, surroundings: Surroundings = {}): s
       )
       .replace(/\b\d+\/(\d+) MHz/g, '<n>/$1 MHz')
       .replace(/\b[\d.]+ (?:B|[KMGT]iB)\/([\d.]+ [KMGT]iB)/g, '<n>/$1')
-      .replace(/\b[\d.]+ ([KMGT]i?B|B|MHz)\b/g, '<n> $1')
+      // Of an amount the unit is a part of the figure.
+      .replace(/\b[\d.]+ (?:[KMGT]i?B|B)(?= |$)/gm, '<n> B')
+      .replace(/\b[\d.]+ (MHz)\b/g, '<n> $1')
       .replace(/\b[\d.]+%/g, '<n>%')
       .replace(/\b[\d.]+(µs|ms)\b/g, '<duration>')
       .replace(/(Uptime += |restarting in )[\dhms.]+/g, '$1<duration>')

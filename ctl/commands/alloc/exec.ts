@@ -18,7 +18,7 @@ export const allocExec = defineClusterCommand({
     { text: 'A shell in the only task of an allocation', command: 'alloc exec 4fef9fed /bin/sh' },
     { text: 'In a task of several, of some allocation of a job', command: 'alloc exec -job -task redis cache redis-cli ping' },
     { text: 'With a file as input', command: 'alloc exec -t=false 4fef9fed sh -c "cat > /tmp/data" < data' },
-    { text: 'As kubectl has it', command: 'exec -it 4fef9fed -- ls -la /' },
+    { text: 'As kubectl has it', command: 'exec -it job/example -- ls -la /' },
   ],
   args: { min: 1, rule: 'An allocation ID is required' },
   flagsAmong: 2,
@@ -54,7 +54,8 @@ export const allocExec = defineClusterCommand({
   },
 });
 
-function mustRun(allocation: Stored<Allocation>, task: string): void {
+/** Throws the sentence that says why nothing can be run in the task. */
+export function mustRun(allocation: Stored<Allocation>, task: string): void {
   const id = allocation.metadata.name.slice(0, 8);
   const status = clientStatus(allocation);
   if (status !== 'running') throw new CommandError(`Allocation "${id}" is not running: it is ${status}`);

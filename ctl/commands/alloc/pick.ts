@@ -5,9 +5,11 @@ import { findAllocation, findJob, listAll, namespaceOf } from '../../lookup.ts';
 import { clientStatus, jobId } from '../../views/lists.ts';
 import { newestFirst } from '../../views/view.ts';
 
-/** The allocation that is meant: by ID, or (with -job) one of a job, running ones first. */
-export async function pickAllocation(context: ClusterContext, id: string, ofJob: boolean): Promise<Stored<Allocation>> {
-  if (!ofJob) return findAllocation(context, id);
+/** The allocation that is meant: by ID, or (with -job, or as `job/<name>`) one of a job, running ones first. */
+export async function pickAllocation(context: ClusterContext, word: string, ofJob: boolean): Promise<Stored<Allocation>> {
+  const [, kind, name] = /^(job|jobs|alloc|allocation|allocations)\/(.+)$/.exec(word) ?? [];
+  const id = name !== undefined && !ofJob ? name : word;
+  if (!ofJob && kind?.startsWith('job') !== true) return findAllocation(context, id);
   const job = await findJob(context, id);
   const all = await listAll(context, AllocationKind, {
     namespace: namespaceOf(job),
