@@ -9,7 +9,9 @@
  *
  * Kinds that users define come and go while it runs (`registry/custom-kinds.ts`).
  *
- * Its loops: `followLoop` of each watch cache, `definitionLoop` of the kinds of users, and `compactionLoop`. It keeps no state of its own, so any number may run on one store.
+ * What is secret is sealed on its way to the store (`storage/sealed/`).
+ *
+ * Its loops: `followLoop` of each watch cache, `rekeyLoop`, `definitionLoop` of the kinds of users, and `compactionLoop`. It keeps no state of its own, so any number may run on one store.
  *
  * Promised: a list is the state at one revision, and a watch from there misses nothing (it may be told to list again); a write against an
  * old version, or by a leader that is none any more, is never stored; what was answered is durable; a refusal names every problem and its
@@ -28,6 +30,7 @@ import { CustomKinds } from './registry/custom-kinds.ts';
 import { builtinKinds, type KindRegistry } from './registry/kinds.ts';
 import { Namespaces } from './registry/namespaces.ts';
 import { Registry } from './registry/registry.ts';
+import { SealedStore } from './storage/sealed/index.ts';
 import type { Store } from './storage/store.ts';
 
 export interface ApiServerOptions {
@@ -38,6 +41,8 @@ export interface ApiServerOptions {
   readonly clock: Clock;
   /** What `GET /logs` tells; without it there is no such path. */
   readonly logs?: LogRing;
+  /** The file of root keys; without one there are no variables. It is made when the first one is written. */
+  readonly keyringFile?: string;
   /** How long overwritten history is kept at least. Default 5 min; 0 keeps it for ever. */
   readonly compactionIntervalMs?: number;
 }
@@ -50,7 +55,8 @@ export interface ApiServer {
 }
 
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { store, listen, log, clock, compactionIntervalMs = 300_000 } = options;
+  const { store: backend, listen, log, clock, keyringFile, compactionIntervalMs = 300_000 } = options;
+  const store = new SealedStore({ store: backend, clock, log: log.child('keyring'), ...(keyringFile !== undefined && { file: keyringFile }) }); // prettier-ignore
   const metrics = new Metrics();
   const caches = new Caches({
     kinds: builtinKinds(),
@@ -62,6 +68,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   metrics.observe(caches);
   const stop = new AbortController();
   try {
+    await store.start();
     await caches.start();
     const registry = new Registry({ store, caches, admission: builtinAdmission, clock });
     await bootstrap(registry);
@@ -70,7 +77,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     registry.definitionsServed = (revision) => custom.settled(revision);
     const namespaces = new Namespaces({ registry, clock, log });
     namespaces.start();
-    const http = await startHttp({ registry, listen, metrics, clock, log, logs: options.logs });
+    const http = await startHttp({ registry, backend, sealed: store, listen, metrics, clock, log, logs: options.logs });
     const compaction =
       compactionIntervalMs > 0 ? compactionLoop(store, compactionIntervalMs, clock, log, stop.signal) : Promise.resolve();
     compileLoop(caches.kinds, stop.signal).catch((error: unknown) => log.error('cannot compile a schema', { error }));
@@ -83,12 +90,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         await namespaces.close();
         await custom.close();
         await caches.close();
+        await store.close();
         await compaction;
       },
     };
   } catch (error) {
     stop.abort();
     await caches.close();
+    await store.close();
     throw error;
   }
 }

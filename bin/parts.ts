@@ -10,7 +10,7 @@ import { uuid } from '../base/index.ts';
 import type { AgentOptions, ClientOptions, ServerOptions } from './agent/config.ts';
 import { joinCluster } from './membership.ts';
 import type { ProcessLogger } from './log.ts';
-import { openStore } from './store.ts';
+import { keyringPath, openStore } from './store.ts';
 import { Started } from './started.ts';
 import { endTermsOf } from './succession.ts';
 
@@ -41,7 +41,8 @@ export function startServerPart({ options, server, dataDir, controllers, clock, 
       { host: options.addresses.http, port: options.ports.http },
       { host: options.addresses.rpc, port: options.ports.rpc },
     ];
-    const api = await startApiServer({ store, listen, clock, log: log.child('apiserver'), logs: log.ring });
+    const keyringFile = server.keyringFile ?? keyringPath(dataDir);
+    const api = await startApiServer({ store, listen, clock, keyringFile, log: log.child('apiserver'), logs: log.ring });
     started.add(api, () => api.close());
     const identity = `${options.name}.${options.region}`;
     const servers = [`http://${options.addresses.http}:${options.ports.http}`];

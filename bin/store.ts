@@ -85,6 +85,9 @@ export function placeOf(
 /** Where a server keeps the embedded store. */
 export const storePath = (dataDir: string): string => join(dataDir, 'server', 'store');
 
+/** Where a server keeps its file of root keys, unless it is told otherwise. */
+export const keyringPath = (dataDir: string): string => join(dataDir, 'server', 'keyring.json');
+
 interface Tools {
   readonly clock: Clock;
   readonly log: Logger;

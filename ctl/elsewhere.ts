@@ -53,7 +53,6 @@ const names: Readonly<Record<string, Words>> = {
   system: notBuilt('Collecting garbage at once (it is collected by itself, by age)'),
   tls: notBuilt('TLS'),
   ui: notBuilt('The web page'),
-  var: notBuilt('Variables'),
   volume: notBuilt('Storage volumes', 'node status -verbose   # shows host volumes'),
 };
 

@@ -126,7 +126,7 @@ function resolve(argv: readonly string[], commands: readonly Command[]): Target 
 }
 
 /** No command has a longer name. */
-const MAX_WORDS = 3;
+const MAX_WORDS = 4;
 
 function helpOn(words: readonly string[], byName: ReadonlyMap<string, Command>, isGroup: (words: string) => boolean): Target {
   for (let length = Math.min(words.length, MAX_WORDS); length > 0; length--) {

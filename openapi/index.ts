@@ -6,3 +6,4 @@ export * from './driver-config/index.ts';
 export * from './kind.ts';
 export * from './kinds.ts';
 export * from './launch/child.ts';
+export * from './variables.ts';

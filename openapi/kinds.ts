@@ -146,6 +146,9 @@ export type TaskScheduleCron = Schemas['dev.orch.v1.TaskScheduleCron'];
 export type TaskState = Schemas['dev.orch.v1.TaskState'];
 export type Template = Schemas['dev.orch.v1.Template'];
 export type UpdateStrategy = Schemas['dev.orch.v1.UpdateStrategy'];
+export type Variable = Schemas['dev.orch.v1.Variable'];
+export type VariableSpec = Schemas['dev.orch.v1.VariableSpec'];
+export type VariableStatus = Schemas['dev.orch.v1.VariableStatus'];
 export type Vault = Schemas['dev.orch.v1.Vault'];
 export type VolumeMount = Schemas['dev.orch.v1.VolumeMount'];
 export type VolumeRequest = Schemas['dev.orch.v1.VolumeRequest'];
@@ -282,6 +285,16 @@ export const ServiceRegistrationKind = defineKind<ServiceRegistration>({
   shortNames: ['svcreg'],
   namespaced: true,
 });
+export const VariableKind = defineKind<Variable>({
+  group: 'orch.dev',
+  version: 'v1',
+  kind: 'Variable',
+  listKind: 'VariableList',
+  plural: 'variables',
+  singular: 'variable',
+  shortNames: ['var'],
+  namespaced: true,
+});
 
 /** Every built-in kind. */
 export const builtinKinds = [
@@ -298,4 +311,5 @@ export const builtinKinds = [
   NodePoolKind,
   SchedulerConfigurationKind,
   ServiceRegistrationKind,
+  VariableKind,
 ] as const;

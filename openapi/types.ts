@@ -2345,6 +2345,34 @@ export interface components {
       /** @description Whether healthy canaries are promoted by themselves. */
       autoPromote?: boolean;
     };
+    /** @description Texts under a path, encrypted wherever they are stored. metadata.name is the path with ":" in place of "/". Values are shown as (sensitive) unless the request asks for them by the header Orch-Sensitive: show. */
+    'dev.orch.v1.Variable': {
+      /** @description Group and version of the schema. */
+      apiVersion?: string;
+      /** @description The kind. */
+      kind?: string;
+      /** @description Standard metadata. */
+      metadata: components['schemas']['io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'];
+      spec: components['schemas']['dev.orch.v1.VariableSpec'];
+      status?: components['schemas']['dev.orch.v1.VariableStatus'];
+    };
+    /** @description Written by users. */
+    'dev.orch.v1.VariableSpec': {
+      /** @description The path, such as nomad/jobs/example/web/redis. Follows from metadata.name when absent. */
+      path?: string;
+      /** @description The values by their keys; keys and values have at most 64 KiB together. */
+      items: {
+        [key: string]: string;
+      };
+    };
+    /** @description Written by the API server. */
+    'dev.orch.v1.VariableStatus': {
+      /**
+       * Format: date-time
+       * @description When the items last changed.
+       */
+      modifiedAt?: string;
+    };
     /** @description Access to Vault. Kept and validated; nothing acts on it. */
     'dev.orch.v1.Vault': {
       /** @description The policies of the token. */

@@ -1,4 +1,4 @@
-import type { StatusCause } from '../../base/index.ts';
+import type { Instant, StatusCause } from '../../base/index.ts';
 import type { ApiKind } from '../registry/kinds.ts';
 import type { NameRule } from '../registry/metadata.ts';
 import type { ApiObject } from '../registry/object.ts';
@@ -8,6 +8,7 @@ export interface AdmissionRequest {
   readonly kind: ApiKind;
   readonly object: ApiObject;
   readonly old?: ApiObject;
+  readonly now: Instant;
 }
 
 /**
@@ -18,7 +19,7 @@ export interface Admission {
   readonly default?: (request: AdmissionRequest) => ApiObject;
   /** Everything that is wrong, each with its path. */
   readonly validate?: (request: AdmissionRequest) => StatusCause[];
-  readonly warnings?: (request: AdmissionRequest) => string[];
+  readonly warnings?: (request: Pick<AdmissionRequest, 'object'>) => string[];
   readonly names?: NameRule;
   /** Put on every new object; whoever acts on its deletion takes it off. */
   readonly finalizers?: readonly string[];

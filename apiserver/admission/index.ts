@@ -12,6 +12,7 @@ import { valueAt, type ApiObject } from '../registry/object.ts';
 import { danglingSecrets, restoreSecrets } from '../registry/sensitive.ts';
 import type { Admission, AdmissionChain, AdmissionRequest } from './chain.ts';
 import { customResourceDefinition } from './definition/index.ts';
+import { variable } from './variable.ts';
 import { defaultJob, jobWarnings, unsupportedFeatures, validateJob, type JobMeta } from './job/index.ts';
 
 export * from './chain.ts';
@@ -74,7 +75,9 @@ const evaluation: Admission = {
   },
 };
 
-function dryRunOf({ object }: AdmissionRequest): { spec: EvaluationSpec; job: JobSpec; meta: JobMeta } | undefined {
+function dryRunOf({
+  object,
+}: Pick<AdmissionRequest, 'object'>): { spec: EvaluationSpec; job: JobSpec; meta: JobMeta } | undefined {
   const spec = object['spec'] as EvaluationSpec;
   if (spec.dryRun === undefined) return undefined;
   return { spec, job: spec.dryRun.job, meta: { name: spec.jobName, namespace: object.metadata.namespace ?? '' } };
@@ -122,6 +125,7 @@ export const builtinAdmission: AdmissionChain = new Map<string, Admission>([
   ['orch.dev/v1/JobVersion', jobVersion],
   ['orch.dev/v1/Evaluation', evaluation],
   ['orch.dev/v1/Allocation', allocation],
+  ['orch.dev/v1/Variable', variable],
   ['v1/Event', event],
   ['v1/Namespace', namespace],
   ['apiextensions.k8s.io/v1/CustomResourceDefinition', customResourceDefinition],

@@ -5,11 +5,13 @@ import type { Duplex } from 'node:stream';
 import { ApiError, describeError, readLogQuery, type Clock, type Logger, type LogRing } from '../../base/index.ts';
 import { pathNotFound } from '../registry/errors.ts';
 import type { Registry } from '../registry/registry.ts';
-import { StoreFullError, StoreUnavailableError } from '../storage/store.ts';
+import { SealedError, type SealedStore } from '../storage/sealed/index.ts';
+import { StoreFullError, StoreUnavailableError, type Store } from '../storage/store.ts';
 import { handleBatch } from './batches.ts';
 import { Connections } from './connections.ts';
 import { aggregated, aggregatedType, apiGroup, apiGroupList, apiResourceList, apiVersions, versionInfo } from './discovery.ts';
 import { MAX_REVIEW, readValue } from './body.ts';
+import { listKeys, removeKey, rotateKeys } from './keyring.ts';
 import { Launches } from './launches.ts';
 import { negotiate, renderList, renderObject } from './representation.ts';
 import { answerReview, reviews } from './reviews.ts';
@@ -24,6 +26,9 @@ import { addWarnings, sendBytes, sendError, sendJson, sendLines, sendParts, send
 
 export interface HttpOptions {
   readonly registry: Registry;
+  /** As the backend holds it; nothing in it is plain that is to be sealed. */
+  readonly backend: Store;
+  readonly sealed: SealedStore;
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -56,7 +61,7 @@ const NO_RESOURCE: RequestLabels = { verb: '', group: '', version: '', resource:
  * express would cost as much as they do. All else (discovery, documents, health, batches) is routed by express.
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { registry, metrics, clock, log, logs } = options;
+  const { registry, backend, sealed, metrics, clock, log, logs } = options;
   const { kinds } = registry;
   const ending = new AbortController();
   const resources = new Resources({ registry, clock, onSlowWatch: (kind) => metrics.terminated(kind) });
@@ -83,7 +88,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     await resources.handle(exchange, ref, verb);
   };
 
-  const route = routes(running, { registry, metrics, openApi, clock, log, logs, ending: ending.signal }) as unknown as Router;
+  const route = routes(running, { registry, backend, sealed, metrics, openApi, clock, log, logs, ending: ending.signal }) as unknown as Router; // prettier-ignore
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? '/';
@@ -208,6 +213,8 @@ function routes(
   running: WeakMap<IncomingMessage, Running>,
   {
     registry,
+    backend,
+    sealed,
     metrics,
     openApi,
     clock,
@@ -216,6 +223,8 @@ function routes(
     ending,
   }: {
     registry: Registry;
+    backend: Store;
+    sealed: SealedStore;
     metrics: Metrics;
     openApi: OpenApi;
     clock: Clock;
@@ -238,8 +247,8 @@ function routes(
 
   app.get('/version', json(() => versionInfo)); // prettier-ignore
   for (const path of ['/healthz', '/livez']) app.get(path, (_, response) => sendText(response, 200, 'ok'));
-  app.get('/readyz', (request, response) => readiness(registry, request.query['verbose'] !== undefined, response));
-  app.get('/snapshot', (request, response) => sendSnapshot(registry.store, clock, log, request, response));
+  app.get('/readyz', (request, response) => readiness(registry, sealed, request.query['verbose'] !== undefined, response));
+  app.get('/snapshot', (request, response) => sendSnapshot(backend, clock, log, request, response));
   if (logs !== undefined)
     app.get('/logs', async (request, response) => {
       const exchange = running.get(request)!;
@@ -313,6 +322,23 @@ function routes(
     sendBytes(response, 200, renderObject(serviceKind, service, as, clock.now()));
   });
 
+  const keyring =
+    (verb: string, answer: (request: express.Request) => Promise<object>) =>
+    async (request: express.Request, response: express.Response): Promise<void> => {
+      running.get(request)!.labels = {
+        ...NO_RESOURCE,
+        verb,
+        group: 'orch.dev',
+        version: 'v1',
+        resource: 'keyring',
+        scope: 'cluster',
+      };
+      sendJson(response, 200, await answer(request));
+    };
+  app.get('/apis/orch.dev/v1/keyring', keyring('LIST', () => listKeys(sealed))); // prettier-ignore
+  app.post('/apis/orch.dev/v1/keyring/rotate', keyring('ROTATE', (request) => rotateKeys(sealed, booleanParam(running.get(request)!.query, 'full')))); // prettier-ignore
+  app.delete('/apis/orch.dev/v1/keyring/:id', keyring('DELETE', (request) => removeKey(sealed, request.params['id'] as string))); // prettier-ignore
+
   app.post('/apis/orch.dev/v1/batches', async (request) => {
     const exchange = running.get(request)!;
     exchange.labels = { ...NO_RESOURCE, verb: 'BATCH', group: 'orch.dev', version: 'v1', resource: 'batches', scope: 'cluster' };
@@ -322,7 +348,7 @@ function routes(
 }
 
 /** Ready when every kind can be read and the store answers; else it says what cannot. */
-async function readiness(registry: Registry, verbose: boolean, response: ServerResponse): Promise<void> {
+async function readiness(registry: Registry, sealed: SealedStore, verbose: boolean, response: ServerResponse): Promise<void> {
   const checks: { name: string; problem: string | undefined }[] = [];
   const warnings: string[] = [];
   try {
@@ -332,6 +358,7 @@ async function readiness(registry: Registry, verbose: boolean, response: ServerR
       new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer within 2s')), 2_000).unref()),
     ]);
     checks.push({ name: 'store', problem: undefined });
+    checks.push({ name: 'keyring', problem: await sealed.keyProblem() });
     for (const { name, message, bearable } of problems) {
       if (bearable) warnings.push(`[!]store-${name} warning: ${message}`);
       else checks.push({ name: `store-${name}`, problem: message });
@@ -354,7 +381,9 @@ function toApiError(error: unknown, log: Logger, { method, url }: IncomingMessag
   if (error instanceof StoreUnavailableError) {
     return new ApiError(
       'ServiceUnavailable',
-      error instanceof StoreFullError ? error.message : `the store cannot be reached: ${error.message}`,
+      error instanceof StoreFullError || error instanceof SealedError
+        ? error.message
+        : `the store cannot be reached: ${error.message}`,
       { retryAfterSeconds: 1 },
       { cause: error },
     );

@@ -33,7 +33,8 @@ export const forbidden = (kind: Named, name: string, why: string, causes?: Statu
 const MAX_CAUSES = 200;
 
 /** Everything that is wrong with an object, each with its path. */
-export function invalid(kind: Named, name: string, all: readonly StatusCause[]): ApiError {
+export function invalid(kind: Named, name: string, found: readonly StatusCause[]): ApiError {
+  const all = kind.resource === 'variables.orch.dev' ? found.map(withoutItem) : found;
   const left = all.length - MAX_CAUSES;
   const rest: StatusCause = { reason: 'FieldValueInvalid', message: `and ${left} more problems` };
   const causes = left > 0 ? [...all.slice(0, MAX_CAUSES), rest] : [...all];
@@ -47,6 +48,12 @@ export function invalid(kind: Named, name: string, all: readonly StatusCause[]):
     causes,
   });
 }
+
+/** Values of a variable are secret, wrong ones too. */
+const withoutItem = (cause: StatusCause): StatusCause =>
+  cause.field?.startsWith('spec.items') === true
+    ? { ...cause, message: cause.message.replace(/^Invalid value: .*: /s, 'Invalid value: ') }
+    : cause;
 
 /** Said to who creates an object of a kind that is about to go. */
 export const closedKind = (kind: Named): ApiError =>

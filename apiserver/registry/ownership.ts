@@ -178,7 +178,7 @@ export function applyTo(request: ApplyRequest, old: ApiObject, now: Instant): Ap
     stored.length > 0 || isEmpty(fieldsOf(whole, shape))
       ? stored
       : [{ ...writer, manager: BEFORE_FIRST_APPLY, operation: 'Update' as const, fields: fieldsOf(whole, shape) }];
-  const live = subresource === 'status' ? whole : withoutDefaults(request, old, whole, entries);
+  const live = subresource === 'status' ? whole : withoutDefaults(request, old, whole, entries, now);
   const applied = appliedView(request);
   const result = apply({ entries, writer, live, applied, shape });
   if (result.conflicts.length > 0 && !force && !isOwnLastApplied(request, old, result.conflicts)) {
@@ -198,7 +198,7 @@ export function applyTo(request: ApplyRequest, old: ApiObject, now: Instant): Ap
     },
   });
   const causes = [...taken.causes, ...merged.causes];
-  const next = subresource === 'status' ? prepareStatus(kind, { ...merged, causes }, old) : prepareUpdate(kind, { ...merged, causes }, old, chain); // prettier-ignore
+  const next = subresource === 'status' ? prepareStatus(kind, { ...merged, causes }, old) : prepareUpdate(kind, { ...merged, causes }, old, chain, now); // prettier-ignore
   // Who applies the same again changes nothing, not even the time.
   const same = sameEntries(result.entries, stored) && equal(viewOf(kind, subresource, next), whole);
   return setOwners(next, same ? old.metadata.managedFields : writeEntries(result.entries));
@@ -213,6 +213,7 @@ function withoutDefaults(
   old: ApiObject,
   whole: JsonObject,
   entries: readonly Entry[],
+  now: Instant,
 ): JsonObject {
   const shape = shapeOfKind(kind);
   const owned = entries.reduce((all, { fields }) => union(all, fields), NOTHING);
@@ -220,7 +221,7 @@ function withoutDefaults(
   const { metadata } = whole;
   const bare = { ...(restrictedTo(whole, owned, shape) as JsonObject), ...(metadata !== undefined && { metadata }) };
   try {
-    const again = prepareUpdate(kind, intake(kind, bare), old, chain);
+    const again = prepareUpdate(kind, intake(kind, bare), old, chain, now);
     return equal(viewOf(kind, undefined, again), whole) ? bare : whole;
   } catch (error) {
     if (error instanceof ApiError) return whole;

@@ -219,7 +219,7 @@ export class Registry {
         const next =
           subresource === 'status'
             ? prepareStatus(kind, taken, old)
-            : prepareUpdate(kind, { ...taken, causes: [...taken.causes] }, old, this.admission);
+            : prepareUpdate(kind, { ...taken, causes: [...taken.causes] }, old, this.admission, now);
         return withOwners({ kind, old, next, said: taken, manager: managerOf(options, subresource), now });
       }),
       options,
@@ -254,7 +254,8 @@ export class Registry {
       const taken = intake(kind, apply(old));
       const problems = [...unknownFields(taken.unknown), ...(options.problems ?? [])];
       found.warnings = judgeUnknown(kind, problems, options.fieldValidation ?? 'Warn');
-      const next = subresource === 'status' ? prepareStatus(kind, taken, old) : prepareUpdate(kind, taken, old, this.admission);
+      const next =
+        subresource === 'status' ? prepareStatus(kind, taken, old) : prepareUpdate(kind, taken, old, this.admission, now);
       return withOwners({ kind, old, next, said: taken, manager: managerOf(options, subresource), now });
     });
   }
@@ -315,7 +316,7 @@ export class Registry {
     const apply = change.type === 'replace' ? () => change.scale : patchFunction(change);
     const intent = this.#changeIntent(kind, namespace, name, ({ object: old }, now) => {
       const taken = intake(kind, withScale(kind, old, apply(scaleOf(kind, old))));
-      const next = prepareUpdate(kind, taken, old, this.admission);
+      const next = prepareUpdate(kind, taken, old, this.admission, now);
       return withOwners({ kind, old, next, said: taken, manager: managerOf(options, 'scale'), now });
     });
     return { ...(await this.#one(intent, options)), warnings: [] };
@@ -526,7 +527,7 @@ export class Registry {
   }
 
   #cautions(kind: ApiKind, { object }: Version): string[] {
-    return admissionOf(this.admission, kind).warnings?.({ kind, object }) ?? [];
+    return admissionOf(this.admission, kind).warnings?.({ object }) ?? [];
   }
 
   get #namespaceKind(): ApiKind {

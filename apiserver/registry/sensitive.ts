@@ -19,7 +19,7 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** Whether objects of a kind can hold secrets. */
 export const maySensitive = (kind: { readonly group: string; readonly kind: string }): boolean =>
-  kind.group === 'orch.dev' && Object.hasOwn(JOBS, kind.kind);
+  kind.group === 'orch.dev' && (kind.kind === 'Variable' || Object.hasOwn(JOBS, kind.kind));
 
 const shown = new WeakMap<Version, Version>();
 
@@ -34,13 +34,17 @@ export function withoutSecrets(version: Version): Version {
   return found;
 }
 
+type Hide = (object: JsonObject) => JsonObject;
+
 function hideIn(object: ApiObject): ApiObject {
   const path = JOBS[object.kind];
-  if (path === undefined) return object;
-  const next = hideAt(object, path) as ApiObject;
+  const hide: Hide | undefined =
+    object.kind === 'Variable' ? hideItems : path === undefined ? undefined : (whole) => hideAt(whole, path);
+  if (hide === undefined) return object;
+  const next = hide(object) as ApiObject;
   const text = next.metadata.annotations?.[LAST_APPLIED];
   if (text === undefined) return next;
-  const applied = hideText(text, path);
+  const applied = hideText(text, hide);
   if (applied === text) return next;
   return { ...next, metadata: { ...next.metadata, annotations: { ...next.metadata.annotations, [LAST_APPLIED]: applied } } };
 }
@@ -52,12 +56,19 @@ function hideAt(object: JsonObject, path: readonly string[]): JsonObject {
   return next === job ? object : put(object, path, next);
 }
 
+/** A variable with its keys alone. */
+function hideItems(object: JsonObject): JsonObject {
+  const items = valueAt(object, ['spec', 'items']);
+  if (!isObject(items)) return object;
+  return put(object, ['spec', 'items'], Object.fromEntries(Object.keys(items).map((key) => [key, HIDDEN])));
+}
+
 /** kubectl keeps all of what it applied in an annotation. */
-function hideText(text: string, path: readonly string[]): string {
+function hideText(text: string, hide: Hide): string {
   try {
     const parsed: unknown = JSON.parse(text);
     if (!isObject(parsed)) return text;
-    const next = hideAt(parsed, path);
+    const next = hide(parsed);
     return next === parsed ? text : JSON.stringify(next);
   } catch {
     return text;

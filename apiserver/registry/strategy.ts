@@ -99,11 +99,11 @@ export function prepareCreate(kind: ApiKind, { metadata, content, causes }: Inta
     ...rest,
     ...((context.keepStatus || !kind.hasStatus) && status !== undefined && { status }),
   };
-  return admit(kind, chain, object, undefined, causes, isJob(kind) ? (o) => withModifyIndex(o, 0) : undefined);
+  return admit(kind, chain, object, undefined, causes, now, isJob(kind) ? (o) => withModifyIndex(o, 0) : undefined);
 }
 
 /** The object that a full update stores: spec from the body, status and the server's metadata from what is stored. */
-export function prepareUpdate(kind: ApiKind, body: Intake, old: ApiObject, chain: AdmissionChain): ApiObject {
+export function prepareUpdate(kind: ApiKind, body: Intake, old: ApiObject, chain: AdmissionChain, now: Instant): ApiObject {
   const { metadata, content, causes } = body;
   checkIdentity(kind, metadata, old);
   const { status: _, ...rest } = content;
@@ -120,7 +120,7 @@ export function prepareUpdate(kind: ApiKind, body: Intake, old: ApiObject, chain
     ...rest,
     ...(status !== undefined && { status }),
   };
-  return admit(kind, chain, object, old, causes, (next) => settle(kind, next, old));
+  return admit(kind, chain, object, old, causes, now, (next) => settle(kind, next, old));
 }
 
 /** The object that an update of the status subresource stores: everything but status is as it was. */
@@ -179,10 +179,11 @@ function admit(
   object: ApiObject,
   old: ApiObject | undefined,
   causes: readonly StatusCause[],
+  now: Instant,
   finish: ((object: ApiObject) => ApiObject) | undefined,
 ): ApiObject {
   const admission = admissionOf(chain, kind);
-  const request = { kind, object, ...(old && { old }) };
+  const request = { kind, object, now, ...(old && { old }) };
   const metadataCauses = validateMetadata(kind, object.metadata, admission.names ?? 'subdomain');
   // Rules of a kind may rely on the schema, so they are asked only about what has the right form.
   const formal = [...causes, ...metadataCauses, ...kind.schema.validate(object)];

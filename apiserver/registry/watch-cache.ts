@@ -1,4 +1,5 @@
 import { ApiError, backoff, describeError, sleep, type Clock, type Logger, type Timer } from '../../base/index.ts';
+import { SealedError } from '../storage/sealed/index.ts';
 import { CompactedError, prefixRange, type Revision, type Store, type StoreEvent } from '../storage/store.ts';
 import { expired } from './errors.ts';
 import { FeedIndex, visible, type Change, type Feed, type Format, type Subscriber } from './feeds.ts';
@@ -81,16 +82,20 @@ export class WatchCache {
   #bookmarkTimer: Timer | undefined;
   readonly #bookmarked = new Map<Subscriber, Feed>();
   #loop: Promise<void> | undefined;
+  /** Told when the kind cannot be read for want of a key, which may take for ever. */
+  #helpless: () => void = () => undefined;
+  #sealed = false;
 
   constructor(options: WatchCacheOptions) {
     this.kind = options.kind;
     this.#options = options;
   }
 
-  /** Loads the kind and starts to follow it; resolves when the first load is done. */
+  /** Loads the kind and starts to follow it; resolves when the first load is done, or cannot be done without somebody's help. */
   async start(): Promise<void> {
+    const helpless = new Promise<void>((resolve) => (this.#helpless = resolve));
     this.#loop = this.#followLoop();
-    await this.#await(0, Infinity);
+    await Promise.race([this.#await(0, Infinity), helpless]);
   }
 
   async close(): Promise<void> {
@@ -164,7 +169,7 @@ export class WatchCache {
   /** Resolves when the cache has reached the revision; 504 when it does not in time. */
   async waitFor(revision: Revision): Promise<void> {
     if (this.#ready && this.#revision >= revision) return;
-    if (this.#problem !== undefined && this.#revision > 0) {
+    if (this.#problem !== undefined && (this.#revision > 0 || this.#sealed)) {
       throw new ApiError('ServiceUnavailable', `${this.kind.plural} cannot be read: ${this.#problem}`, { retryAfterSeconds: 1 });
     }
     if (!(await this.#await(revision, this.#options.clock.now() + WAIT_MS))) {
@@ -298,7 +303,12 @@ export class WatchCache {
         this.#taking = false;
         this.#problem = describeError(error);
         this.#ready = false;
-        log.warn('watch cache lost the store', { kind: this.kind.resource, error: this.#problem });
+        this.#sealed = error instanceof SealedError;
+        if (this.#sealed) this.#helpless();
+        log.warn(this.#sealed ? 'watch cache cannot open what is sealed' : 'watch cache lost the store', {
+          kind: this.kind.resource,
+          error: this.#problem,
+        });
       }
       if (this.#revision > before) attempt = 0;
       await sleep(clock, backoff(attempt, 50, 5_000), signal);

@@ -31,6 +31,8 @@ export interface AgentOptions {
 export interface ServerOptions {
   /** Absent means the embedded store in data_dir. */
   readonly etcd?: EtcdOptions;
+  /** The file of root keys; absent means one in data_dir. */
+  readonly keyringFile: string | undefined;
   /** How long after its Lease has expired a node counts as down, in seconds. */
   readonly heartbeatGraceSeconds: number;
   /** How long finished objects are kept, in milliseconds; absent means the default of the collector. */

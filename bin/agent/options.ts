@@ -37,6 +37,7 @@ export interface AgentConfigFile {
     eval_gc_threshold?: number;
     deployment_gc_threshold?: number;
   };
+  keyring?: { file?: string };
   client?: {
     enabled?: boolean;
     servers?: string[];
@@ -118,6 +119,7 @@ export function agentOptions(
   const hostOnly = (address: string): string => address.replace(/:\d+$/, '');
   const rawExec = c.plugin?.['raw_exec']?.config?.['enabled'] ?? c.client?.options?.['driver.raw_exec.enable'];
 
+  if (c.keyring?.file !== undefined && !server) problems.push('keyring.file says nothing without server { enabled = true }');
   const etcd = server ? etcdOf(c.server, problems) : undefined;
 
   const options: AgentOptions = {
@@ -142,6 +144,7 @@ export function agentOptions(
     server: server
       ? {
           ...(etcd !== undefined && { etcd }),
+          keyringFile: c.keyring?.file === undefined ? undefined : resolve(c.keyring.file),
           heartbeatGraceSeconds: (c.server?.heartbeat_grace ?? defaults.heartbeatGraceSeconds * 1000) / 1000,
           gc: {
             ...(c.server?.node_gc_threshold !== undefined && { node: c.server.node_gc_threshold }),

@@ -98,6 +98,7 @@ export const agentSchema: Schema = {
     deployment_gc_threshold: duration,
     job_gc_interval: { ...duration, idle: 'collection happens when an object is due' },
   }),
+  keyring: block({ file: string }),
   client: block({
     enabled: bool,
     servers: strings,

@@ -7,7 +7,7 @@ import { complain, defineCommand, flag, noArguments, type Context } from '../../
 import { isLoopback } from '../agent/config.ts';
 import { makeDataDir } from '../data-dir.ts';
 import { openLog } from '../log.ts';
-import { etcdFlags, etcdFromFlags, openStore } from '../store.ts';
+import { etcdFlags, etcdFromFlags, keyringPath, openStore } from '../store.ts';
 import { explainPortInUse, type PortSetting } from '../ports.ts';
 import { untilSignal } from '../signals.ts';
 import { Started } from '../started.ts';
@@ -33,6 +33,7 @@ export const apiserverCommand = defineCommand({
   flags: {
     ...etcdFlags,
     dataDir: flag.string('<path>', 'Where the embedded store is, without etcd.'),
+    keyringFile: flag.string('<path>', 'The file of root keys, which variables are sealed by; all servers of a store need the same. Default: server/keyring.json below -data-dir.'), // prettier-ignore
     listen: flag.list('<host:port>', 'Where to listen. Repeatable. Default 127.0.0.1:4646.'),
     insecureListen: flag.boolean(
       'Allow to listen beyond loopback without TLS and tokens. Whoever reaches it can run programs on the nodes.',
@@ -60,13 +61,12 @@ export const apiserverCommand = defineCommand({
       const dataDir = resolve(context.io.cwd, flags.dataDir ?? '.');
       if (etcd === undefined) makeDataDir(dataDir);
       const where = etcd === undefined ? { path: join(dataDir, 'server', 'store') } : { etcd };
+      const keyringFile = flags.keyringFile !== undefined ? resolve(context.io.cwd, flags.keyringFile) : etcd === undefined ? keyringPath(dataDir) : undefined; // prettier-ignore
       const { clock } = context;
       return Started.or(async (started) => {
         const store = started.add(await openStore(where, { clock, log }), (store) => store.close());
         const settings = listen.map((one) => ({ flag: 'listen', ...one }));
-        const api = await startApiServer({ store, listen, clock, log: log.child('apiserver'), logs: log.ring }).catch(
-          inUse(settings),
-        );
+        const api = await startApiServer({ store, listen, clock, ...(keyringFile !== undefined && { keyringFile }), log: log.child('apiserver'), logs: log.ring }).catch(inUse(settings)); // prettier-ignore
         started.add(api, () => api.close());
         const client = new Client({ servers: [api.urls[0]!], userAgent: `orch-apiserver/${context.version}` });
         started.add(client, () => client.close());

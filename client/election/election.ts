@@ -28,6 +28,8 @@ export interface ElectionOptions {
   readonly namespace?: string;
   /** How long the Lease outlives its last renewal. Default 15 s. */
   readonly ttl?: Duration;
+  /** Told when somebody else leads and this one begins to wait. */
+  readonly onWait?: () => void;
 }
 
 /** A term of leadership. */
@@ -57,6 +59,8 @@ export async function acquire(options: ElectionOptions, signal: AbortSignal): Pr
       await term?.release();
       signal.throwIfAborted();
       log.debug('waiting for leadership', { lease: name });
+      options.onWait?.();
+      signal.throwIfAborted();
       await goneFromServer(options, signal);
       failures = -1;
     } catch (error) {

@@ -31,6 +31,8 @@ export interface ClientOptions {
   /** How long a watch may be silent before its server is asked whether it is there at all. Default 10 s. */
   readonly pulseMs?: number;
   readonly fence?: Fence;
+  /** Ask for the values of variables. */
+  readonly secrets?: boolean;
   /** Where it says, in one line, that no server can be reached; informers and elections leave that to it. */
   readonly log?: Logger;
 }
@@ -84,6 +86,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+const VARIABLES = /\/variables(?:\/|$)/;
+
 /** The typed REST client. Everything that is not the apiserver reaches the cluster through one of these. */
 export class Client {
   readonly #options: ClientOptions;
@@ -111,6 +115,11 @@ export class Client {
   /** The same client whose writes carry a leader's proof. */
   withFence(fence: Fence): Client {
     return new Client({ ...this.#options, fence }, this.#shared);
+  }
+
+  /** The same client that asks for the values of variables, too, where they are read. */
+  withSecrets(): Client {
+    return new Client({ ...this.#options, secrets: true }, this.#shared);
   }
 
   /** The address that requests go to at present. */
@@ -363,12 +372,13 @@ export class Client {
       options.body === undefined
         ? undefined
         : Buffer.from(typeof options.body === 'string' ? options.body : JSON.stringify(options.body));
-    const { token, fence, userAgent = 'orch' } = this.#options;
+    const { token, fence, secrets = false, userAgent = 'orch' } = this.#options;
     const headers: Record<string, string> = {
       accept: 'application/json',
       'user-agent': userAgent,
       // The parts of orch work with jobs as they are: agents log in with passwords, controllers copy them into versions.
-      'orch-sensitive': 'show',
+      // Nobody needs the values of variables but who reads them for a task or a person.
+      ...((secrets || !VARIABLES.test(url.pathname)) && { 'orch-sensitive': 'show' }),
       ...(body !== undefined && { 'content-type': 'application/json', 'content-length': String(body.length) }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...(fence !== undefined && method !== 'GET' && { 'orch-fence': `${fence.namespace}/${fence.name}/${fence.uid}` }),

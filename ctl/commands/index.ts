@@ -19,6 +19,7 @@ import { nodeMetaApply, nodeMetaRead } from './node/meta.ts';
 import { nodePoolApply, nodePoolDelete, nodePoolInfo, nodePoolJobs, nodePoolList, nodePoolNodes } from './node/pool.ts';
 import { operatorApi, operatorMetrics } from './operator/commands.ts';
 import { portForward } from './port-forward.ts';
+import { keyringList, keyringRemove, keyringRotate } from './operator/keyring.ts';
 import { rolloutHistory, rolloutPause, rolloutRestart, rolloutResume, rolloutStatus, rolloutUndo } from './rollout.ts';
 import { serviceInfo, serviceList } from './service/commands.ts';
 import { allocExec } from './alloc/exec.ts';
@@ -60,6 +61,8 @@ import { nodeEligibility } from './node/eligibility.ts';
 import { nodeStatus } from './node/status.ts';
 import { serverMembers } from './server.ts';
 import { status } from './status.ts';
+import { varGet, varInit, varList, varPurge, varPut } from './var/commands.ts';
+import { varLock } from './var/lock.ts';
 import { version } from './version.ts';
 
 /** The words that commands are grouped under, with what they are about. */
@@ -143,6 +146,9 @@ export const commands: readonly Command[] = [
   jobTagApply,
   jobTagUnset,
   jobValidate,
+  keyringList,
+  keyringRemove,
+  keyringRotate,
   label,
   logs,
   namespaceApply,
@@ -179,6 +185,12 @@ export const commands: readonly Command[] = [
   status,
   topAllocations,
   topNodes,
+  varGet,
+  varInit,
+  varList,
+  varLock,
+  varPurge,
+  varPut,
   version,
   wait,
 ];

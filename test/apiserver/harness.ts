@@ -28,11 +28,16 @@ export interface Server {
   close(): Promise<void>;
 }
 
-export async function startServer(on?: { store: Store; clock: ManualClock }, log: Logger = silentLogger): Promise<Server> {
+export async function startServer(
+  on?: { store: Store; clock: ManualClock; keyringFile?: string },
+  log: Logger = silentLogger,
+): Promise<Server> {
   const path = await mkdtemp(join(tmpdir(), 'orch-api-'));
   const clock = on?.clock ?? new ManualClock();
   const store = on?.store ?? (await openEmbeddedStore({ path, log, clock }));
-  const api = await startApiServer({ store, listen: [{ host: '127.0.0.1', port: 0 }], log, clock, compactionIntervalMs: 0 });
+  const keyringFile = on?.keyringFile ?? join(path, 'keyring.json');
+  const listen = [{ host: '127.0.0.1', port: 0 }];
+  const api = await startApiServer({ store, listen, log, clock, keyringFile, compactionIntervalMs: 0 });
   const url = api.urls[0]!;
   const client = new Client({ servers: [url] });
   const watches = new Set<Watching>();

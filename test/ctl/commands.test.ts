@@ -34,12 +34,14 @@ const dir = t.testdir();
 const store = await openEmbeddedStore({ path: join(dir, 'store'), clock: systemClock, log: silentLogger });
 const logs = new LogRing('info');
 const apiLog = createLogger({ write: () => undefined, level: 'info', clock: systemClock, tap: logs }).child('apiserver');
+const keyringFile = join(dir, 'keyring.json');
 const api = await startApiServer({
   store,
   listen: [{ host: '127.0.0.1', port: 0 }],
   clock: systemClock,
   log: silentLogger,
   logs,
+  keyringFile,
 });
 const client = new Client({ servers: [api.urls[0]!] });
 const controllers: AbortController[] = [];
@@ -700,4 +702,87 @@ t.test('contexts, namespaces, pools, tags, the bare API', async (t) => {
   t.match(await ok('operator', 'api', '-dryrun', '-d', '{}', 'x'), /^curl -X POST -d '\{\}' 'http:.*\/x'\n$/);
   t.match(await ok('operator', 'metrics', '-json'), /"name": "apiserver_request_total"/);
   t.equal(await ok('service', 'list'), 'No services found\n');
+});
+
+t.test('variables', async (t) => {
+  t.match(await orchctl('var', 'get', 'nomad/jobs/web'), { code: 1, stderr: /^Variable not found/ });
+  t.match(
+    await ok('var', 'put', '-out=none', 'nomad/jobs/web', 'user=me', 'a.b=c'),
+    /^Created variable "nomad\/jobs\/web" with modify index \d+\n$/,
+  );
+  t.match(await orchctl('var', 'put', '-out=none', 'x', 'a.b=c'), {
+    stderr: /"a.b" contains characters \["\."\] that require the 'index' function/,
+  });
+  const clash = await orchctl('var', 'put', 'nomad/jobs/web', 'user=you');
+  t.match(clash, {
+    code: 1,
+    stderr: /Check-and-Set conflict\n\n {4}Your provided check-index \(0\) does not match the server-side index/,
+  });
+  const index = (await ok('var', 'get', '-out=go-template', '-template={{.ModifyIndex}}', 'nomad/jobs/web')).trim();
+  t.match(clash.stderr.replace(/\s+/g, ' '), `add the -force or -check-index=${index} flag`);
+  file('password', 'hunter2');
+  const put = start(['var', 'put', '-check-index', index, '-verbose', '/nomad/jobs/web/', 'password=@password', 'note=-', 'user='], 'from stdin'); // prettier-ignore
+  const written = await put.done;
+  t.match(written, { code: 0, stderr: /Writing to path "nomad\/jobs\/web"\nCreated variable/ });
+  t.match(JSON.parse(written.stdout), { Namespace: 'default', Path: 'nomad/jobs/web', Items: { password: 'hunter2', note: 'from stdin' } }); // prettier-ignore
+  t.equal(await ok('var', 'get', '-item=password', 'nomad/jobs/web'), 'hunter2');
+  t.match(await orchctl('var', 'get', '-item=none', 'nomad/jobs/web'), {
+    code: 1,
+    stderr: /Variable does not contain "none" item/,
+  });
+  t.match(await ok('var', 'get', '-out=table', 'nomad/jobs/web'), /^Namespace +=  ?default\nPath[^]*Check Index +=[^]*\n\nItems\nnote +=/); // prettier-ignore
+  file('web.hcl', await ok('var', 'get', '-out=hcl', 'nomad/jobs/web'));
+  t.match(await orchctl('var', 'put', '@web.hcl'), { code: 0 }, 'what is read can be put again');
+  t.match(await orchctl('var', 'put', '@web.hcl'), { code: 0 }, 'the same again changes nothing, so its index still holds');
+  t.match(await start(['var', 'put', '-in=json', '-force', '-out=json', 'copy', '-'], '{"Items":{"k":"v"}}').done, { code: 0, stdout: /"Path": "copy"/ }); // prettier-ignore
+  t.match(await start(['var', 'put', '-'], '{"Path":"p","Items":{"secret":7}}').done, { code: 1, stderr: /the value of "secret" must be a string/ }); // prettier-ignore
+  t.match(await orchctl('var', 'put', 'nomad/x', 'a=b'), {
+    code: 1,
+    stderr: /Error creating variable:[^]*"nomad\/jobs" and below/,
+  });
+  t.match(await orchctl('var', 'put', 'x'), { code: 1, stderr: /Must supply data/ });
+  t.match(await orchctl('var', 'put', '-out=odd', 'x', 'a=b'), {
+    code: 1,
+    stderr: /valid values are \[go-template, hcl, json, none, table\]/,
+  });
+  t.match(await orchctl('var', 'get', '-namespace=*', 'x'), { code: 1, stderr: /The wildcard namespace/ });
+
+  t.match(await ok('var', 'list'), /^Namespace +Path +Last Updated\ndefault +copy +\d{4}-/);
+  t.equal(await ok('var', 'list', '-out=terse', 'nomad/'), 'nomad/jobs/web\n');
+  t.equal(await ok('var', 'list', 'zzz'), 'No matching variables found\n');
+  t.notMatch(await ok('var', 'list', '-json'), 'hunter2');
+  for (const argv of [
+    ['get', 'variables', '-o', 'yaml'],
+    ['describe', 'variable', 'nomad:jobs:web'],
+    ['get', 'variables'],
+  ])
+    t.notMatch(await ok(...argv), 'hunter2', `${argv.join(' ')} shows no values`);
+  t.match(await ok('get', 'variable', 'nomad:jobs:web', '-o', 'yaml'), /password: \(sensitive\)/);
+  t.match(await orchctl('var', 'list', '-per-page=1'), { stderr: /^Next page token: \S+\n$/ });
+
+  t.match(await orchctl('var', 'purge', '-check-index=1', 'copy'), { code: 1, stderr: /Check-and-Set conflict/ });
+  t.equal(await ok('var', 'purge', 'copy'), 'Successfully purged variable "copy"!\n');
+  t.match(await orchctl('var', 'get', 'copy'), { code: 1 });
+
+  t.match(await ok('var', 'init'), /Example variable specification written to spec.nv.hcl/);
+  t.match(await orchctl('var', 'init'), { code: 1, stderr: /File "spec.nv.hcl" already exists/ });
+  t.match(await ok('var', 'put', 'made', '@spec.nv.hcl'), /"key1": "value 1"/);
+
+  const keys = await ok('operator', 'root', 'keyring', 'list');
+  t.match(keys, /^Key +State +Create Time\n\w{8} +active +/);
+  t.match(await ok('operator', 'root', 'keyring', 'rotate'), /^Key +State +Create Time\n\w{8} +active +\S+\n$/);
+  t.match(await ok('operator', 'root', 'keyring', 'list'), /active[^]*inactive/);
+  t.equal(await ok('var', 'get', '-item=password', 'nomad/jobs/web'), 'hunter2');
+});
+
+t.test('var lock: one at a time', async (t) => {
+  const held = start(['var', 'lock', '-verbose', 'lock', 'echo locked; exec sleep 60']);
+  await held.says(/locked/);
+  t.match(await orchctl('var', 'lock', '-early-return', 'lock', 'true'), { code: 1, stderr: /somebody else holds the lock/ });
+  const next = start(['var', 'lock', 'lock', 'echo', 'mine']);
+  held.interrupt();
+  t.match(await held.done, { code: 130, stderr: /Releasing the lock/ });
+  t.match(await next.done, { code: 0, stdout: 'mine\n' }, 'who waits gets it when it is released');
+  t.match(await orchctl('var', 'lock', 'lock', 'exit 3'), { code: 1, stderr: /Lock error: exit status 3/ });
+  t.match(await orchctl('var', 'lock', '-shell=false', 'lock', '/nowhere/x'), { code: 1, stderr: /Lock error: .*ENOENT/ });
 });
