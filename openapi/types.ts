@@ -138,6 +138,8 @@ export interface components {
       deployment?: string;
       /** @description Whether it was placed as a canary. */
       canary?: boolean;
+      /** @description Whether it was started beside the one of its name, which goes on until this one is healthy. */
+      surge?: boolean;
       /**
        * @description What the node shall do with it.
        * @enum {string}
@@ -2338,6 +2340,8 @@ export interface components {
        * @description By when some allocation must become healthy, or the deployment fails. 0: the first unhealthy one fails it.
        */
       progressDeadline?: string;
+      /** @description How many of those that are replaced at once are started before their predecessors are stopped, which are stopped when they are healthy. None when absent. */
+      maxSurge?: number;
       /** @description How many of the new version run beside the old one until they are promoted. */
       canary?: number;
       /** @description Whether a failed deployment goes back to the newest stable version. */

@@ -40,6 +40,8 @@ export interface AllocationRecord {
   readonly succeeded: boolean;
   readonly deployment: string | undefined;
   readonly canary: boolean;
+  /** Started beside the one of its name, which stays until this one is healthy. */
+  readonly surge: boolean;
   /** The verdict for the deployment, once there is one. */
   readonly healthy: boolean | undefined;
   /** A drain or a user asks for another place. */

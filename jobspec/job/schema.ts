@@ -132,6 +132,7 @@ const update: BlockSchema = {
     durp('min_healthy_time', 'MinHealthyTime'),
     durp('healthy_deadline', 'HealthyDeadline'),
     durp('progress_deadline', 'ProgressDeadline'),
+    intp('max_surge', 'MaxSurge', LATE),
     intp('canary', 'Canary'),
     flagp('auto_revert', 'AutoRevert'),
     flagp('auto_promote', 'AutoPromote'),

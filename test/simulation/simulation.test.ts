@@ -72,6 +72,10 @@ const forgetIndexes = edited<AnyObject & { spec: { index: number } }>('Allocatio
   spec.index += 3;
 });
 
+const forgetLaunches = edited<Job>('Job', ({ status }) => {
+  delete status?.periodic;
+});
+
 /** A few of the histories that `npm run simulate` runs by the thousand; those that once went wrong; and bugs that must be found. */
 await t.test('a simulated cluster', async (t) => {
   await t.test('keeps its promises, whatever happens', async (t) => {
@@ -134,6 +138,20 @@ await t.test('a simulated cluster', async (t) => {
       'liveness',
       'agents stop nothing',
     );
+    const everyMinute: Step = {
+      wait: 200,
+      do: 'submit',
+      job: 'backup',
+      spec: {
+        type: 'batch',
+        meta: { behaviour: 'ends-well' },
+        periodic: { cron: '* * * * *', timeZone: 'UTC', historyLimit: 0 },
+        groups: [{ name: 'a', count: 1, tasks: [{ name: 'main', driver: 'raw_exec', config: { command: '/bin/true' } }] }],
+      },
+    };
+    const hour: Step = { wait: 1_200_000, do: 'compact' };
+    t.equal(await found({}, [everyMinute, hour]), 'nothing', 'every instant is launched once');
+    t.equal(await found({ lens: forgetLaunches }, [everyMinute, hour]), 'launch', 'what was launched is forgotten');
     // A server is held up with what leaders sent it, until long after their end.
     const late: Step[] = [
       submit('web'),

@@ -130,6 +130,12 @@ export function validateUpdate(update: UpdateStrategy | undefined, type: string 
   if (update.healthCheck !== undefined && !['checks', 'task_states', 'manual'].includes(update.healthCheck))
     findings.invalid('healthCheck', `Invalid health check given: "${update.healthCheck}"`);
   if (maxParallel < 0) findings.invalid('maxParallel', `Max parallel can not be less than zero: ${maxParallel} < 0`);
+  const maxSurge = update.maxSurge ?? 0;
+  if (maxSurge < 0) findings.invalid('maxSurge', `Max surge can not be less than zero: ${maxSurge} < 0`);
+  if (maxSurge > 0 && maxSurge > maxParallel)
+    findings.invalid('maxSurge', `Max surge can not exceed max parallel, of which it is a part: ${maxSurge} > ${maxParallel}`);
+  if (maxSurge > 0 && type === 'system')
+    findings.invalid('maxSurge', 'Max surge is for service jobs: a node has one allocation of a system job at a time');
   if (canary < 0) findings.invalid('canary', `Canary count can not be less than zero: ${canary} < 0`);
   if (update.autoPromote === true && canary === 0)
     findings.invalid('autoPromote', 'Auto Promote requires a Canary count greater than zero');

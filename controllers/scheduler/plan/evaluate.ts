@@ -152,6 +152,9 @@ class Evaluating {
       case 'promote':
         draft.patch(change.allocation, { canary: null }, { canary: false }, change.because);
         break;
+      case 'settle':
+        draft.patch(change.allocation, { surge: null }, { surge: false }, change.because);
+        break;
       case 'delay':
         delayed.push(change);
         break;

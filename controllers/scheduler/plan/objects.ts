@@ -89,6 +89,7 @@ export interface NewAllocation {
   readonly allocationTimeMs: number;
   readonly deployment: string | undefined;
   readonly canary: boolean;
+  readonly surge: boolean;
   readonly previous: string | undefined;
   readonly tracker: readonly RescheduleEvent[] | undefined;
 }
@@ -116,6 +117,7 @@ export function allocationObject(made: NewAllocation): Allocation {
   };
   if (deployment !== undefined) spec.deployment = deployment;
   if (made.canary) spec.canary = true;
+  if (made.surge) spec.surge = true;
   if (previous !== undefined) spec.previousAllocation = previous;
   if (tracker !== undefined && tracker.length > 0) spec.rescheduleTracker = [...tracker];
   const { namespace, labels, ownerReferences } = metadata;

@@ -299,6 +299,7 @@ export class Placing {
       succeeded: false,
       deployment,
       canary: change.canary,
+      surge: change.surge ?? false,
       healthy: undefined,
       migrate: false,
       reschedule: false,
@@ -325,6 +326,7 @@ export class Placing {
       allocationTimeMs,
       deployment,
       canary: change.canary,
+      surge: change.surge ?? false,
       previous: previous?.id,
       tracker,
     });

@@ -20,6 +20,8 @@ export type Change =
   | { readonly type: 'updateInPlace'; readonly allocation: AllocationRecord; readonly because: string }
   /** A promoted canary becomes one of the rest. */
   | { readonly type: 'promote'; readonly allocation: AllocationRecord; readonly because: string }
+  /** What was started beside the one of its name takes its place. */
+  | { readonly type: 'settle'; readonly allocation: AllocationRecord; readonly because: string }
   /** Reschedule it at that instant. */
   | { readonly type: 'delay'; readonly allocation: AllocationRecord; readonly until: Instant; readonly because: string }
   /** Stop it and place its successor, or neither. */
@@ -30,6 +32,8 @@ export interface PlaceChange {
   readonly type: 'place';
   readonly index: number;
   readonly canary: boolean;
+  /** Beside the one of its name, until it is healthy. */
+  readonly surge?: boolean;
   /** Not the newest while canaries of that are on trial. */
   readonly version: number;
   /** What it takes the place of. */

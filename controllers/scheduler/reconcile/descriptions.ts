@@ -3,6 +3,7 @@ export const because = {
   notNeeded: 'alloc not needed due to job update',
   migrating: 'alloc is being migrated',
   updating: 'alloc is being updated due to job update',
+  surging: 'alloc is started before the one that it replaces is stopped',
   lost: 'alloc is lost since its node is down',
   unknown: 'alloc is unknown since its node is disconnected',
   reconnected: 'alloc not needed since its node reconnected and another one was kept',

@@ -20,6 +20,7 @@ import { classify, type Classified, type ClassifyContext } from './classify.ts';
 import { because } from './descriptions.ts';
 import { disconnectPolicy, settleReturned, unknownUntil } from './disconnect.ts';
 import { Indexes } from './names.ts';
+import { sortSurges } from './surge.ts';
 import { updateImpact } from './update-impact.ts';
 
 export interface ReconcileInput {
@@ -104,7 +105,14 @@ function reconcileGroup(
     if (!isTerminal(allocation)) updates.stop++;
   }
   for (const allocation of trials.promoted) changes.push({ type: 'promote', allocation, because: 'its deployment was promoted' });
-  const present = mine.filter((allocation) => !trials.given.includes(allocation));
+  const surges = sortSurges(
+    mine.filter((allocation) => !trials.given.includes(allocation)),
+    { version: job.version, deployments: input.deployments, isPaused: deployment?.paused === true, isNodeUp: input.isNodeUp },
+  );
+  changes.push(...surges.changes);
+  updates.stop += surges.changes.filter(({ type }) => type === 'stop').length;
+  const beside = surges.waiting;
+  const present = mine.filter((allocation) => !trials.given.includes(allocation) && !surges.gone.has(allocation));
 
   // Of what was replaced while it was out of sight and is back, one stays.
   const returned = settleReturned(present, job.version, spec.disconnect?.reconcile, input.isNodeUp);
@@ -142,7 +150,7 @@ function reconcileGroup(
     updates.stop++;
     canaries.delete(allocation);
   }
-  const isRegular = (a: AllocationRecord): boolean => !(onTrial && trials.running.includes(a));
+  const isRegular = (a: AllocationRecord): boolean => !(onTrial && trials.running.includes(a)) && !beside.has(a);
   const migrating = sets.migrating.filter(isRegular);
   // What was replaced when it went out of sight is not replaced again, for however long it stays away.
   const ids = new Set(mine.map(({ id }) => id));
@@ -153,7 +161,12 @@ function reconcileGroup(
   const awaited = policy?.replace === true ? [] : unheard;
 
   // 3. Stop what is too many, the highest index first.
-  const surplus = new Set(findSurplus({ live: [...sets.live, ...awaited], failed, done: sets.done, migrating }, canaries, count));
+  const aside = new Set([...canaries, ...beside]);
+  const surplus = new Set(findSurplus({ live: [...sets.live, ...awaited], failed, done: sets.done, migrating }, aside, count));
+  for (const { index } of [...surplus].filter(isRegular)) {
+    // Who runs beside one that is too many is so itself.
+    for (const other of beside) if (other.index === index) surplus.add(other);
+  }
   for (const allocation of surplus) changes.push({ type: 'stop', allocation, because: because.notNeeded });
   updates.stop += surplus.size;
   const kept = (list: readonly AllocationRecord[]): AllocationRecord[] => list.filter((a) => !surplus.has(a));
@@ -195,9 +208,9 @@ function reconcileGroup(
 
   // 6. Place what is missing.
   const isReady = !isFrozen && !isOnTrial;
-  const regular = [...held.filter((a) => !canaries.has(a)), ...kept(awaited)];
+  const regular = [...held.filter((a) => !aside.has(a)), ...kept(awaited)];
   const leaving = ofGroup.filter((a) => a.desired === 'stop' && !isClientTerminal(a) && a.next === undefined);
-  const missing = computePlacements(job, count, { regular, moving, due, lost, leaving, canaries, indexes, versionAfter });
+  const missing = computePlacements(job, count, { regular, moving, due, lost, leaving, canaries, beside, indexes, versionAfter });
   const placed = isReady ? missing : missing.filter((one) => isPlacedAnyway(one, current));
   changes.push(...placed);
   updates.place += placed.length;
@@ -210,8 +223,15 @@ function reconcileGroup(
     fresh: held.filter((a) => a.version === job.version),
     deployment,
   });
-  const replaced = isReady ? destructive.sort(deadFirst).slice(0, Math.max(0, limit - placed.length)) : [];
-  for (const allocation of replaced) changes.push({ type: 'replace', allocation, because: because.updating });
+  const besideIndexes = new Set(kept([...beside]).map(({ index }) => index));
+  const replaceable = destructive.filter(({ index }) => !besideIndexes.has(index)).sort(deadFirst);
+  const replaced = isReady ? replaceable.slice(0, Math.max(0, limit - placed.length)) : [];
+  let surge = Math.max(0, (strategy?.maxSurge ?? 0) - besideIndexes.size);
+  for (const allocation of replaced) {
+    const { index } = allocation;
+    if (isTerminal(allocation) || surge-- <= 0) changes.push({ type: 'replace', allocation, because: because.updating });
+    else changes.push(place({ index, canary: false, surge: true, version: job.version, kind: 'new', because: because.surging }));
+  }
   updates.destructiveUpdate += replaced.length;
   updates.ignore += destructive.length - replaced.length;
 
@@ -362,15 +382,17 @@ function computePlacements(
     /** Told to stop, and not at their end yet. */
     readonly leaving: readonly AllocationRecord[];
     readonly canaries: ReadonlySet<AllocationRecord>;
+    readonly beside: ReadonlySet<AllocationRecord>;
     readonly indexes: Indexes;
     readonly versionAfter: (previous: AllocationRecord) => number;
   },
 ): PlaceChange[] {
-  const { regular, moving, due, lost, leaving, canaries, indexes, versionAfter } = sets;
+  const { regular, moving, due, lost, leaving, canaries, beside, indexes, versionAfter } = sets;
   const successor = (previous: AllocationRecord, kind: 'reschedule' | 'lost', why: string): PlaceChange =>
     place({
       index: previous.index,
       canary: canaries.has(previous),
+      ...(beside.has(previous) && { surge: true }),
       version: versionAfter(previous),
       previous,
       kind,
@@ -382,7 +404,7 @@ function computePlacements(
     return previous === undefined ? {} : { previous };
   };
   const changes = due.map((previous) => successor(previous, 'reschedule', because.rescheduled));
-  let existing = regular.length + moving.length + due.filter((a) => !canaries.has(a)).length;
+  let existing = regular.length + moving.length + due.filter((a) => !canaries.has(a) && !beside.has(a)).length;
   for (const previous of lost) {
     if (existing >= count) break;
     existing++;

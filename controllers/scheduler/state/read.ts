@@ -68,6 +68,7 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     succeeded: phase === 'complete' && endedWell(status?.tasks ?? [], spec.desired === 'run'),
     deployment: sharedOrNone(spec.deployment),
     canary: spec.canary ?? false,
+    surge: spec.surge ?? false,
     healthy: verdictFor(spec.deployment, status?.deploymentHealth),
     // Who deletes the record of a running allocation wants it gone from its node, and its job wants another one.
     migrate: transition?.migrate === true || metadata.deletionTimestamp !== undefined,

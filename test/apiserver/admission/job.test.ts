@@ -235,6 +235,12 @@ t.test('problems are named with their field', (t) => {
     ['update deadlines', inGroup({ update: { healthyDeadline: '11m' } }), 'spec.groups[0].update.healthyDeadline', /must be less than progress deadline/], // prettier-ignore
     ['update of a batch job', job({ type: 'batch', update: { maxParallel: 1 } }), 'spec.update', /does not allow update block/],
     ['migrate of a batch job', job({ type: 'batch', groups: [group({ migrate: {} })] }), 'spec.groups[0].migrate', /does not allow migrate/], // prettier-ignore
+    [
+      'max surge',
+      inGroup({ update: { maxParallel: 1, maxSurge: 2 } }),
+      'spec.groups[0].update.maxSurge',
+      /can not exceed max parallel/,
+    ],
     ['auto promote', inGroup({ update: { autoPromote: true } }), 'spec.groups[0].update.autoPromote', /requires a Canary/],
     [
       'canary',

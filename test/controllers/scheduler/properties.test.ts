@@ -64,6 +64,7 @@ class History {
   #spec(name: string): JobSpec {
     const type = this.below(4) === 0 ? 'batch' : 'service';
     const old = this.specs.get(name);
+    const surges = this.below(3) === 0;
     const keep = old !== undefined && this.below(2) === 0;
     const groups = Array.from({ length: 1 + this.below(2) }, (_, i) =>
       group(
@@ -73,7 +74,13 @@ class History {
           cpu: 50 + 50 * this.below(4),
           memory: 50 + 100 * this.below(4),
           env: { V: String(keep ? 0 : this.below(3)) },
-          ...(type === 'service' && { update: { maxParallel: this.below(4), canary: this.below(3) === 0 ? this.below(3) : 0 } }),
+          ...(type === 'service' && {
+            update: {
+              maxParallel: this.below(4),
+              canary: this.below(3) === 0 ? this.below(3) : 0,
+              ...(surges && { maxSurge: 1 }),
+            },
+          }),
           reschedule: this.pick([
             { unlimited: true, delay: '30s', delayFunction: 'exponential', maxDelay: '1h' },
             { unlimited: true, delay: '0s', delayFunction: 'constant' },
@@ -179,9 +186,12 @@ function check(history: History, name: string, before: readonly AllocationRecord
   for (const one of spec?.groups ?? []) {
     const ofGroup = live.filter((a) => a.group === one.name);
     const canaries = ofGroup.filter((a) => a.canary);
-    const regular = ofGroup.filter((a) => !a.canary);
+    const regular = ofGroup.filter((a) => !a.canary && !a.surge);
     const wanted = spec!.stop === true ? 0 : (one.count ?? 1);
     if (regular.length > wanted) return `${regular.length} allocations of ${one.name}, ${wanted} wanted`;
+    const surging = ofGroup.filter((a) => a.surge).length;
+    if (surging > Math.max(0, one.update?.maxSurge ?? 0) && spec!.stop !== true)
+      return `${surging} of ${one.name} run beside others`;
     if (canaries.length > (one.update?.canary ?? 0)) return `${canaries.length} canaries of ${one.name}`;
     const indexes = regular.map((a) => a.index);
     if (new Set(indexes).size !== indexes.length) return `an index twice in ${one.name}: ${indexes.join()}`;

@@ -439,6 +439,102 @@ t.test('stop, then run again', async (t) => {
   t.same(summary(plan), ['deployment', 'place app[0] v2', 'place app[1] v2', 'place app[2] v2']);
 });
 
+t.test('max_surge starts the new before it stops the old', async (t) => {
+  const surging = (env: Record<string, string>, more: GroupOptions = {}) =>
+    job({ count: 2, env, update: { maxParallel: 1, maxSurge: 1 }, ...more });
+  const begun = (more: GroupOptions = {}): World => {
+    const world = running(surging(v1, more));
+    world.submit(surging(v2, more));
+    return world;
+  };
+  const deployment = (world: World): string => [...world.deployments.keys()].at(-1)!;
+
+  t.test('one after the other, under the same names', async (t) => {
+    const world = begun();
+    t.same(summary(world.run()), ['deployment', 'place app[0] surge v1']);
+    t.same(summary(world.run()), [], 'it waits until that is healthy');
+    for (const steps of [
+      ['place app[1] surge v1', 'settle app[0]', 'stop app[0]'],
+      ['settle app[1]', 'stop app[1]'],
+    ]) {
+      world.settle();
+      t.same(summary(world.run()), steps);
+    }
+    t.same(world.live().map((a) => [a.index, a.version, a.surge]), [[0, 1, false], [1, 1, false]]); // prettier-ignore
+  });
+
+  t.test('it is shown as an update', async (t) => {
+    t.match(begun().run().updates.get('app'), { destructiveUpdate: 1, ignore: 1, stop: 0, place: 0 });
+  });
+
+  t.test('of those that are replaced at once only so many', async (t) => {
+    const world = begun({ count: 3, update: { maxParallel: 3, maxSurge: 1 } });
+    t.same(summary(world.run()), ['deployment', 'place app[0] surge v1', 'place app[1] v1', 'place app[2] v1', 'stop app[1]', 'stop app[2]']); // prettier-ignore
+  });
+
+  t.test('a rollout that fails leaves the old as they are', async (t) => {
+    const world = begun();
+    world.run();
+    world.change(
+      world.live().find((a) => a.surge)!,
+      { phase: 'running', healthy: false },
+    );
+    world.changeDeployment(deployment(world), { phase: 'failed' });
+    t.same(summary(world.run()), ['stop app[0]']);
+    t.same(world.live().map((a) => a.version), [0, 0]); // prettier-ignore
+  });
+
+  t.test('so does a version that overtakes it', async (t) => {
+    const world = begun();
+    world.run();
+    t.same(summary(world.submit(surging({ V: '3' })).run()), ['deployment', 'place app[0] surge v2', 'stop app[0]']);
+    t.same(world.live().map((a) => a.version), [0, 2, 0]); // prettier-ignore
+  });
+
+  t.test('one whose elder is gone takes its place', async (t) => {
+    const world = begun();
+    world.run();
+    const elder = world.live().find((a) => a.index === 0 && !a.surge)!;
+    world.change(elder, { migrate: true });
+    t.same(summary(world.run()), ['settle app[0]', 'stop app[0]']);
+  });
+
+  t.test('one that has to leave its node is made again elsewhere', async (t) => {
+    const world = begun();
+    world.run();
+    world.change(
+      world.live().find((a) => a.surge)!,
+      { migrate: true },
+    );
+    t.same(summary(world.run()), ['place app[0] surge v1', 'stop app[0]']);
+  });
+
+  t.test('one that failed is tried again beside its elder', async (t) => {
+    const world = begun({ reschedule: { unlimited: true, delay: '0s', delayFunction: 'constant' } });
+    world.run();
+    world.change(
+      world.live().find((a) => a.surge)!,
+      { phase: 'failed', healthy: false, reschedule: true },
+    );
+    t.same(summary(world.run()), ['place app[0] surge v1', 'stop app[0]']);
+    t.same(world.live().filter((a) => !a.surge).length, 2); // prettier-ignore
+  });
+
+  t.test('while the deployment is paused both stay', async (t) => {
+    const world = begun();
+    world.run();
+    world.settle();
+    world.changeDeployment(deployment(world), {}, { paused: true });
+    t.same(summary(world.run()), []);
+  });
+
+  t.test('nothing is stopped for what finds no room', async (t) => {
+    const world = running(surging(v1, { cpu: 2000 }), [node('a')]);
+    const plan = world.submit(surging(v2, { cpu: 2000 })).run();
+    t.same([plan.placements.length, plan.patches.length, plan.status.queued], [0, 0, { app: 1 }]);
+  });
+});
+
 t.test('all_at_once places all or nothing', async (t) => {
   const world = new World([node('a')]).submit(job({ count: 5, memory: 3000 }, { allAtOnce: true }));
   const plan = world.run();

@@ -311,10 +311,12 @@ export function summary(plan: Plan): string[] {
       if ('jobVersion' in spec) return `update ${name}`;
       if ('followupEvaluation' in spec) return `delay ${name}`;
       if ('canary' in spec) return `promote ${name}`;
+      if ('surge' in spec) return `settle ${name}`;
       return `link ${name}`;
     }),
     ...plan.placements.map(
-      ({ record }) => `place ${record.group}[${record.index}]${record.canary ? ' canary' : ''} v${record.version}`,
+      ({ record }) =>
+        `place ${record.group}[${record.index}]${record.canary ? ' canary' : ''}${record.surge ? ' surge' : ''} v${record.version}`,
     ),
     ...(plan.deployment === undefined ? [] : ['deployment']),
   ];

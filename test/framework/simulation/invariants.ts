@@ -22,7 +22,8 @@ const LEASES = '/registry/coordination.k8s.io/leases/';
  * - capacity: what allocations on a node hold until they have ended never exceeds what it has, nor does what runs there; a port belongs to one of
  *   them. One that is told to stop leaves its room, and its ports, to the one that replaces or displaces it and starts after it
  * - single: at most one allocation is wanted running for a job, group and index (canaries and those on the move aside)
- * - rollout: no transaction destroys more of the old version than max_parallel allows beside what is not yet healthy; canaries ≤ canary
+ * - rollout: no transaction destroys more of the old version than max_parallel allows beside what is not yet healthy; canaries ≤ canary; those
+ *   that were started beside their predecessors ≤ max_surge
  * - drain: no more of a group is told to move at a time than migrate.max_parallel
  * - history: the job of a JobVersion never changes; its numbers have no gaps
  * - launch: a child of a periodic job, whose name is its time, is created once
@@ -169,6 +170,7 @@ export class Invariants {
     const found = new Map<string, Stored<Allocation>>();
     for (const allocation of this.allocations.values()) {
       if (!isLive(allocation) || isSystem(allocation) || !touched.has(slot(allocation))) continue;
+      if (allocation.spec.surge === true) continue;
       if (allocation.spec.canary === true || allocation.spec.desiredTransition?.migrate === true) continue;
       // Where nobody knows how it is, a replacement may run beside it until its node is back.
       if (allocation.status?.phase === 'unknown') continue;
@@ -233,7 +235,14 @@ export class Invariants {
         this.#say('rollout', revision, `${count} of group ${group} are replaced while ${underWay} are not healthy yet; max_parallel is ${update.maxParallel}`); // prettier-ignore
     }
     for (const allocation of made) {
-      const { canary, deployment, jobUID, group } = allocation.spec;
+      const { surge, canary, deployment, jobUID, group } = allocation.spec;
+      if (surge === true && deployment !== undefined) {
+        const wanted = this.#group(jobUID, deployment, group)?.update?.maxSurge ?? 0;
+        const have = [...this.allocations.values()].filter(
+          (a) => a.spec.deployment === deployment && a.spec.group === group && a.spec.surge === true && isLive(a),
+        ).length;
+        if (have > wanted) this.#say('rollout', revision, `${have} of group ${group} run beside others; max_surge is ${wanted}`);
+      }
       if (canary !== true || deployment === undefined) continue;
       const wanted = this.#group(jobUID, deployment, group)?.update?.canary ?? 0;
       const have = [...this.allocations.values()].filter(

@@ -155,8 +155,10 @@ function disconnect(chance: Chance): NonNullable<NonNullable<JobSpec['groups']>[
 
 function update(chance: Chance): NonNullable<JobSpec['update']> {
   const canary = chance.chance(0.25) ? chance.whole(1, 2) : 0;
+  const maxParallel = chance.whole(1, 3);
   return {
-    maxParallel: chance.whole(1, 3),
+    maxParallel,
+    ...(chance.chance(0.25) && { maxSurge: chance.whole(1, maxParallel) }),
     minHealthyTime: '2s',
     healthyDeadline: '20s',
     progressDeadline: '40s',
