@@ -224,7 +224,11 @@ function exited(record: TaskRecord, exit: ExitResult, context: TaskContext): Ste
 
 function due(record: TaskRecord, context: TaskContext): Step {
   const { phase } = record;
-  if (phase.at === 'resting' && context.now >= phase.until) return move(record, { at: 'starting' }, [{ do: 'start' }]);
+  if (phase.at === 'resting') {
+    // Timers and the clock do not go alike: one may fire a millisecond early, and the clock may be set back.
+    if (context.now < phase.until) return { record, effects: [{ do: 'wake', at: phase.until }] };
+    return move(record, { at: 'starting' }, [{ do: 'start' }]);
+  }
   if (phase.at === 'stopping' && phase.step === 'delaying') return kill(record, phase.handle, phase.next, context);
   return stay(record);
 }

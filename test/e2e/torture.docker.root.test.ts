@@ -293,7 +293,7 @@ await t.test(`a node under torture (ORCH_TORTURE_SEED=${seed})`, async (t) => {
       const odd = left
         .filter((run) => !isAtRest(run, alive))
         .map((run) => ({ ...describe(run), alive: alive.get(run.id)?.length ?? 0 }));
-      t.fail(String(error).split('\n')[0]!, { wanted: groups.map((g) => [g.job, g.driver, wanted.get(g), left.filter((r) => r.group === g).length]), odd: odd.slice(0, 10) }); // prettier-ignore
+      t.fail(String(error).split('\n')[0]!, { wanted: groups.map((g) => [g.job, g.driver, wanted.get(g), left.filter((r) => r.group === g).length]), odd: odd.slice(0, 10), agent: agent!.output.split('\n').slice(-40), engine: await engine.list() }); // prettier-ignore
       return left;
     });
   const alive = livingTasks(seen);
@@ -342,5 +342,5 @@ await t.test(`a node under torture (ORCH_TORTURE_SEED=${seed})`, async (t) => {
   );
 
   for (const job of ['steady', 'flaky', 'once']) await box.ok('job', 'stop', '-detach', '-purge', job);
-  await box.eventually('nothing is left of it', async () => livingTasks(seen).size === 0 && (await engine.containers()) === 0);
+  await box.eventually('nothing is left of it', async () => livingTasks(seen).size === 0 && (await engine.list()).length === 0);
 });

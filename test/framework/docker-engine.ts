@@ -64,8 +64,9 @@ export class Engine {
     await this.#startDockerd();
   }
 
-  async containers(): Promise<number> {
-    return (await this.#docker('ps', '-aq')).split('\n').filter(Boolean).length;
+  /** Every container, whatever its state. */
+  async list(): Promise<string[]> {
+    return (await this.#docker('ps', '-a', '--format', '{{.ID}} {{.Names}} {{.Status}}')).split('\n').filter(Boolean);
   }
 
   async #docker(...args: string[]): Promise<string> {

@@ -194,6 +194,11 @@ t.test('late and doubled inputs change nothing', async (t) => {
     t.same(step(dead, input, context), { record: dead, effects: [] }, input.type);
   const resting = life([...go, exit(1)]).record;
   for (const input of late) t.equal(step(resting, input, context).record.phase.at, 'resting', input.type);
+  t.same(
+    step(resting, { type: 'due' }, context).effects.map((effect) => effect.do),
+    ['wake'],
+    'a timer that fires too early is set again',
+  );
 });
 
 t.test('every phase is resumed from disk', async (t) => {
