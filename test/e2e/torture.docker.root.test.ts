@@ -208,7 +208,7 @@ await t.test(`a node under torture (ORCH_TORTURE_SEED=${seed})`, async (t) => {
   const seen = new Set<string>();
   let agent: Process | undefined;
   t.teardown(async () => {
-    await client.close();
+    client.close();
     await agent?.kill('SIGKILL');
     // When it failed half-way.
     for (const pid of livingTasks(seen).values()) pid.forEach((p) => process.kill(p, 'SIGKILL'));
@@ -224,7 +224,7 @@ await t.test(`a node under torture (ORCH_TORTURE_SEED=${seed})`, async (t) => {
   };
   let server = await startServer();
   agent = box.start('agent', '-config=client.hcl');
-  await agent!.says(/orch agent started!/);
+  await agent.says(/orch agent started!/);
   await box.eventually('the node has its engine', async () => {
     const [node] = (await client.list(NodeKind)).items;
     return node?.status?.phase === 'ready' && node.status.drivers?.['docker']?.healthy === true;
@@ -258,12 +258,12 @@ await t.test(`a node under torture (ORCH_TORTURE_SEED=${seed})`, async (t) => {
   };
   const began = Date.now();
   await Promise.all([torture.agent(), torture.engine(), torture.server()]);
-  await agent!.says(/orch agent started!/);
+  await agent.says(/orch agent started!/);
   for (const group of groups.filter(({ job }) => job === 'steady')) {
     const count = Math.max(1, countOf(group) + chance.whole(-3, 3));
     wanted.set(group, count);
     await box.ok('job', 'scale', '-detach', 'steady', group.driver, String(count));
-    await agent!.kill('SIGKILL');
+    await agent.kill('SIGKILL');
     agent = box.start('agent', '-config=client.hcl');
   }
   t.comment(`${size.kills + 3} kills of the agent, 2 of Docker, the server away for ${size.awayMs} ms: ${Date.now() - began} ms`);
