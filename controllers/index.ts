@@ -9,7 +9,7 @@
  * | deployment | Deployment.status, Evaluation, Job.spec (revert) | Allocation.status, Job |
  * | node | Node.status, Evaluation, Allocation.spec.desiredTransition | Lease, Node.spec.drain |
  * | periodic | Job (children), Job.status.periodic | Job, the time |
- * | gc | deletes | owners that are gone, deadlines |
+ * | gc | deletes | owners that are gone, deadlines, Operation |
  *
  * Each part elects its own leader, so parts may run in one process or each in several. All of them share the process's caches.
  */
@@ -19,7 +19,7 @@ import { controllerNames, type ControllerName } from './names.ts';
 import { deploymentController } from './deployment/index.ts';
 import { defaultGcConfig, type GcConfig } from './gc/index.ts';
 import { gcPart } from './gc/part.ts';
-import { jobController } from './job/index.ts';
+import { jobController, summaryOperations } from './job/index.ts';
 import { defaultHeartbeatConfig, drainController, heartbeatController, type HeartbeatConfig } from './node/index.ts';
 import { defaultPeriodicConfig, periodicController, type PeriodicConfig } from './periodic/index.ts';
 import { schedulerPart, type SchedulerConfig } from './scheduler/index.ts';
@@ -71,7 +71,7 @@ export function startControllers(options: ControllersOptions): Promise<{ close()
 function partFor(name: ControllerName, config: ControllersConfig, clock: Clock): Part {
   switch (name) {
     case 'job':
-      return partOf('controller-job', [jobController]);
+      return partOf('controller-job', [jobController, summaryOperations]);
     case 'scheduler':
       return schedulerPart(config.scheduler);
     case 'deployment':

@@ -56,9 +56,17 @@ export const streamFromAgent = (
 export const openExec = (
   context: ClusterContext,
   allocation: Stored<Allocation>,
-  query: { readonly task: string; readonly tty: boolean; readonly command: readonly string[] },
+  {
+    task,
+    tty,
+    ...what
+  }: { readonly task: string; readonly tty: boolean } & ({ readonly command: readonly string[] } | { readonly action: string }),
 ): Promise<WebSocket> =>
-  context.client.socket(allocationPath(allocation, 'exec'), { ...query, command: JSON.stringify(query.command) });
+  context.client.socket(allocationPath(allocation, 'exec'), {
+    task,
+    tty,
+    ...('action' in what ? { action: what.action } : { command: JSON.stringify(what.command) }),
+  });
 
 /** A TCP connection to a port of an allocation: its label, or a number. */
 export const openPort = (context: ClusterContext, allocation: Stored<Allocation>, port: string): Promise<WebSocket> =>

@@ -113,6 +113,9 @@ export type NodeScore = Schemas['dev.orch.v1.NodeScore'];
 export type NodeSpec = Schemas['dev.orch.v1.NodeSpec'];
 export type NodeStatus = Schemas['dev.orch.v1.NodeStatus'];
 export type ObjectReference = Schemas['dev.orch.v1.ObjectReference'];
+export type Operation = Schemas['dev.orch.v1.Operation'];
+export type OperationSpec = Schemas['dev.orch.v1.OperationSpec'];
+export type OperationStatus = Schemas['dev.orch.v1.OperationStatus'];
 export type ParameterizedJobConfig = Schemas['dev.orch.v1.ParameterizedJobConfig'];
 export type PeriodicConfig = Schemas['dev.orch.v1.PeriodicConfig'];
 export type PeriodicLaunches = Schemas['dev.orch.v1.PeriodicLaunches'];
@@ -265,6 +268,16 @@ export const NodePoolKind = defineKind<NodePool>({
   shortNames: ['np'],
   namespaced: false,
 });
+export const OperationKind = defineKind<Operation>({
+  group: 'orch.dev',
+  version: 'v1',
+  kind: 'Operation',
+  listKind: 'OperationList',
+  plural: 'operations',
+  singular: 'operation',
+  shortNames: ['op'],
+  namespaced: false,
+});
 export const SchedulerConfigurationKind = defineKind<SchedulerConfiguration>({
   group: 'orch.dev',
   version: 'v1',
@@ -309,6 +322,7 @@ export const builtinKinds = [
   NamespaceKind,
   NodeKind,
   NodePoolKind,
+  OperationKind,
   SchedulerConfigurationKind,
   ServiceRegistrationKind,
   VariableKind,

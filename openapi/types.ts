@@ -1551,10 +1551,12 @@ export interface components {
         [key: string]: string;
       };
       /**
-       * @description How nodes of the pool are filled; binpack when absent.
+       * @description How nodes of the pool are filled; when absent, as the SchedulerConfiguration says.
        * @enum {string}
        */
       schedulerAlgorithm?: 'binpack' | 'spread';
+      /** @description Whether memory_max of tasks is granted in the pool; when absent, as the SchedulerConfiguration says. */
+      memoryOversubscription?: boolean;
     };
     /** @description What is kept for the machine itself. */
     'dev.orch.v1.NodeReserved': {
@@ -1676,6 +1678,44 @@ export interface components {
       resourceVersion?: string;
       /** @description The part of it that is meant. */
       fieldPath?: string;
+    };
+    /** @description Something that operators ask the controllers to do once, now. It is kept for an hour as the record of what came of it. */
+    'dev.orch.v1.Operation': {
+      /** @description Group and version of the schema. */
+      apiVersion?: string;
+      /** @description The kind. */
+      kind?: string;
+      /** @description Standard metadata. */
+      metadata: components['schemas']['io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'];
+      spec: components['schemas']['dev.orch.v1.OperationSpec'];
+      status?: components['schemas']['dev.orch.v1.OperationStatus'];
+    };
+    /** @description Written by operators. */
+    'dev.orch.v1.OperationSpec': {
+      /**
+       * @description gc: collect what has ended, whatever its age (gc controller). reconcile-summaries: count the allocations of all jobs anew (job controller).
+       * @enum {string}
+       */
+      type: 'gc' | 'reconcile-summaries';
+    };
+    /** @description Written by the controller that does it. */
+    'dev.orch.v1.OperationStatus': {
+      /**
+       * @description Where it stands; pending when absent.
+       * @enum {string}
+       */
+      phase?: 'pending' | 'complete' | 'failed';
+      /** @description What came of it, in words. */
+      description?: string;
+      /** @description How many objects, by kind or by what was done with them. */
+      counts?: {
+        [key: string]: number;
+      };
+      /**
+       * Format: date-time
+       * @description When it ended.
+       */
+      finishedAt?: string;
     };
     /** @description The job is a template; each dispatch makes a child job. */
     'dev.orch.v1.ParameterizedJobConfig': {
@@ -1872,10 +1912,14 @@ export interface components {
        */
       schedulerAlgorithm: 'binpack' | 'spread';
       /**
-       * @description Whether memory_max of tasks is granted.
+       * @description Whether memory_max of tasks is granted, where their node pool does not say.
        * @default true
        */
       memoryOversubscription: boolean;
+      /** @description While true the scheduler takes up no evaluation but dry runs; they wait. */
+      pauseEvalBroker?: boolean;
+      /** @description While true jobs are neither submitted, changed nor dispatched by users; they can be stopped and removed. */
+      rejectJobRegistration?: boolean;
       preemption?: components['schemas']['dev.orch.v1.PreemptionConfig'];
     };
     /** @description A value that is fetched for a task. */

@@ -104,6 +104,14 @@ interface Prepared {
   readonly results: { readonly at: number; readonly result: ApiError | { type: Applied['type']; version?: Version } }[];
 }
 
+/** Whether something may be written; fenced writes are the control plane's. Throws what is against it. */
+export type Permit = (write: {
+  readonly kind: ApiKind;
+  readonly old: ApiObject | undefined;
+  readonly next: ApiObject;
+  readonly fenced: boolean;
+}) => void;
+
 /**
  * Turns intents into transactions. States come from the cache, without a round trip; the transaction compares their revisions, so a
  * stale one only costs another try, with the state that the store answered. A refusal, too, is certain before it is given.
@@ -119,11 +127,14 @@ export class Committer {
   /** Intents of different writers for one key that wait for the same turn. */
   readonly #convoys = new Map<string, Waiting[]>();
 
-  constructor(store: Store, caches: Caches, leases: StoreLeases, now: () => Instant) {
+  readonly #permit: Permit;
+
+  constructor(store: Store, caches: Caches, leases: StoreLeases, now: () => Instant, permit: Permit) {
     this.#store = store;
     this.#caches = caches;
     this.#leases = leases;
     this.#now = now;
+    this.#permit = permit;
     this.#namespaces = caches.kinds.need('v1', 'Namespace');
     this.#leaseKind = caches.kinds.need('coordination.k8s.io/v1', 'Lease');
   }
@@ -377,6 +388,7 @@ export class Committer {
             results.push({ at, result: { type: 'deleted', version: current! } });
             current = undefined;
           } else {
+            this.#permit({ kind: unit.kind, old: current?.object, next: outcome.object, fenced });
             results.push({ at, result: { type: current === undefined ? 'created' : 'updated' } });
             const { revision } = state.version ?? { revision: 0 };
             const resourceVersion = strangers ? `${revision}+` : String(revision);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ApiError, type Clock, type Instant } from '../../base/index.ts';
 import { NAMESPACE_FINALIZER } from '../admission/index.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
+import { registrationPermit } from './registration.ts';
 import { admissionOf } from '../admission/chain.ts';
 import { CompactedError, FutureRevisionError, prefixRange, type Revision, type Store } from '../storage/store.ts';
 import { planBatch, type BatchMode, type BatchResult } from './batch.ts';
@@ -118,7 +119,7 @@ export class Registry {
     this.kinds = caches.kinds;
     this.admission = admission;
     this.#definitionKind = this.kinds.need('apiextensions.k8s.io/v1', 'CustomResourceDefinition');
-    this.#committer = new Committer(store, caches, new StoreLeases(store, clock), () => clock.now());
+    this.#committer = new Committer(store, caches, new StoreLeases(store, clock), () => clock.now(), registrationPermit(caches));
   }
 
   /** The object as it is now (linearizable): one read of the store, and the bytes from the cache. */

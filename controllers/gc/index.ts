@@ -16,6 +16,7 @@ import {
   JobKind,
   JobVersionKind,
   NodeKind,
+  OperationKind,
   type Allocation,
   type AnyObject,
   type Kind,
@@ -45,6 +46,7 @@ import {
 } from '../runtime/index.ts';
 import { Deleter } from './deleter.ts';
 import { dependentsOf, ownerIndex, ownersAreGone, ownersOf, uidIndex } from './owners.ts';
+import { gcOperations, type Collected } from './operation.ts';
 import { propagate } from './propagation.ts';
 import {
   allocationRule,
@@ -54,6 +56,7 @@ import {
   jobVersionRule,
   keep,
   nodeRule,
+  operationRule,
   type Verdict,
 } from './rules.ts';
 
@@ -112,7 +115,10 @@ async function letGo(kind: Kind, object: Stored<AnyObject>, { finalizer, when }:
 /** The collectors of the built-in kinds, and of those that users defined. */
 export function gcControllers(config: GcConfig = defaultGcConfig, custom: readonly Kind[] = []): Controller[] {
   const kinds = [...builtin, ...custom];
-  return kinds.map((kind) => collector(kind, kinds, (builtin.includes(kind) && collections[kind.kind]) || {}, config));
+  const collectors = kinds.map((kind) =>
+    collector(kind, kinds, (builtin.includes(kind) && collections[kind.kind]) || {}, config),
+  );
+  return [...collectors, gcOperations(agedKinds, config)];
 }
 
 function collector(
@@ -210,4 +216,11 @@ const collections: Readonly<Record<string, Collection>> = {
     indexes: [allocationsByNode],
     rule: nodeRule,
   }),
+  Operation: collection(OperationKind, { rule: operationRule }),
 };
+
+/** What grows old; what depends on something else comes before it. */
+const agedKinds: readonly Collected[] = [JobKind, EvaluationKind, AllocationKind, DeploymentKind, NodeKind].map((kind) => {
+  const { rule = () => keep, indexes = [] } = collections[kind.kind]!;
+  return { kind, rule, indexes };
+});

@@ -10,6 +10,7 @@ import {
   type Job,
   type JobVersion,
   type Node,
+  type Operation,
   type Stored,
 } from '../../openapi/index.ts';
 import {
@@ -108,6 +109,12 @@ export function jobVersionRule(version: Stored<JobVersion>, read: Facts, config:
   if (stable === true && !newer.some((other) => other.spec.stable === true)) return keep;
   if (read.by(allocationsByJob, jobUID).some((a) => a.spec.jobVersion === number)) return keep;
   return collect(0, 0, `there are ${newer.length} newer versions`);
+}
+
+/** Done for an hour: the record that it was. One that nobody takes up stays. */
+export function operationRule({ status }: Stored<Operation>, _: Facts, config: GcConfig): Verdict {
+  const finishedAt = parseTimestamp(status?.finishedAt);
+  return finishedAt === undefined ? keep : collect(finishedAt, config.evaluation, 'it is done');
 }
 
 /** Down for a day, with nothing left to replace. */

@@ -18,6 +18,8 @@ import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { observe } from './observe.ts';
 
+export { summaryOperations } from './operation.ts';
+
 /** A burst of allocation changes is counted once. */
 const SUMMARY_DELAY = 50;
 

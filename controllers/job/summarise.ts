@@ -86,6 +86,9 @@ function groupsOf({ job, allocations }: Observed, queued: Readonly<Record<string
   });
 }
 
+/** The summary by group, of whatever allocations are given. */
+export const countGroups = (observed: Observed): GroupSummary[] => groupsOf(observed, queuedByGroup(observed));
+
 /** What the evaluation that was worked on last could not place. */
 function queuedByGroup({ job, evaluations }: Observed): Readonly<Record<string, number>> {
   if (job.spec.stop === true || isDeleted(job)) return {};

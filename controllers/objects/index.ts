@@ -3,3 +3,4 @@ export * from './allocation.ts';
 export * from './evaluation.ts';
 export * from './explain.ts';
 export * from './job.ts';
+export * from './operation.ts';

@@ -127,7 +127,7 @@ export class Scheduler {
     try {
       while (!this.#signal.aborted) {
         if (this.#failure !== undefined) throw this.#failure;
-        const entry = this.#working.size < this.#config.commitsInFlight ? this.#broker.take(this.#clock.now()) : undefined;
+        const entry = this.#working.size < this.#config.commitsInFlight ? this.#next() : undefined;
         if (entry === undefined) {
           await this.#idle();
           continue;
@@ -143,6 +143,10 @@ export class Scheduler {
     } finally {
       this.#signal.removeEventListener('abort', stop);
     }
+  }
+
+  #next(): Entry | undefined {
+    return this.#cluster.isPaused ? this.#broker.takeDryRun() : this.#broker.take(this.#clock.now());
   }
 
   /** Resolves when there may be something to do. */
@@ -165,11 +169,18 @@ export class Scheduler {
     return [
       informers.of(SchedulerConfigurationKind).on({
         ...put((configuration: Stored<SchedulerConfiguration>) => {
+          const wasPaused = cluster.isPaused;
           cluster.putConfiguration(configuration);
+          if (wasPaused !== cluster.isPaused)
+            this.#log.info(wasPaused ? 'evaluations are taken up again' : 'paused: evaluations wait');
+          this.#wakeUp();
           // What was out of the question may be allowed now.
           for (const evaluation of this.#blocked.all()) this.#unblock(evaluation);
         }),
-        deleted: ({ metadata }) => cluster.removeConfiguration(metadata.name),
+        deleted: ({ metadata }) => {
+          cluster.removeConfiguration(metadata.name);
+          this.#wakeUp();
+        },
       }),
       informers.of(NodePoolKind).on({ ...put(cluster.putPool.bind(cluster)), deleted: (pool) => cluster.removePool(pool.metadata.name) }), // prettier-ignore
       informers.of(NodeKind).on({ ...put(cluster.putNode.bind(cluster)), deleted: (node) => cluster.removeNode(node.metadata.name) }), // prettier-ignore

@@ -9,17 +9,21 @@ import { annotate, label, patchObject } from './api/patch.ts';
 import { topAllocations, topNodes } from './api/top.ts';
 import { wait } from './api/wait.ts';
 import { configCurrent, configGet, configSet, configUse, configDelete } from './config.ts';
+import { jobAction } from './job/action.ts';
 import { jobAllocs } from './job/allocs.ts';
 import { jobRestart } from './job/restart.ts';
 import { jobStart } from './job/start.ts';
 import { jobTagApply, jobTagUnset } from './job/tag.ts';
 import { namespaceApply, namespaceDelete, namespaceInspect, namespaceList, namespaceStatus } from './namespace/commands.ts';
 import { monitor } from './monitor.ts';
+import { nodeConfig } from './node/config.ts';
 import { nodeMetaApply, nodeMetaRead } from './node/meta.ts';
 import { nodePoolApply, nodePoolDelete, nodePoolInfo, nodePoolJobs, nodePoolList, nodePoolNodes } from './node/pool.ts';
 import { operatorApi, operatorMetrics } from './operator/commands.ts';
 import { portForward } from './port-forward.ts';
 import { keyringList, keyringRemove, keyringRotate } from './operator/keyring.ts';
+import { operatorSchedulerGetConfig, operatorSchedulerSetConfig } from './operator/scheduler.ts';
+import { systemGc, systemReconcileSummaries } from './system/commands.ts';
 import { rolloutHistory, rolloutPause, rolloutRestart, rolloutResume, rolloutStatus, rolloutUndo } from './rollout.ts';
 import { serviceInfo, serviceList } from './service/commands.ts';
 import { allocExec } from './alloc/exec.ts';
@@ -63,6 +67,8 @@ import { serverMembers } from './server.ts';
 import { status } from './status.ts';
 import { varGet, varInit, varList, varPurge, varPut } from './var/commands.ts';
 import { varLock } from './var/lock.ts';
+import { ui } from './ui.ts';
+import { volumeStatus } from './volume/commands.ts';
 import { version } from './version.ts';
 
 /** The words that commands are grouped under, with what they are about. */
@@ -81,7 +87,9 @@ export const groups: Readonly<Record<string, string>> = {
   service: 'Work with services',
   snapshot: 'Save and restore the state of the cluster',
   store: 'Work with the store of the servers',
+  system: 'Have the whole cluster tidied up',
   top: 'Show what is used',
+  volume: 'Look at the volumes of nodes',
 };
 
 export const commands: readonly Command[] = [
@@ -126,6 +134,7 @@ export const commands: readonly Command[] = [
   explainFields,
   fmt,
   get,
+  jobAction,
   jobAllocs,
   jobDeployments,
   jobDispatch,
@@ -159,6 +168,7 @@ export const commands: readonly Command[] = [
   nodeDrain,
   nodeEligibility,
   monitor,
+  nodeConfig,
   nodeMetaApply,
   nodeMetaRead,
   nodePoolApply,
@@ -170,6 +180,8 @@ export const commands: readonly Command[] = [
   nodeStatus,
   operatorApi,
   operatorMetrics,
+  operatorSchedulerGetConfig,
+  operatorSchedulerSetConfig,
   patchObject,
   portForward,
   replaceObjects,
@@ -183,6 +195,8 @@ export const commands: readonly Command[] = [
   serviceInfo,
   serviceList,
   status,
+  systemGc,
+  systemReconcileSummaries,
   topAllocations,
   topNodes,
   varGet,
@@ -191,6 +205,8 @@ export const commands: readonly Command[] = [
   varLock,
   varPurge,
   varPut,
+  ui,
   version,
+  volumeStatus,
   wait,
 ];

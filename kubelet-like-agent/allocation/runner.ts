@@ -280,6 +280,13 @@ export class AllocationRunner {
     return task.handle;
   }
 
+  /** The command line of an action of a task, as the node sees it; undefined when the task has none of that name. */
+  action(task: string, name: string): string[] | undefined {
+    const action = this.#group.tasks?.find((one) => one.name === task)?.actions?.find((one) => one.name === name);
+    if (action?.command === undefined) return undefined;
+    return interpolateAll([action.command, ...(action.args ?? [])], this.#variables(task));
+  }
+
   hasTask(name: string): boolean {
     return this.#tasks.some((t) => t.name === name);
   }

@@ -13,8 +13,14 @@ export interface ExecRequest {
   readonly tty: boolean;
 }
 
-/** `command` is a JSON list, or given once for each word. */
-export function readExecRequest(query: URLSearchParams): ExecRequest {
+/** `command` is a JSON list, or given once for each word; `action` names one that the job has (`actionOf`) instead. */
+export function readExecRequest(query: URLSearchParams, actionOf: (name: string) => readonly string[]): ExecRequest {
+  const action = query.get('action');
+  const tty = query.get('tty') === 'true';
+  if (action !== null) {
+    if (query.has('command')) throw new ApiError('BadRequest', 'command: cannot be given together with an action');
+    return { command: actionOf(action), tty };
+  }
   const given = query.getAll('command');
   let command: unknown = given;
   if (given.length === 1 && given[0]!.startsWith('[')) {
@@ -26,7 +32,7 @@ export function readExecRequest(query: URLSearchParams): ExecRequest {
   }
   if (!Array.isArray(command) || command.length === 0 || !command.every((word) => typeof word === 'string'))
     throw new ApiError('BadRequest', 'command: is required, a JSON list of strings');
-  return { command, tty: query.get('tty') === 'true' };
+  return { command, tty };
 }
 
 /** Runs until the command has ended or the client is gone, which ends the command. */

@@ -175,8 +175,13 @@ export class AgentServer {
         peer = WebSocketPeer.accept(request, socket);
         return await servePort(peer, port, head);
       }
-      const asked = readExecRequest(url.searchParams);
-      const handle = runner.runningTask(onlyTask(runner, url.searchParams));
+      const task = onlyTask(runner, url.searchParams);
+      const asked = readExecRequest(url.searchParams, (action) => {
+        const command = runner.action(task, action);
+        if (command === undefined) throw new ApiError('NotFound', `task "${task}" has no action "${action}"`);
+        return command;
+      });
+      const handle = runner.runningTask(task);
       peer = WebSocketPeer.accept(request, socket);
       await serveExec(peer, handle, asked, head);
     } catch (error) {

@@ -3,7 +3,7 @@ import { derivedUuid, toTimestamp, uuid, type Instant } from '../../base/index.t
 import { gcControllers, defaultGcConfig, type GcConfig } from '../../controllers/gc/index.ts';
 import { gcPart } from '../../controllers/gc/part.ts';
 import { deploymentController } from '../../controllers/deployment/index.ts';
-import { jobController } from '../../controllers/job/index.ts';
+import { jobController, summaryOperations } from '../../controllers/job/index.ts';
 import { defaultHeartbeatConfig, drainController, heartbeatController } from '../../controllers/node/index.ts';
 import { Manager, noMetrics, partOf, type Controller, type Part } from '../../controllers/runtime/index.ts';
 import { registrationName } from '../../controllers/job/decide.ts';
@@ -18,6 +18,7 @@ import {
   LeaseKind,
   NodeKind,
   NodePoolKind,
+  OperationKind,
   type Allocation,
   type AllocationSpec,
   type AllocationStatus,
@@ -279,6 +280,41 @@ t.test('garbage goes when its time has come', async (t) => {
     t.ok(await client.find(EvaluationKind, used, 'default'));
     await client.patch(JobVersionKind, 'litter-v3', 'default', { spec: { stable: true } });
     await gone(JobVersionKind, 'default/litter-v1');
+  });
+});
+
+t.test('operators ask for garbage to be collected, and for jobs to be counted', async (t) => {
+  const done = async (type: 'gc' | 'reconcile-summaries') => {
+    const { metadata } = await client.create(OperationKind, { metadata: { name: uuid() }, spec: { type } });
+    return informers.of(OperationKind).until((all) => {
+      const one = all.get(metadata.name);
+      return one?.status?.phase === 'complete' ? one.status : undefined;
+    });
+  };
+  const counted = await client.create(JobKind, jobObject('counted'));
+  await place(counted, { index: 0, phase: 'running' });
+  const wrong = { phase: 'running', version: 0, groups: [{ name: 'web', desired: 2, running: 7 }] };
+  await client.patch(JobKind, 'counted', 'default', { status: wrong }, { subresource: 'status' });
+  await withControllers([summaryOperations], async () => {
+    t.match(await done('reconcile-summaries'), { description: /^Counted \d+ jobs, corrected [1-9]/ });
+    t.match((await client.get(JobKind, 'counted', 'default')).status!.groups, [{ name: 'web', running: 1 }]);
+    t.match(await done('reconcile-summaries'), { counts: { corrected: 0 } });
+  });
+
+  const evaluation = async (phase: 'complete' | 'pending'): Promise<string> => {
+    const made = await client.create(EvaluationKind, {
+      metadata: { name: uuid(), namespace: 'default' },
+      spec: { jobName: 'counted', trigger: 'job-register' },
+    });
+    await client.updateStatus(EvaluationKind, { ...made, status: { phase, modifiedAt: toTimestamp(Date.now()) } });
+    return made.metadata.name;
+  };
+  const [over, open] = [await evaluation('complete'), await evaluation('pending')];
+  await withControllers(gcControllers(), async () => {
+    t.match(await done('gc'), { counts: { Evaluation: Number }, description: /^Collected .*Evaluation/ });
+    await gone(EvaluationKind, `default/${over}`);
+    t.ok(await client.find(EvaluationKind, open, 'default'));
+    t.equal((await client.list(OperationKind)).items.length, 3, 'what was asked for is on record');
   });
 });
 

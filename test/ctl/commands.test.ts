@@ -19,6 +19,8 @@ import {
   LeaseKind,
   NodeKind,
   NodePoolKind,
+  OperationKind,
+  SchedulerConfigurationKind,
   type AnyObject,
   type Evaluation,
   type Job,
@@ -567,6 +569,43 @@ t.test('nodes: eligibility and drain', async (t) => {
       `: Alloc "${name}" marked for migration\n\\S+: Alloc "${name}" draining\n\\S+: Alloc "${name}" status running -> complete\n[^]*: Drain complete for node "${nodeId}"\n$`,
     ),
   );
+});
+
+t.test('how the scheduler works, and what operators ask for', async (t) => {
+  t.match(
+    await ok('operator', 'scheduler', 'get-config'),
+    /Scheduler Algorithm +.*binpack\n[^]*Preemption System Scheduler +.*true\n[^]*Modify Index +.*0\n/,
+  );
+  t.match(await orchctl('operator', 'scheduler', 'set-config'), { code: 1, stderr: /Say what to change/ });
+  t.match(await orchctl('operator', 'scheduler', 'set-config', '-scheduler-algorithm=best'), {
+    code: 1,
+    stderr: /binpack or spread/,
+  });
+  t.match(await orchctl('operator', 'scheduler', 'set-config', '-pause-eval-broker=maybe'), { code: 1, stderr: /true or false/ });
+  t.match(await orchctl('operator', 'scheduler', 'set-config', '-check-index=7', '-scheduler-algorithm=spread'), {
+    code: 1,
+    stderr: /the index is 0 and not 7/,
+  });
+  const set = ['operator', 'scheduler', 'set-config', '-scheduler-algorithm=spread', '-preempt-service-scheduler'];
+  t.equal(await ok(...set, '-check-index=0'), 'Scheduler configuration updated!\n');
+  t.match(JSON.parse(await ok('operator', 'scheduler', 'get-config', '-json')), {
+    SchedulerConfig: {
+      SchedulerAlgorithm: 'spread',
+      PreemptionConfig: { ServiceSchedulerEnabled: true, SystemSchedulerEnabled: true, BatchSchedulerEnabled: false },
+    },
+  });
+  await ok('operator', 'scheduler', 'set-config', '-reject-job-registration=true');
+  file('refused.nomad', jobFile('refused'));
+  t.match(await orchctl('job', 'run', '-detach', 'refused.nomad'), { code: 1, stderr: /are disabled by the scheduler/ });
+  await client.delete(SchedulerConfigurationKind, 'default');
+
+  const asked = start(['system', 'gc']);
+  for (let found = false; !found;)
+    for (const operation of (await client.list(OperationKind)).items) {
+      found = true;
+      await setStatus(OperationKind, operation, { phase: 'complete', description: 'Collected 2 Jobs' });
+    }
+  t.match(await asked.done, { code: 0, stdout: '', stderr: /Collected 2 Jobs/ });
 });
 
 t.test('node meta and monitor', async (t) => {

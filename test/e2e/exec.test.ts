@@ -14,7 +14,7 @@ await t.test('alloc exec', async (t) => {
   await agent.says(/started|ready|running/i);
   const client = box.client();
   t.teardown(() => client.close());
-  const task = (name: string): string => `task "${name}" {
+  const task = (name: string, more = ''): string => `task "${name}" {
     driver = "raw_exec"
     config {
       command = "sleep"
@@ -24,8 +24,18 @@ await t.test('alloc exec', async (t) => {
       cpu    = 20
       memory = 20
     }
+    ${more}
   }`;
-  writeFileSync(join(box.dir, 'one.nomad'), `job "one" {\n  group "g" {\n    ${task('main')}\n  }\n}\n`);
+  writeFileSync(
+    join(box.dir, 'one.nomad'),
+    `job "one" {\n  group "g" {\n    ${task(
+      'main',
+      `action "greet" {
+      command = "sh"
+      args    = ["-c", "cat; echo $0 to \${NOMAD_TASK_NAME}; exit 3", "hello"]
+    }`,
+    )}\n  }\n}\n`,
+  );
   writeFileSync(join(box.dir, 'two.nomad'), `job "two" {\n  group "g" {\n    ${task('a')}\n    ${task('b')}\n  }\n}\n`);
   await box.eventually('the agent is there', async () => (await box.orchctl('node', 'status')).stdout.includes('ready'));
   for (const job of ['one', 'two']) await box.ok('job', 'run', '-detach', `${job}.nomad`);
@@ -55,6 +65,17 @@ await t.test('alloc exec', async (t) => {
     });
     t.match(await exec(['-job', 'one', 'echo', 'of a job']), { code: 0, stdout: 'of a job\n' });
     t.match(await exec(['-task', 'b', two, 'sh', '-c', 'echo $NOMAD_TASK_NAME']), { code: 0, stdout: 'b\n' });
+  });
+
+  await t.test('actions of a job', async (t) => {
+    t.match(await box.ok('job', 'action', '-job', 'one'), /Name +Task Group +Task +Command\ngreet +g +main +sh -c /);
+    const greet = await box.run(process.execPath, [join(process.cwd(), 'dist/orchctl.cjs'), 'job', 'action', '-job=one', 'greet'], { input: 'well\n' }); // prettier-ignore
+    t.match(greet, { code: 3, stdout: 'well\nhello to main\n' });
+    t.match(await box.orchctl('job', 'action', '-allocation', one, 'great'), {
+      code: 1,
+      stderr: /no action "great"; there are greet/,
+    });
+    t.match(await box.orchctl('job', 'action', '-job', 'two', 'greet'), { code: 1, stderr: /no action "greet"; there are none/ });
   });
 
   await t.test('what cannot be run', async (t) => {

@@ -62,7 +62,6 @@ const taskFeatures: readonly Feature<Task>[] = [
   ['secrets', (task) => hasAny(task.secrets), 'secrets are not fetched yet'],
   ['schedule', (task) => task.schedule !== undefined, 'tasks do not follow a schedule yet'],
   ['kind', (task) => isSet(task.kind), 'tasks of a Consul Connect kind are not made yet'],
-  ['actions', (task) => hasAny(task.actions), 'actions cannot be run yet'],
   [
     'resources.numa',
     (task) => isSet(task.resources?.numa?.affinity) && task.resources?.numa?.affinity !== 'none',

@@ -46,7 +46,20 @@ export function validateTask(task: Task, group: TaskGroup, job: JobSpec, finding
     if (task.leader === true) findings.invalid('leader', 'A leader task cannot have a lifecycle block');
   }
   task.volumeMounts?.forEach((mount, i) => validateVolumeMount(mount, i, group, findings.at('volumeMounts', i)));
+  validateActions(task, findings);
   task.scalings?.forEach((scaling, i) => validateScaling(scaling, undefined, findings.at('scalings', i)));
+}
+
+function validateActions({ actions = [] }: Task, findings: Findings): void {
+  const seen = new Set<string>();
+  actions.forEach(({ name, command }, i) => {
+    const at = findings.at('actions', i);
+    if (!/^[a-zA-Z0-9-]{1,128}$/.test(name))
+      at.invalid('name', `invalid name ${JSON.stringify(name)}: 1 to 128 letters, digits or dashes`);
+    else if (seen.has(name)) at.invalid('name', `Action ${JSON.stringify(name)} is defined more than once`);
+    seen.add(name);
+    if (command === undefined || command === '') at.required('command', 'command cannot be empty');
+  });
 }
 
 function validateVault({ vault }: Task, findings: Findings): void {

@@ -344,7 +344,7 @@ export class Placing {
         program,
         this.#input.evaluation.metadata.name,
         this.#input.now,
-        this.#input.cluster.grantsMemoryMax,
+        this.#input.cluster.grantsMemoryMax(this.#draft.job!.spec.nodePool),
       );
       this.#parts.set(program, found);
     }

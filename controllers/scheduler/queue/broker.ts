@@ -39,6 +39,8 @@ export class Broker {
   readonly #lanes = new Map<string, Set<Item>>();
   readonly #ready = new Heap<Item>(isBefore);
   readonly #delayed = new Heap<Item>((a, b) => a.notBefore < b.notBefore);
+  /** Dry runs among the ready ones: they are taken also while all else waits. */
+  readonly #dryRuns = new Set<Item>();
   #order = 0;
 
   get size(): number {
@@ -80,10 +82,21 @@ export class Broker {
         item.state = 'parked';
         continue;
       }
-      item.state = 'working';
-      return { name: item.evaluation.metadata.name, key: item.key, evaluation: item.evaluation, attempts: item.attempts };
+      return this.#taken(item);
     }
     return undefined;
+  }
+
+  /** The same, of dry runs only. */
+  takeDryRun(): Entry | undefined {
+    const [item] = this.#dryRuns;
+    return item === undefined ? undefined : this.#taken(item);
+  }
+
+  #taken(item: Item): Entry {
+    item.state = 'working';
+    this.#dryRuns.delete(item);
+    return { name: item.evaluation.metadata.name, key: item.key, evaluation: item.evaluation, attempts: item.attempts };
   }
 
   /** It is dealt with. Returns the evaluations that became pointless through it: to be cancelled. */
@@ -142,6 +155,7 @@ export class Broker {
     } else {
       item.state = 'ready';
       this.#ready.push(item);
+      if (item.evaluation.spec.dryRun !== undefined) this.#dryRuns.add(item);
     }
   }
 
@@ -189,6 +203,7 @@ export class Broker {
 
   #forget(item: Item): void {
     this.#items.delete(item.evaluation.metadata.name);
+    this.#dryRuns.delete(item);
     const members = this.#lanes.get(item.lane);
     members?.delete(item);
     if (members?.size === 0) this.#lanes.delete(item.lane);

@@ -6,6 +6,7 @@ import type {
   JobVersion,
   Node,
   NodePool,
+  NodePoolSpec,
   SchedulerConfiguration,
   SchedulerConfigurationSpec,
   Stored,
@@ -25,7 +26,7 @@ export class Cluster {
   readonly #versions = new Map<JobKey, Map<string, Stored<JobVersion>>>();
   readonly #deployments = new Map<JobKey, Map<string, DeploymentView>>();
   readonly #nodeRevisions = new Map<string, number>();
-  readonly #algorithms = new Map<string, Algorithm | undefined>();
+  readonly #pools = new Map<string, Partial<NodePoolSpec>>();
   #configuration: Partial<SchedulerConfigurationSpec> = {};
   #onOffered: ((node: string) => void) | undefined;
 
@@ -96,15 +97,15 @@ export class Cluster {
   }
 
   putPool(pool: Stored<NodePool>): void {
-    this.#algorithms.set(pool.metadata.name, pool.spec?.schedulerAlgorithm);
+    this.#pools.set(pool.metadata.name, pool.spec ?? {});
   }
 
   removePool(name: string): void {
-    this.#algorithms.delete(name);
+    this.#pools.delete(name);
   }
 
   algorithmOf(pool: string | undefined): Algorithm {
-    return this.#algorithms.get(pool ?? 'default') ?? this.#configuration.schedulerAlgorithm ?? 'binpack';
+    return this.#pools.get(pool ?? 'default')?.schedulerAlgorithm ?? this.#configuration.schedulerAlgorithm ?? 'binpack';
   }
 
   /** The one called `default` counts. */
@@ -121,8 +122,13 @@ export class Cluster {
     return this.#configuration.preemption?.[type] ?? type === 'system';
   }
 
-  get grantsMemoryMax(): boolean {
-    return this.#configuration.memoryOversubscription ?? true;
+  /** Whether nothing but dry runs is taken up. */
+  get isPaused(): boolean {
+    return this.#configuration.pauseEvalBroker ?? false;
+  }
+
+  grantsMemoryMax(pool: string | undefined): boolean {
+    return this.#pools.get(pool ?? 'default')?.memoryOversubscription ?? this.#configuration.memoryOversubscription ?? true;
   }
 
   job(key: JobKey): Stored<Job> | undefined {

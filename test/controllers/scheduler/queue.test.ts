@@ -91,6 +91,10 @@ t.test('broker', async (t) => {
     broker.offer(world.evaluation({}, 'a'), START);
     broker.offer(world.evaluation({ dryRun: { job: job({}) } }, 'dry'), START);
     t.same(names(broker), ['a', 'dry']);
+    broker.offer(world.evaluation({}, 'b'), START);
+    broker.offer(world.evaluation({ dryRun: { job: job({}) } }, 'dry2'), START);
+    t.equal(broker.takeDryRun()?.name, 'dry2', 'also while all else is held back');
+    t.equal(broker.takeDryRun(), undefined);
   });
 
   t.test('what waited for capacity gives way to anything newer', async (t) => {

@@ -9,6 +9,7 @@ import {
   EvaluationKind,
   JobKind,
   NodeKind,
+  SchedulerConfigurationKind,
   type Allocation,
   type Evaluation,
   type EvaluationStatus,
@@ -181,6 +182,24 @@ t.test('a dry run is answered and nothing is written', async (t) => {
     desiredUpdates: { app: { place: 1 } },
   });
   t.equal((await plane.client.list(AllocationKind)).items.length, 1);
+
+  // An operator holds everything back: dry runs are answered all the same, and nobody but who stops may change a job.
+  const configure = (spec: object) => plane.client.patch(SchedulerConfigurationKind, 'default', undefined, { spec });
+  await plane.client.create(SchedulerConfigurationKind, { metadata: { name: 'default' }, spec: { schedulerAlgorithm: 'binpack', memoryOversubscription: true, pauseEvalBroker: true } }); // prettier-ignore
+  await plane.informers.of(SchedulerConfigurationKind).until((all) => (all.list().length > 0 ? true : undefined));
+  t.match((await ask(stored)).plan, { desiredUpdates: { app: { ignore: 1 } } });
+  await update(plane, { groups: [{ ...stored.groups![0]!, count: 2 }] });
+  const waiting = await evaluationWhere(plane, (e) => e.spec.jobGeneration === 2);
+  t.equal(waiting.status?.phase ?? 'pending', 'pending');
+  await ask(stored);
+  t.equal((await plane.client.get(EvaluationKind, waiting.metadata.name, 'default')).status?.phase ?? 'pending', 'pending');
+  await configure({ pauseEvalBroker: false, rejectJobRegistration: true });
+  await running(plane, 2);
+  await t.rejects(submit(plane, web({ count: 1 }), 'other'), /job registration, dispatch, and scale are disabled/);
+  await t.rejects(update(plane, { priority: 70 }), /are disabled/);
+  await update(plane, { stop: true });
+  await configure({ rejectJobRegistration: false });
+  await submit(plane, web({ count: 1 }), 'other');
 });
 
 t.test('the scheduler is replaced in the middle: nothing is lost, nothing is doubled', async (t) => {
