@@ -244,7 +244,7 @@ t.test('version, help and what is not understood', async (t) => {
   });
   t.match(await orchctl('-x'), { code: 127, stdout: '', stderr: /^Unknown flag: -x\n/ });
   t.match(await orchctl('cordon'), { code: 127, stderr: /Here it is: orchctl node eligibility -disable <node>/ });
-  t.match(await orchctl('volume', 'list'), { code: 127, stderr: /not built yet/ });
+  t.match(await orchctl('volume', 'create'), { code: 1, stderr: /not built yet/ });
   t.match(await orchctl('get'), { code: 1, stderr: /There are:\n\nNAME[^]*jobs +jo / });
   t.match(await ok('api-resources', '--namespaced=false', '-o', 'name'), /^node\.orch\.dev$/m);
   t.match(await orchctl('job', 'rnu'), { code: 1, stderr: /Did you mean "orchctl job run"\?/ });
