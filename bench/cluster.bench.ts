@@ -5,18 +5,12 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { AllocationKind, NodeKind } from '../openapi/index.ts';
 import { freePorts, Sandbox, type Process } from '../test/framework/orchctl.ts';
-import { main, type Row } from './harness.ts';
+import { cpuSeconds, main, type Row } from './harness.ts';
 
 /** Resident memory of a process, in MB. */
 function rss(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1] ?? 0) / 1024;
-}
-
-/** CPU time used by a process so far, in ms. */
-function cpu(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 const row = (name: string, metric: string, value: number, unit: string): Row => ({
@@ -81,11 +75,11 @@ export async function run(): Promise<Row[]> {
     }
 
     const idleSeconds = 10;
-    const before = [cpu(server.pid), cpu(agent.pid)];
+    const before = [cpuSeconds(server.pid), cpuSeconds(agent.pid)];
     await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
     rows.push(row('idle server', 'memory', rss(server.pid), 'MB'), row('idle agent', 'memory', rss(agent.pid), 'MB'));
-    rows.push(row('idle server', 'cpu', (cpu(server.pid) - before[0]!) / idleSeconds / 10, '% of a core'));
-    rows.push(row('idle agent', 'cpu', (cpu(agent.pid) - before[1]!) / idleSeconds / 10, '% of a core'));
+    rows.push(row('idle server', 'cpu', ((cpuSeconds(server.pid) - before[0]!) / idleSeconds) * 100, '% of a core'));
+    rows.push(row('idle agent', 'cpu', ((cpuSeconds(agent.pid) - before[1]!) / idleSeconds) * 100, '% of a core'));
     const started = process.hrtime.bigint();
     for (let i = 0; i < 5; i++) await box.ok('status');
     rows.push(row('orchctl status', 'wall', Number(process.hrtime.bigint() - started) / 5e6, 'ms'));

@@ -2,7 +2,7 @@
  * What every benchmark shares: `main(suite, run)` runs it when its file is executed, prints a table, and with `--json FILE` writes
  * the rows. No figure is a test; what they were on which machine is in docs/performance.md.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 export interface Row {
@@ -11,6 +11,12 @@ export interface Row {
   readonly metric: string;
   readonly value: number;
   readonly unit: string;
+}
+
+/** Processor time that a process has used so far, in seconds. */
+export function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Runs when `build/bench/SUITE.bench.mjs` is what was executed; imported by another file, nothing happens. */
