@@ -37,6 +37,7 @@ import { Registrar } from './node/registrar.ts';
 import { StatsReader } from './node/stats.ts';
 import { ServiceBook } from './services/book.ts';
 import { Catalog } from './services/catalog.ts';
+import { Variables } from './services/variables.ts';
 import type { StartCheck } from './services/checks.ts';
 import { lockDataDir } from './state/lock.ts';
 import { JsonFolder } from './state/store.ts';
@@ -71,6 +72,7 @@ export class Agent {
   readonly #outbox: Outbox;
   readonly #services: ServiceBook;
   readonly #catalog: Catalog;
+  readonly #variables: Variables;
   readonly #mounts: SecretMounts;
   readonly #stats = new StatsReader();
   readonly #meta: NodeMeta;
@@ -112,6 +114,7 @@ export class Agent {
     });
     this.#services = new ServiceBook(this.#outbox);
     this.#catalog = new Catalog({ client, clock, log: log.child('catalog') });
+    this.#variables = new Variables({ client, clock, log: log.child('variables') });
     this.#mounts = new SecretMounts(log, clock);
   }
 
@@ -214,6 +217,7 @@ export class Agent {
     await Promise.all(this.#background);
     if (stopTasks) await this.#mounts.unmountBelow(join(this.#options.config.dataDir, 'alloc'));
     await this.#catalog.close();
+    await this.#variables.close();
     await this.#registrar?.close(stopTasks);
     await this.#server?.close();
     await this.#outbox.close();
@@ -540,6 +544,7 @@ export class Agent {
       outbox: this.#outbox,
       services: this.#services,
       catalog: this.#catalog,
+      variables: this.#variables,
       mounts: this.#mounts,
       startCheck,
       dirs: (id) => this.#dirs(id),

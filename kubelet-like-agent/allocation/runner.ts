@@ -16,6 +16,7 @@ import {
   type Logger,
   type Timer,
 } from '../../base/index.ts';
+import { pathsOfTask } from '../../openapi/index.ts';
 import type { Allocation, AllocationStatus, CheckStatus, JobSpec, Stored, Task, TaskGroup } from '../../openapi/index.ts';
 import type { AgentConfig } from '../config.ts';
 import { validateCheck } from '../checks/index.ts';
@@ -23,6 +24,7 @@ import { DriverError, type Driver, type TaskHandle, type TaskStats } from '../dr
 import { TaskHooks, type TemplateChange } from '../hooks/index.ts';
 import type { ServiceBook } from '../services/book.ts';
 import type { Catalog } from '../services/catalog.ts';
+import type { Variables } from '../services/variables.ts';
 import { CheckSet, type StartCheck } from '../services/checks.ts';
 import {
   allServices,
@@ -63,6 +65,7 @@ export interface AllocationHost {
   readonly outbox: Outbox;
   readonly services: ServiceBook;
   readonly catalog: Pick<Catalog, 'services' | 'on'>;
+  readonly variables: Pick<Variables, 'reader'>;
   readonly mounts: SecretMounts;
   readonly startCheck: StartCheck;
   readonly dirs: (id: string) => AllocationDirs;
@@ -631,6 +634,10 @@ export class AllocationRunner {
 
   #hooks(name: string, task: Task): TaskHooks {
     const { clock, random, config, catalog } = this.#host;
+    const { namespace = 'default' } = this.#allocation.metadata;
+    const reader = this.#host.variables.reader(namespace);
+    // The children of a job read what it reads.
+    const job = this.#job.parentID ?? this.#job.id ?? this.#allocation.spec.jobName;
     const variables = this.#variables(name);
     // Of templates only the places: the text is in a language of its own.
     const templates = (task.templates ?? []).map(({ data, ...rest }) => ({
@@ -650,8 +657,19 @@ export class AllocationRunner {
         const { env, node } = this.#variables(name);
         return { ...node, ...env };
       },
-      sources: { services: () => catalog.services(this.#allocation.metadata.namespace ?? 'default') },
-      onChange: (listener) => catalog.on(listener),
+      sources: {
+        services: () => catalog.services(namespace),
+        variables: {
+          namespace,
+          paths: pathsOfTask({ job, group: this.#group.name, task: name }),
+          read: (path) => reader.read(path),
+        },
+      },
+      onChange: (listener) => {
+        const ends = [catalog.on(listener), reader.on(listener)];
+        return () => ends.forEach((end) => end());
+      },
+      release: () => reader.close(),
       note: (event) => this.#task(name)?.note(event),
       changed: (change) => this.#templateChanged(name, change),
     });

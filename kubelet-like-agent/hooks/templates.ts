@@ -34,10 +34,12 @@ export interface TemplateHost {
   readonly dirs: TaskDirs;
   /** Blocks with paths and delimiters as the job has them; interpolated. */
   readonly templates: readonly Template[];
-  readonly sources: Pick<TemplateSources, 'services'>;
+  readonly sources: Pick<TemplateSources, 'services' | 'variables'>;
   readonly env: () => Readonly<Record<string, string>>;
   /** Calls back when the sources may have changed. */
   readonly onChange: (listener: () => void) => () => void;
+  /** Nothing is read any more. */
+  readonly release: () => void;
   /** Tells people what is waited for. */
   readonly waiting: (what: string) => void;
   readonly changed: (change: TemplateChange) => void;
@@ -106,6 +108,7 @@ export class TaskTemplates {
   async close(): Promise<void> {
     this.#closed = true;
     this.rest();
+    this.#host.release();
     await this.#work;
   }
 
@@ -166,7 +169,7 @@ export class TaskTemplates {
       const text = template.data ? template.data : readInTask(dirs, source ?? '');
       const options = {
         env: env(),
-        services: sources.services,
+        ...sources,
         file: (path: string) => readInTask(dirs, path),
         ...(left !== undefined && { left }),
         ...(right !== undefined && { right }),
@@ -174,12 +177,12 @@ export class TaskTemplates {
       };
       return { template, ...renderTemplate(text, options) };
     });
-    this.#reads = rendered.some(({ usesServices }) => usesServices);
+    this.#reads = rendered.some(({ follows }) => follows);
     const variables: Record<string, string> = {};
     const changed: Template[] = [];
-    for (const { template, usesServices, ...fresh } of rendered) {
+    for (const { template, follows, ...fresh } of rendered) {
       const current = await this.#onDisk(template);
-      const text = which === 'what reads' && !usesServices && current !== undefined ? current : fresh.text;
+      const text = which === 'what reads' && !follows && current !== undefined ? current : fresh.text;
       if (template.env) Object.assign(variables, parseEnvFile(text, template.destination ?? ''));
       if (current === text) continue;
       await writeInTask(dirs, template.destination ?? '', text, {

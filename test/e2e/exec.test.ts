@@ -172,6 +172,75 @@ await t.test('alloc exec', async (t) => {
     await forward.kill('SIGINT');
   });
 
+  await t.test('variables reach the tasks of their paths, and changes follow', async (t) => {
+    const template = (task: string, mode: string): string => `task "${task}" {
+    driver = "raw_exec"
+    config {
+      command = "sh"
+      args    = ["-c", "cat local/conf; trap 'cat local/conf' USR1; while :; do sleep 0.1; done"]
+    }
+    template {
+      data          = "{{ with nomadVar \\"nomad/jobs/vars\\" }}${task} got {{ .password }}{{ end }}\\n"
+      destination   = "local/conf"
+      splay         = "0s"
+      change_mode   = "${mode}"
+      change_signal = "SIGUSR1"
+    }
+    resources {
+      cpu    = 20
+      memory = 20
+    }
+  }`;
+    const spy = `group "spy" {
+    restart {
+      attempts = 0
+    }
+    reschedule {
+      attempts  = 0
+      unlimited = false
+    }
+    task "spy" {
+      driver = "raw_exec"
+      config {
+        command = "true"
+      }
+      template {
+        data        = "{{ with nomadVar \\"nomad/jobs/vars\\" }}{{ .password }}{{ end }}"
+        destination = "local/conf"
+      }
+    }
+  }`;
+    const job = (name: string, group: string): string => `job "${name}" {\n  ${group}\n}\n`;
+    writeFileSync(join(box.dir, 'vars.nomad'), job('vars', `group "g" {\n    ${template('signalled', 'signal')}\n    ${template('restarted', 'restart')}\n  }`)); // prettier-ignore
+    writeFileSync(join(box.dir, 'spy.nomad'), job('spy', spy));
+    await box.ok('job', 'run', '-detach', 'vars.nomad');
+    const [alloc] = await box.eventually('it is placed', async () => {
+      const found = await allocations(client, 'vars');
+      return found.length > 0 && found;
+    });
+    const id = alloc!.metadata.name;
+    const status = async (): Promise<string> => (await box.orchctl('alloc', 'status', id)).stdout;
+    await box.eventually('it waits for the variable', async () => (await status()).includes('Missing: nomad.var.block(nomad/jobs/vars@default.global)')); // prettier-ignore
+    await box.ok('var', 'put', 'nomad/jobs/vars', 'password=first-canary');
+    const logs = async (task: string): Promise<string> => (await box.orchctl('alloc', 'logs', '-task', task, id)).stdout;
+    const printed = (task: string, text: string) =>
+      box.eventually(`${task} prints ${text}`, async () => (await logs(task)).includes(`${task} got ${text}\n`));
+    for (const name of ['signalled', 'restarted']) await printed(name, 'first-canary');
+    await box.ok('var', 'put', '-force', 'nomad/jobs/vars', 'password=second-canary');
+    for (const name of ['signalled', 'restarted']) await printed(name, 'second-canary');
+    const told = await status();
+    t.match(told, /Template re-rendered|re-rendered/);
+    t.match(told, /Restart Signaled/);
+
+    await box.ok('job', 'run', '-detach', 'spy.nomad');
+    const seen = await box.eventually('the spy is refused', async () => {
+      const [spy] = await allocations(client, 'spy');
+      return spy?.status?.phase === 'failed' && JSON.stringify(spy.status);
+    });
+    t.match(seen, /may not be read by this task; it may read nomad\/jobs, nomad\/jobs\/spy, /);
+    t.notMatch(told + seen + agent.output, /(first|second)-canary/, 'no value is in a status or a log of orch');
+  });
+
   await t.test('the server goes away in the middle', async (t) => {
     const between = new Set<Socket>();
     const relay = createServer((near) => {

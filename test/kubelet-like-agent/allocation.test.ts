@@ -122,6 +122,7 @@ function world(options: {
     driver: (name) => (name === 'fake' ? driver : undefined),
     state: new JsonFolder<AllocationRecord>(join(dir, 'state', id)),
     services: new ServiceBook(outbox),
+    variables: { reader: () => ({ read: () => 'unknown', on: () => () => undefined, close: () => undefined }) },
     catalog: {
       services: () => catalog.entries,
       on: (listener) => (catalog.listeners.add(listener), () => void catalog.listeners.delete(listener)),

@@ -29,7 +29,19 @@ const entry = (name: string, port: number, tags: string[] = []): CatalogEntry =>
   meta: { zone: 'a' },
 });
 const services = [entry('db', 5432, ['primary']), entry('db', 5433, ['replica']), entry('web', 80)];
+const stored: Record<string, Record<string, string>> = {
+  'nomad/jobs/web': { user: 'me', password: 'p"w', 'a.b': 'c' },
+  'nomad/jobs/web/g/t': { own: '1' },
+  'nomad/jobs/other': { secret: 'not for this task' },
+};
+const variables = {
+  namespace: 'default',
+  paths: ['nomad/jobs', 'nomad/jobs/web', 'nomad/jobs/web/g', 'nomad/jobs/web/g/t'],
+  read: (path: string) =>
+    stored[path] === undefined ? ('missing' as const) : { path, namespace: 'default', items: stored[path] },
+};
 const sources = {
+  variables,
   env: { NOMAD_PORT_http: '8080', EMPTY: '', LIST: 'a,b,c' },
   services: () => services,
   file: (path: string) => `<${path}>`,
@@ -69,12 +81,26 @@ t.test('the language', (t) => {
     ['{{ len (nomadService 1 "seed" "db") }}{{ with nomadService "none" }}x{{ else }} none{{ end }}', '1 none'],
     ['{{ range $tag, $s := service "db" | byTag }}{{ $tag }}={{ len $s }} {{ end }}', 'primary=1 replica=1 '],
     ['{{ file "local/x" }}{{ scratch.Set "k" 1 }}{{ scratch.Get "k" }}', '<local/x>1'],
+    ['{{ with nomadVar "nomad/jobs/web" }}{{ .user }}:{{ .password }} {{ index . "a.b" }}{{ end }}', 'me:p"w c'],
+    ['{{ range $k, $v := nomadVar "nomad/jobs/web@default" }}{{ $k }}={{ $v }};{{ end }}', 'a.b=c;password=p"w;user=me;'],
+    ['{{ range (nomadVar "nomad/jobs/web").Tuples }}{{ .K }}{{ end }}{{ (nomadVar "nomad/jobs/web/g/t").Metadata.Path }}', 'a.bpassworduser' + 'nomad/jobs/web/g/t'],
+    ['{{ nomadVarExists "nomad/jobs/web" }} {{ nomadVarExists "nomad/jobs" }}', 'true false'],
+    ['{{ range nomadVarList }}{{ .Path }} {{ end }}{{ len (nomadVarListSafe "nomad/jobs/web/g") }}', 'nomad/jobs/web nomad/jobs/web/g/t 1'],
     ['{{ timestamp "2006" | len }}', '4'],
   ];
   for (const [text, expected] of cases) t.equal(render(text), expected, text);
   t.equal(render('<< env "EMPTY" >>x', { left: '<<', right: '>>' }), 'x');
-  t.equal(renderTemplate('{{ env "A" }}', sources).usesServices, false);
-  t.equal(renderTemplate('{{ nomadService "x" }}', sources).usesServices, true);
+  t.equal(renderTemplate('{{ env "A" }}', sources).follows, false);
+  t.equal(renderTemplate('{{ nomadService "x" }}', sources).follows, true);
+  t.equal(renderTemplate('{{ nomadVarExists "nomad/jobs" }}', sources).follows, true);
+  for (const path of ['nomad/jobs/other', 'nomad/jobs/we', 'nomad/jobs/web/../other', 'nomad/jobs/web/g/u', '']) {
+    for (const name of ['nomadVar', 'nomadVarExists']) t.throws(() => render(`{{ ${name} "${path}" }}`), { name: 'TemplateError', message: /may not be read by this task; it may read nomad\/jobs, / });
+  }
+  t.throws(() => render('{{ nomadVar "nomad/jobs/web@other" }}'), /a task reads variables of its own namespace/);
+  t.equal(render('{{ len (nomadVarList "nomad/jobs/other") }}'), '0', 'a list holds what may be read');
+  t.throws(() => render('{{ nomadVar "nomad/jobs" }}'), { name: 'Missing', message: 'nomad.var.block(nomad/jobs@default.global)' });
+  t.throws(() => render('{{ nomadVarListSafe "nomad/jobs/web/g/t/" }}{{ nomadVarListSafe "x" }}'), { name: 'Missing' });
+  t.throws(() => render('{{ nomadVarList }}', { variables: { ...variables, read: () => 'unknown' } }), { name: 'Missing' });
   t.end();
 }); // prettier-ignore
 

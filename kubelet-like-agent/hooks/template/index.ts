@@ -7,9 +7,11 @@ import { createContext, Script } from 'node:vm';
 import { evaluate, Missing, type Functions, type Value } from './evaluate.ts';
 import { pureFunctions } from './functions.ts';
 import { parseTemplate, TemplateError } from './parse.ts';
+import { variableFunctions, type VariableSource } from './variables.ts';
 
 export { Missing } from './evaluate.ts';
 export { TemplateError } from './parse.ts';
+export type { VariableEntry, VariableSource } from './variables.ts';
 
 /** One instance of a service, by the names that templates know. */
 export interface CatalogEntry {
@@ -32,6 +34,7 @@ export interface TemplateSources {
   readonly env: Readonly<Record<string, string>>;
   /** Healthy instances in the namespace of the job; undefined: not known yet. */
   readonly services: () => readonly CatalogEntry[] | undefined;
+  readonly variables: VariableSource;
   /** A file of the task. Throws when it is outside of it. */
   readonly file: (path: string) => string;
 }
@@ -44,17 +47,17 @@ export interface RenderOptions extends TemplateSources {
 
 export interface Rendered {
   readonly text: string;
-  /** It read the catalog, so it may come out differently when that changes. */
-  readonly usesServices: boolean;
+  /** It read services or variables, so it may come out differently when they change. */
+  readonly follows: boolean;
 }
 
 const TIME_LIMIT = 2000;
 
 /** Throws TemplateError for what is wrong with it, Missing for what is not there yet. */
 export function renderTemplate(source: string, options: RenderOptions): Rendered {
-  let usesServices = false;
+  let follows = false;
   const services = (): readonly CatalogEntry[] => {
-    usesServices = true;
+    follows = true;
     const found = options.services();
     if (found === undefined) throw new Missing('services');
     return found;
@@ -64,6 +67,13 @@ export function renderTemplate(source: string, options: RenderOptions): Rendered
     ...pureFunctions,
     ...sourceFunctions(options, services),
     ...scratchFunctions(scratch),
+    ...variableFunctions({
+      ...options.variables,
+      read: (path) => {
+        follows = true;
+        return options.variables.read(path);
+      },
+    }),
     ...refusals,
   };
   const work = (): string => {
@@ -76,7 +86,7 @@ export function renderTemplate(source: string, options: RenderOptions): Rendered
     const all: Functions = { ...functions, executeTemplate };
     return evaluate(parsed, { functions: all, strict: options.strict === true });
   };
-  return { text: withinTime(work), usesServices };
+  return { text: withinTime(work), follows };
 }
 
 const call = new Script('work()');
@@ -185,6 +195,5 @@ const refusals: Functions = Object.fromEntries([
   ...['key', 'keyOrDefault', 'keyExists', 'ls', 'safeLs', 'tree', 'safeTree'].map((name) => refuse(name, 'there is no Consul key-value store here')), // prettier-ignore
   ...['secret', 'secrets', 'pkiCert'].map((name) => refuse(name, 'there is no Vault here')),
   ...['node', 'nodes', 'connect', 'caRoots', 'caLeaf', 'datacenters'].map((name) => refuse(name, 'there is no Consul here')),
-  ...['nomadVar', 'nomadVarList', 'nomadVarListSafe', 'nomadVarExists'].map((name) => refuse(name, 'variables cannot be read in templates yet')), // prettier-ignore
   ...['plugin', 'writeToFile'].map((name) => refuse(name, 'is not permitted: it would run with the rights of the agent')),
 ]);
