@@ -3,11 +3,8 @@ import type { Client } from '../client/index.ts';
 import type { IO } from './io/streams.ts';
 import type { Style } from './io/style.ts';
 
-/**
- * A command is a value: what it is called, what it takes, how it is used, and what it does. Parsing, help, completion and
- * the manual are printed from it; a test runs it with string streams.
- */
-export interface Command {
+/** What finds and lists a command: known of all of them without loading any. */
+export interface CommandNames {
   /** The words that call it: `job run`. */
   readonly name: string;
   /** Further names, shown in its help: `run`. */
@@ -16,6 +13,23 @@ export interface Command {
   readonly formerNames?: readonly string[];
   /** One line for lists. */
   readonly summary: string;
+  /** Not listed in overviews. */
+  readonly hidden?: boolean;
+}
+
+/**
+ * A line of the tables of commands (`commands/index.ts`). They are generated from the commands, so that a start loads the one
+ * that is called and no other.
+ */
+export interface CommandEntry extends CommandNames {
+  load(): Promise<Command>;
+}
+
+/**
+ * A command is a value: what it is called, what it takes, how it is used, and what it does. Parsing, help, completion and
+ * the manual are printed from it; a test runs it with string streams.
+ */
+export interface Command extends CommandNames {
   /** What follows the name: `[options] <path>`. */
   readonly usage: string;
   /** A paragraph or two below the summary in its help. */
@@ -32,8 +46,6 @@ export interface Command {
   readonly usesCluster: boolean;
   /** Handles signals by itself (processes that run on): Ctrl-C is not caught for it. */
   readonly handlesSignals?: boolean;
-  /** Not listed in overviews. */
-  readonly hidden?: boolean;
   /** Ends with an exit code; nothing means 0. */
   run(call: Call, context: Context): Promise<number | void>;
 }
@@ -112,7 +124,7 @@ export interface Context {
   /** The name of the program as users type it. */
   readonly program: string;
   /** Every command there is; for help and completion. */
-  readonly commands: readonly Command[];
+  readonly commands: readonly CommandEntry[];
   /**
    * Runs something that Ctrl-C is to end in an orderly way: the signal aborts then. Outside of it Ctrl-C ends the program at
    * once with exit code 130.

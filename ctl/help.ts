@@ -1,4 +1,4 @@
-import { clusterFlags, commonFlags, type Command, type Flag, type Flags } from './command.ts';
+import { clusterFlags, commonFlags, type Command, type CommandNames, type Flag, type Flags } from './command.ts';
 import { dashed } from './argv.ts';
 import type { Style } from './io/style.ts';
 
@@ -22,7 +22,7 @@ export function commandHelp(command: Command, program: string, style: Style): st
 }
 
 /** The help of a word that only has commands below it, such as `job`. */
-export function groupHelp(words: string, commands: readonly Command[], program: string, style: Style): string {
+export function groupHelp(words: string, commands: readonly CommandNames[], program: string, style: Style): string {
   const below = commands.filter((command) => command.name.startsWith(`${words} `) && command.hidden !== true);
   const lines = below
     .map(({ name, summary }) => [name.slice(words.length + 1), summary] as const)
@@ -38,7 +38,7 @@ const common = ['job run', 'job plan', 'job status', 'job stop', 'logs', 'job in
 
 /** The help of the program itself. */
 export function programHelp(
-  commands: readonly Command[],
+  commands: readonly CommandNames[],
   groups: Readonly<Record<string, string>>,
   program: string,
   style: Style,

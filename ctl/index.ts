@@ -8,8 +8,9 @@
  *                            └────► jobfile (read files; loads jobspec)
  *
  * Start reading at `commands/job/run.ts`. Promises: views are pure and are tested against recorded texts; nothing is polled;
- * errors go to stderr; modules that take long to load are loaded by the commands that need them, so that `version` and `-help`
- * start in an instant. Other parts bring commands of their own (`processCommands`), made with `defineCommand`.
+ * errors go to stderr; a start loads the command that is called, and that what it needs, so that `version` and `-help`
+ * start in an instant: `commands/index.ts` is a table of names, generated from the commands. Other parts bring commands of their
+ * own (`processCommands`), made with `defineCommand`.
  */
 export {
   defineClusterCommand,
@@ -20,6 +21,7 @@ export {
   type Call,
   type ClusterContext,
   type Command,
+  type CommandEntry,
   type Context,
   type Flag,
   type FlagValues,

@@ -1,10 +1,19 @@
 import { systemClock, type Clock } from '../base/index.ts';
 import { dashed, meantBy, parseArguments } from './argv.ts';
-import { clusterFlags, commonFlags, type ClusterContext, type Command, type Context, type Flags } from './command.ts';
-import { commands as ownCommands, groups } from './commands/index.ts';
+import {
+  clusterFlags,
+  commonFlags,
+  type ClusterContext,
+  type Command,
+  type CommandEntry,
+  type CommandNames,
+  type Context,
+  type Flags,
+} from './command.ts';
+import { commands as ownCommands } from './commands/index.ts';
 import { resolveConnection } from './connection.ts';
-import { elsewhereCalled } from './elsewhere.ts';
 import { CommandError, exitCodes, explain, Interrupted } from './errors.ts';
+import { groups } from './groups.ts';
 import { commandHelp, groupHelp, programHelp } from './help.ts';
 import { complain, processIO, say, type IO } from './io/streams.ts';
 import { chooseStyle } from './io/style.ts';
@@ -17,11 +26,11 @@ export interface ProgramOptions {
   readonly clock?: Clock;
   readonly version: string;
   /** Commands of other parts (agent, apiserver, …) to offer beside those of the command line. */
-  readonly processCommands?: readonly Command[];
+  readonly processCommands?: readonly CommandEntry[];
 }
 
 export interface Program {
-  readonly commands: readonly Command[];
+  readonly commands: readonly CommandEntry[];
   /** Does what the arguments (without the program's own name) say; resolves to the exit code and never rejects. */
   run(argv: readonly string[]): Promise<number>;
 }
@@ -34,14 +43,14 @@ export function buildProgram(options: ProgramOptions): Program {
 
   const run = async (argv: readonly string[]): Promise<number> => {
     const target = resolve(argv, commands);
-    const style = chooseStyle(io.interactive, env, argv.includes('-no-color') || argv.includes('--no-color'));
+    const style = chooseStyle(io, env, argv.includes('-no-color') || argv.includes('--no-color'));
     const printing = { io };
     switch (target.type) {
       case 'version':
         say(printing, `${name} v${version}`);
         return exitCodes.ok;
       case 'help':
-        if (target.command !== undefined) say(printing, commandHelp(target.command, name, style));
+        if (target.command !== undefined) say(printing, commandHelp(await target.command.load(), name, style));
         else if (target.group !== undefined) say(printing, groupHelp(target.group, commands, name, style));
         else say(printing, programHelp(commands, groups, name, style));
         return exitCodes.ok;
@@ -54,6 +63,7 @@ export function buildProgram(options: ProgramOptions): Program {
       case 'unknown': {
         const meant = meantBy(target.word, target.candidates);
         const where = target.group === undefined ? '' : ` ${target.group}`;
+        const { elsewhereCalled } = await import('./elsewhere.ts');
         const elsewhere = elsewhereCalled(target.group === undefined ? target.word : `${target.group} ${target.word}`);
         complain(printing, `Unknown command: ${name}${where} ${target.word}`);
         if (elsewhere !== undefined) complain(printing, elsewhere(name));
@@ -65,7 +75,7 @@ export function buildProgram(options: ProgramOptions): Program {
         complain(printing, groupHelp(target.group, commands, name, style));
         return exitCodes.failed;
       case 'command':
-        return runCommand(target.command, target.argv, { io, env, clock, version, style, commands });
+        return runCommand(await target.command.load(), target.argv, { io, env, clock, version, style, commands });
     }
   };
   return { commands, run };
@@ -79,14 +89,14 @@ export function run(argv: readonly string[], options: ProgramOptions): Promise<n
 type Target =
   | { readonly type: 'version' | 'nothing' }
   | { readonly type: 'flag'; readonly word: string }
-  | { readonly type: 'help'; readonly command?: Command; readonly group?: string }
+  | { readonly type: 'help'; readonly command?: CommandEntry; readonly group?: string }
   | { readonly type: 'unknown'; readonly word: string; readonly group?: string; readonly candidates: readonly string[] }
   | { readonly type: 'group'; readonly group: string }
-  | { readonly type: 'command'; readonly command: Command; readonly argv: readonly string[] };
+  | { readonly type: 'command'; readonly command: CommandEntry; readonly argv: readonly string[] };
 
 /** Which command is meant. Flags before its name are general ones (`orchctl -address=… job status`) and belong to it too. */
-function resolve(argv: readonly string[], commands: readonly Command[]): Target {
-  const byName = new Map<string, Command>();
+function resolve(argv: readonly string[], commands: readonly CommandEntry[]): Target {
+  const byName = new Map<string, CommandEntry>();
   for (const command of commands)
     for (const words of [command.name, ...(command.aliases ?? []), ...(command.formerNames ?? [])]) byName.set(words, command);
   const isGroup = (words: string): boolean => [...byName.keys()].some((key) => key.startsWith(`${words} `));
@@ -128,7 +138,11 @@ function resolve(argv: readonly string[], commands: readonly Command[]): Target 
 /** No command has a longer name. */
 const MAX_WORDS = 4;
 
-function helpOn(words: readonly string[], byName: ReadonlyMap<string, Command>, isGroup: (words: string) => boolean): Target {
+function helpOn(
+  words: readonly string[],
+  byName: ReadonlyMap<string, CommandEntry>,
+  isGroup: (words: string) => boolean,
+): Target {
   for (let length = Math.min(words.length, MAX_WORDS); length > 0; length--) {
     const name = words.slice(0, length).join(' ');
     const command = byName.get(name);
@@ -146,7 +160,7 @@ function generalFlag(word: string): string | undefined {
   return undefined;
 }
 
-const topWords = (commands: readonly Command[]): string[] => [
+const topWords = (commands: readonly CommandNames[]): string[] => [
   ...new Set(commands.flatMap((command) => [command.name, ...(command.aliases ?? [])].map((words) => words.split(' ')[0]!))),
 ];
 

@@ -12,7 +12,7 @@ const pkg = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const tests = process.argv.includes('--tests');
 
 /** Bundled into the command line, whose cold start counts; everything else is resolved from node_modules when it is first needed. */
-const bundled = new Set(['picocolors', 'fast-deep-equal']);
+const bundled = new Set(['fast-deep-equal']);
 const external = Object.keys({ ...pkg.dependencies, ...pkg.devDependencies }).filter((name) => !bundled.has(name));
 
 const requireInEsm =
@@ -48,8 +48,21 @@ const walk = (dir, ends) =>
     return entry.isDirectory() ? walk(path, ends) : path.endsWith(ends) ? [path] : [];
   });
 
-/** What every command loads, and what those load that talk to a cluster (here, to none). */
-const starts = [['version'], ['-help'], ['job', 'plan', '-help'], ['job', 'status', '-address=http://127.0.0.1:1']];
+const nobody = '-address=http://127.0.0.1:1';
+
+/** Common commands: what they load gets a code cache, as far as they get without a cluster. What they all load is run as the first does. */
+const starts = [
+  ['version'],
+  ['-help'],
+  ['job', 'run', '-help'],
+  ['job', 'plan', '-help'],
+  ['job', 'status', nobody],
+  ['status', nobody, 'x'],
+  ['alloc', 'status', nobody, 'x'],
+  ['logs', nobody, 'x'],
+  ['node', 'status', nobody],
+  ['get', nobody, 'jobs'],
+];
 
 /** The program, in place of what was there only when it is whole: commands that run at the moment go on with the old one. */
 async function program() {

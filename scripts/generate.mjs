@@ -1,11 +1,13 @@
 // Turns crds/*.yaml into openapi/: openapi.json (what the API server serves and validates with), types.ts (openapi-typescript)
-// and kinds.ts (one typed descriptor per kind). With --check it writes nothing and fails when a file is stale.
+// and kinds.ts (one typed descriptor per kind); and writes the tables of commands (commands.mjs). With --check it writes nothing and
+// fails when a file is stale.
 import { readFileSync, writeFileSync, readdirSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import openapiTS, { astToString } from 'openapi-typescript';
 import * as prettier from 'prettier';
 import { parse } from 'yaml';
+import { commandTables } from './commands.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PREFIX = 'dev.orch.v1.';
@@ -170,6 +172,11 @@ const outputs = {
   'openapi/types.ts': await prettier.format(types, { ...options, parser: 'typescript' }),
   'openapi/kinds.ts': await prettier.format(kindsTs, { ...options, parser: 'typescript' }),
 };
+
+for (const [file, text] of Object.entries(
+  await commandTables(root, { 'ctl/commands': '../command.ts', 'bin/commands': '../../ctl/index.ts' }),
+))
+  outputs[file] = await prettier.format(text, { ...options, parser: 'typescript' });
 
 let stale = 0;
 for (const [file, text] of Object.entries(outputs)) {

@@ -1,13 +1,14 @@
 // Makes one executable file of a program that was split into parts. Node reads and parses a whole file before it runs any of it, so
 // everything but a small loader is kept out of the parser's sight, in a comment. A part is taken from there and run when it is first
-// imported. The parts that most commands begin with stand there as they are and come with V8's code cache, so they are not even
-// compiled (by another version of Node they are: V8 refuses a cache that is not its own). The others (servers, the agent, job files)
-// are compressed, because each megabyte of a file costs every start three milliseconds.
+// imported. The parts that common commands begin with stand there as they are and come with V8's code cache, so they are not even
+// compiled (by another version of Node they are: V8 refuses a cache that is not its own); those that are needed by the same commands
+// are one script, a bundle, which is loaded as a whole. The other parts (servers, the agent, job files, other commands) are
+// compressed, because each megabyte of a file costs every start three milliseconds.
 //
 //   #!/usr/bin/env node
 //   …            the loader: where each part is, and how to get it
 //   /*
-//   …            parts as they are
+//   …            bundles as they are
 //   …            their code caches, and the other parts: a line of base64 each
 //   */
 //
@@ -27,12 +28,12 @@ const endOfComment = '*\\~/';
 /**
  * The text and the source map of the one file. The build was one with `splitting`, `format: 'esm'`, `sourcemap: 'inline'` and
  * `write: false`; `entry` is the name of its only entry point, `file` where the text will be. What is loaded by `starts`, lists of
- * arguments, gets a code cache.
+ * arguments, gets a code cache; it holds what the first start that needs a part runs of it.
  */
 export async function pack({ outputFiles }, { entry, file, starts }) {
   const all = new Map((await Promise.all(outputFiles.map(asPart))).map((part) => [part.id, part]));
-  const firstLine = lines(head({}, entry)); // the same whatever the places are
-  const early = codeCaches([...all.values()], { entry, starts, file, firstLine });
+  const program = { parts: [...all.values()].map(({ id, code }) => ({ id, code })), entry, file };
+  const { loadedBy } = runStarts({ ...program, starts });
 
   const pieces = [];
   const add = (text) => {
@@ -40,16 +41,24 @@ export async function pack({ outputFiles }, { entry, file, starts }) {
     return [pieces.length - 1, text.length];
   };
   const found = {};
-  let line = firstLine;
-  for (const [id, cache] of early) {
-    const { code } = all.get(id);
-    found[id] = { line, code: add(code.replaceAll('*/', endOfComment)), cache };
-    line += lines(code);
-  }
-  for (const one of Object.values(found)) one.cache = add(`${one.cache}\n`);
+  let line = lines(head({}, [], entry)); // the same whatever the places are
+  const bundles = bundled(loadedBy).map((ids, bundle) => {
+    const code = bundleOf(ids.map((id) => all.get(id).code));
+    const start = line;
+    line += 1;
+    ids.forEach((id, i) => {
+      found[id] = { line, column: 1 + wrapper.length, place: [bundle, i] };
+      line += lines(all.get(id).code);
+    });
+    line += 1;
+    return { ids, line: start, code };
+  });
+  const places = bundles.map(({ code }) => add(code.replaceAll('*/', endOfComment)));
+  const cachePlaces = runStarts({ ...program, starts, scripts: bundles }).caches.map((cache) => add(`${cache}\n`));
   for (const { id, code } of all.values()) {
     if (found[id] !== undefined) continue;
-    found[id] = { line, code: add(`${deflateRawSync(code, { level: 9 }).toString('base64')}\n`) };
+    const place = add(`${deflateRawSync(code, { level: 9 }).toString('base64')}\n`);
+    found[id] = { line, column: wrapper.length, place: [line, place] };
     line += lines(code);
   }
 
@@ -57,15 +66,29 @@ export async function pack({ outputFiles }, { entry, file, starts }) {
   const end = `*/\n//# sourceMappingURL=${basename(file)}.map\n`;
   const fromEnd = [];
   pieces.reduceRight((after, piece, i) => (fromEnd[i] = after + piece.length), end.length);
-  const place = ([piece, length]) => [fromEnd[piece], length];
-  const places = Object.fromEntries(
-    Object.entries(found).map(([id, { line, code, cache }]) => [id, [line, ...place(code), ...(cache ? place(cache) : [])]]),
+  const at = ([piece, length]) => [fromEnd[piece], length];
+  const parts = Object.fromEntries(
+    Object.entries(found).map(([id, { place }]) => [id, Array.isArray(place[1]) ? [place[0], ...at(place[1])] : place]),
   );
-  const text = head(places, entry) + pieces.join('') + end;
+  const scriptPlaces = bundles.map(({ line }, i) => [line, ...at(places[i]), ...at(cachePlaces[i])]);
+  const text = head(parts, scriptPlaces, entry) + pieces.join('') + end;
   if (Buffer.byteLength(text) !== text.length) throw new Error('not everything is ASCII, so places in the file would be wrong');
-  const maps = Object.entries(found).map(([id, { line }]) => ({ line, column: wrapper.length, map: all.get(id).map }));
+  const maps = Object.entries(found).map(([id, { line, column }]) => ({ line, column, map: all.get(id).map }));
   return { text, map: JSON.stringify(joinSourceMaps(maps)) };
 }
+
+/** The parts that are loaded by the same starts, each in the order of their first loading. */
+function bundled(loadedBy) {
+  const bundles = new Map();
+  for (const id of new Set(loadedBy.flat())) {
+    const key = loadedBy.map((ids) => ids.includes(id)).join();
+    bundles.set(key, [...(bundles.get(key) ?? []), id]);
+  }
+  return [...bundles.values()];
+}
+
+/** A script whose value is the list of the functions that parts are. */
+const bundleOf = (codes) => `[\n${codes.map((code, i) => `${i === 0 ? ' ' : ','}${code}`).join('')}]\n`;
 
 const wrapper = '(function(require,module,importMeta){';
 
@@ -87,13 +110,13 @@ async function asPart({ path, text }) {
   return { id: `./${basename(path)}`, code: `${wrapper}${code}})\n`, map: JSON.parse(map) };
 }
 
-/** The code caches of the parts that these starts load, in the order of their loading, by the Node that runs this. */
-function codeCaches(parts, options) {
+/** Runs the program with each of the arguments, in the Node that runs this: what it loads, and the code caches of `scripts`. */
+function runStarts(options) {
   const dir = mkdtempSync(join(tmpdir(), 'orch-build-'));
   const out = join(dir, 'caches.json');
   try {
     const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('code-cache.mjs', import.meta.url))], {
-      input: JSON.stringify({ parts, ...options, out }),
+      input: JSON.stringify({ ...options, out }),
       encoding: 'utf8',
     });
     if (status !== 0) throw new Error(`the program could not be run:\n${stderr}`);
@@ -109,7 +132,7 @@ const lines = (text) => text.split('\n').length - 1;
  * The builtin modules of Node are loaded when something of them is first used: some take longer than a whole command.
  * The file stays open, so that a process whose file is replaced by a newer one still finds its own parts.
  */
-const head = (places, entry) => `#!/usr/bin/env node
+const head = (places, bundles, entry) => `#!/usr/bin/env node
 "use strict";
 const fs = require("node:fs");
 const vm = require("node:vm");
@@ -117,6 +140,7 @@ const file = fs.openSync(__filename, "r");
 const size = fs.fstatSync(file).size;
 const importMeta = { get url() { return require("node:url").pathToFileURL(__filename).href } };
 const places = ${JSON.stringify(places)};
+const bundles = ${JSON.stringify(bundles)};
 const loaded = new Map();
 function load(id) {
   let module = loaded.get(id);
@@ -130,15 +154,22 @@ function load(id) {
   part(module, places[id]);
   return module.exports;
 }
-function part(module, [lineOffset, codeAt, codeLength, cacheAt, cacheLength]) {
-  const text = read(codeAt, codeLength);
-  const bytes = (base64) => Buffer.from(base64, "base64");
-  const cachedData = cacheAt === undefined ? undefined : bytes(read(cacheAt, cacheLength));
-  const code =
-    cachedData === undefined
-      ? require("node:zlib").inflateRawSync(bytes(text)).latin1Slice()
-      : text.replaceAll(${JSON.stringify(endOfComment)}, "*/");
-  new vm.Script(code, { filename: __filename, lineOffset, cachedData }).runInThisContext()(load, module, importMeta);
+function part(module, place) {
+  const run = place.length === 2 ? bundle(place[0])[place[1]] : compressed(place);
+  run(load, module, importMeta);
+}
+function compressed([lineOffset, at, length]) {
+  return script(require("node:zlib").inflateRawSync(bytes(read(at, length))).latin1Slice(), lineOffset);
+}
+function bundle(index) {
+  const [lineOffset, at, length, cacheAt, cacheLength] = bundles[index];
+  return (bundles[index].run ??= script(read(at, length).replaceAll(${JSON.stringify(endOfComment)}, "*/"), lineOffset, bytes(read(cacheAt, cacheLength))));
+}
+function script(code, lineOffset, cachedData) {
+  return new vm.Script(code, { filename: __filename, lineOffset, cachedData }).runInThisContext();
+}
+function bytes(base64) {
+  return Buffer.from(base64, "base64");
 }
 function read(fromEnd, length) {
   const bytes = Buffer.allocUnsafe(length);

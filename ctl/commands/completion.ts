@@ -1,6 +1,14 @@
 import { AllocationKind, DeploymentKind, EvaluationKind, JobKind, NodeKind, type Kind } from '../../openapi/index.ts';
 import { dashed } from '../argv.ts';
-import { clusterFlags, commonFlags, defineCommand, oneArgument, type Command, type Completes, type Context } from '../command.ts';
+import {
+  clusterFlags,
+  commonFlags,
+  defineCommand,
+  oneArgument,
+  type CommandEntry,
+  type Completes,
+  type Context,
+} from '../command.ts';
 import { resolveConnection } from '../connection.ts';
 import { CommandError } from '../errors.ts';
 import { say } from '../io/streams.ts';
@@ -77,9 +85,10 @@ export const complete = defineCommand({
 export async function candidates(words: readonly string[], context: Pick<Context, 'commands' | 'env'>): Promise<string[]> {
   const last = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const { command, used } = commandOf(before, context.commands);
+  const { entry, used } = commandOf(before, context.commands);
   const starting = (list: readonly string[]): string[] => [...new Set(list)].filter((one) => one.startsWith(last)).sort();
-  if (command === undefined) return starting(nextWords(before, context.commands));
+  if (entry === undefined) return starting(nextWords(before, context.commands));
+  const command = await entry.load();
   if (last.startsWith('-')) {
     const flags = { ...command.flags, ...(command.usesCluster ? clusterFlags : {}), ...commonFlags };
     const dashes = last.startsWith('--') ? '--' : '-';
@@ -94,18 +103,18 @@ export async function candidates(words: readonly string[], context: Pick<Context
 }
 
 /** The command that the words call, and how many of them it takes. */
-function commandOf(words: readonly string[], commands: readonly Command[]): { command?: Command; used: number } {
-  const find = (text: string): Command | undefined =>
+function commandOf(words: readonly string[], commands: readonly CommandEntry[]): { entry?: CommandEntry; used: number } {
+  const find = (text: string): CommandEntry | undefined =>
     commands.find(({ name, aliases = [], formerNames = [] }) => [name, ...aliases, ...formerNames].includes(text));
   for (let used = Math.min(3, words.length); used > 0; used--) {
-    const command = find(words.slice(0, used).join(' '));
-    if (command !== undefined) return { command, used };
+    const entry = find(words.slice(0, used).join(' '));
+    if (entry !== undefined) return { entry, used };
   }
   return { used: 0 };
 }
 
 /** What may follow: first words of commands, or second ones. */
-function nextWords(before: readonly string[], commands: readonly Command[]): string[] {
+function nextWords(before: readonly string[], commands: readonly CommandEntry[]): string[] {
   return commands
     .filter(({ hidden }) => hidden !== true)
     .flatMap(({ name, aliases = [] }) => [name, ...aliases])

@@ -1,212 +1,483 @@
-import type { Command } from '../command.ts';
-import { allocChecks } from './alloc/checks.ts';
-import { allocStats } from './alloc/stats.ts';
-import { createObjects, replaceObjects } from './api/create.ts';
-import { diff } from './api/diff.ts';
-import { edit } from './api/edit.ts';
-import { explainFields } from './api/explain.ts';
-import { annotate, label, patchObject } from './api/patch.ts';
-import { topAllocations, topNodes } from './api/top.ts';
-import { wait } from './api/wait.ts';
-import { configCurrent, configGet, configSet, configUse, configDelete } from './config.ts';
-import { jobAction } from './job/action.ts';
-import { jobAllocs } from './job/allocs.ts';
-import { jobRestart } from './job/restart.ts';
-import { jobStart } from './job/start.ts';
-import { jobTagApply, jobTagUnset } from './job/tag.ts';
-import { namespaceApply, namespaceDelete, namespaceInspect, namespaceList, namespaceStatus } from './namespace/commands.ts';
-import { monitor } from './monitor.ts';
-import { nodeConfig } from './node/config.ts';
-import { nodeMetaApply, nodeMetaRead } from './node/meta.ts';
-import { nodePoolApply, nodePoolDelete, nodePoolInfo, nodePoolJobs, nodePoolList, nodePoolNodes } from './node/pool.ts';
-import { operatorApi, operatorMetrics } from './operator/commands.ts';
-import { portForward } from './port-forward.ts';
-import { keyringList, keyringRemove, keyringRotate } from './operator/keyring.ts';
-import { operatorSchedulerGetConfig, operatorSchedulerSetConfig } from './operator/scheduler.ts';
-import { systemGc, systemReconcileSummaries } from './system/commands.ts';
-import { rolloutHistory, rolloutPause, rolloutRestart, rolloutResume, rolloutStatus, rolloutUndo } from './rollout.ts';
-import { serviceInfo, serviceList } from './service/commands.ts';
-import { allocExec } from './alloc/exec.ts';
-import { allocFs } from './alloc/fs.ts';
-import { allocRestart, allocSignal, allocStop } from './alloc/lifecycle.ts';
-import { allocLogs } from './alloc/logs.ts';
-import { allocStatus } from './alloc/status.ts';
-import { apiResources } from './api/api-resources.ts';
-import { apply } from './api/apply.ts';
-import { deleteObjects } from './api/delete.ts';
-import { describe } from './api/describe.ts';
-import { events } from './api/events.ts';
-import { get } from './api/get.ts';
-import { authCanI, authWhoami } from './auth.ts';
-import { complete, completion } from './completion.ts';
-import { cp } from './cp.ts';
-import { convert } from './convert.ts';
-import { deploymentFail, deploymentList, deploymentPause, deploymentResume, deploymentStatus } from './deployment/commands.ts';
-import { deploymentPromote } from './deployment/promote.ts';
-import { evalDelete, evalList, evalStatus } from './eval/commands.ts';
-import { fmt } from './fmt.ts';
-import { logs } from './logs.ts';
-import { jobDeployments } from './job/deployments.ts';
-import { jobDispatch, jobPeriodicForce } from './job/dispatch.ts';
-import { jobEval } from './job/eval.ts';
-import { jobHistory } from './job/history.ts';
-import { jobInit } from './job/init.ts';
-import { jobInspect } from './job/inspect.ts';
-import { jobPlan } from './job/plan.ts';
-import { jobPromote } from './job/promote.ts';
-import { jobRevert } from './job/revert.ts';
-import { jobRun } from './job/run.ts';
-import { jobScale } from './job/scale.ts';
-import { jobStatus } from './job/status.ts';
-import { jobStop } from './job/stop.ts';
-import { jobValidate } from './job/validate.ts';
-import { nodeDrain } from './node/drain.ts';
-import { nodeEligibility } from './node/eligibility.ts';
-import { nodeStatus } from './node/status.ts';
-import { serverMembers } from './server.ts';
-import { status } from './status.ts';
-import { varGet, varInit, varList, varPurge, varPut } from './var/commands.ts';
-import { varLock } from './var/lock.ts';
-import { ui } from './ui.ts';
-import { volumeStatus } from './volume/commands.ts';
-import { version } from './version.ts';
+// Generated from the commands in this folder by `npm run generate`. Do not edit.
 
-/** The words that commands are grouped under, with what they are about. */
-export const groups: Readonly<Record<string, string>> = {
-  alloc: 'Work with allocations',
-  auth: 'Ask who you are and what you may do',
-  config: 'Work with the contexts of this program',
-  deployment: 'Work with deployments',
-  eval: 'Work with evaluations',
-  job: 'Work with jobs',
-  namespace: 'Work with namespaces',
-  node: 'Work with nodes',
-  operator: 'Ask the API and its servers',
-  rollout: "Work with jobs' rollouts",
-  server: 'Work with servers',
-  service: 'Work with services',
-  snapshot: 'Save and restore the state of the cluster',
-  store: 'Work with the store of the servers',
-  system: 'Have the whole cluster tidied up',
-  top: 'Show what is used',
-  volume: 'Look at the volumes of nodes',
-};
+import type { CommandEntry } from '../command.ts';
 
-export const commands: readonly Command[] = [
-  allocChecks,
-  allocExec,
-  allocFs,
-  allocLogs,
-  allocRestart,
-  allocSignal,
-  allocStats,
-  allocStatus,
-  allocStop,
-  annotate,
-  apiResources,
-  apply,
-  authCanI,
-  authWhoami,
-  complete,
-  completion,
-  convert,
-  configCurrent,
-  configDelete,
-  configGet,
-  configSet,
-  configUse,
-  cp,
-  createObjects,
-  deleteObjects,
-  deploymentFail,
-  deploymentList,
-  deploymentPause,
-  deploymentPromote,
-  deploymentResume,
-  deploymentStatus,
-  describe,
-  diff,
-  edit,
-  evalDelete,
-  evalList,
-  evalStatus,
-  events,
-  explainFields,
-  fmt,
-  get,
-  jobAction,
-  jobAllocs,
-  jobDeployments,
-  jobDispatch,
-  jobEval,
-  jobHistory,
-  jobInit,
-  jobInspect,
-  jobPeriodicForce,
-  jobPlan,
-  jobPromote,
-  jobRestart,
-  jobRevert,
-  jobRun,
-  jobScale,
-  jobStart,
-  jobStatus,
-  jobStop,
-  jobTagApply,
-  jobTagUnset,
-  jobValidate,
-  keyringList,
-  keyringRemove,
-  keyringRotate,
-  label,
-  logs,
-  namespaceApply,
-  namespaceDelete,
-  namespaceInspect,
-  namespaceList,
-  namespaceStatus,
-  nodeDrain,
-  nodeEligibility,
-  monitor,
-  nodeConfig,
-  nodeMetaApply,
-  nodeMetaRead,
-  nodePoolApply,
-  nodePoolDelete,
-  nodePoolInfo,
-  nodePoolJobs,
-  nodePoolList,
-  nodePoolNodes,
-  nodeStatus,
-  operatorApi,
-  operatorMetrics,
-  operatorSchedulerGetConfig,
-  operatorSchedulerSetConfig,
-  patchObject,
-  portForward,
-  replaceObjects,
-  rolloutHistory,
-  rolloutPause,
-  rolloutRestart,
-  rolloutResume,
-  rolloutStatus,
-  rolloutUndo,
-  serverMembers,
-  serviceInfo,
-  serviceList,
-  status,
-  systemGc,
-  systemReconcileSummaries,
-  topAllocations,
-  topNodes,
-  varGet,
-  varInit,
-  varList,
-  varLock,
-  varPurge,
-  varPut,
-  ui,
-  version,
-  volumeStatus,
-  wait,
+export const commands: readonly CommandEntry[] = [
+  {
+    name: '__complete',
+    summary: 'Print completions',
+    hidden: true,
+    load: () => import('./completion.ts').then((m) => m.complete),
+  },
+  {
+    name: 'alloc checks',
+    summary: 'Show the results of the checks of an allocation',
+    load: () => import('./alloc/checks.ts').then((m) => m.allocChecks),
+  },
+  {
+    name: 'alloc exec',
+    aliases: ['exec'],
+    summary: 'Run a command in a task, with its input and output here',
+    load: () => import('./alloc/exec.ts').then((m) => m.allocExec),
+  },
+  {
+    name: 'alloc fs',
+    aliases: ['fs'],
+    summary: "Look into an allocation's folder",
+    load: () => import('./alloc/fs.ts').then((m) => m.allocFs),
+  },
+  { name: 'alloc logs', summary: 'Print what a task wrote', load: () => import('./alloc/logs.ts').then((m) => m.allocLogs) },
+  {
+    name: 'alloc restart',
+    summary: 'Restart the tasks of an allocation where they are',
+    load: () => import('./alloc/lifecycle.ts').then((m) => m.allocRestart),
+  },
+  {
+    name: 'alloc signal',
+    summary: 'Send a signal to the tasks of an allocation',
+    load: () => import('./alloc/lifecycle.ts').then((m) => m.allocSignal),
+  },
+  {
+    name: 'alloc stats',
+    summary: 'Show what the tasks of an allocation use',
+    load: () => import('./alloc/stats.ts').then((m) => m.allocStats),
+  },
+  {
+    name: 'alloc status',
+    formerNames: ['alloc-status'],
+    summary: 'Show an allocation: its tasks, what they use, what happened to them',
+    load: () => import('./alloc/status.ts').then((m) => m.allocStatus),
+  },
+  {
+    name: 'alloc stop',
+    summary: 'Stop an allocation and place another one for it',
+    load: () => import('./alloc/lifecycle.ts').then((m) => m.allocStop),
+  },
+  {
+    name: 'annotate',
+    summary: 'Set or remove annotations of objects',
+    load: () => import('./api/patch.ts').then((m) => m.annotate),
+  },
+  {
+    name: 'api-resources',
+    summary: 'List the kinds of objects that the server has',
+    load: () => import('./api/api-resources.ts').then((m) => m.apiResources),
+  },
+  {
+    name: 'apply',
+    summary: 'Make the cluster match files: job files and manifests',
+    load: () => import('./api/apply.ts').then((m) => m.apply),
+  },
+  { name: 'auth can-i', summary: 'Ask whether you may do something', load: () => import('./auth.ts').then((m) => m.authCanI) },
+  {
+    name: 'auth whoami',
+    summary: 'Show who the server takes you for',
+    load: () => import('./auth.ts').then((m) => m.authWhoami),
+  },
+  {
+    name: 'completion',
+    summary: 'Print what makes a shell complete commands and names',
+    load: () => import('./completion.ts').then((m) => m.completion),
+  },
+  {
+    name: 'config current-context',
+    summary: 'Print the name of the present context',
+    load: () => import('./config.ts').then((m) => m.configCurrent),
+  },
+  { name: 'config delete-context', summary: 'Remove a context', load: () => import('./config.ts').then((m) => m.configDelete) },
+  {
+    name: 'config get-contexts',
+    summary: 'List contexts: addresses that have a name',
+    load: () => import('./config.ts').then((m) => m.configGet),
+  },
+  {
+    name: 'config set-context',
+    summary: 'Make a context, or change one',
+    load: () => import('./config.ts').then((m) => m.configSet),
+  },
+  {
+    name: 'config use-context',
+    summary: 'Use a context from now on',
+    load: () => import('./config.ts').then((m) => m.configUse),
+  },
+  { name: 'convert', summary: 'Write a job file in another form', load: () => import('./convert.ts').then((m) => m.convert) },
+  { name: 'cp', summary: 'Copy files and folders to and from tasks', load: () => import('./cp.ts').then((m) => m.cp) },
+  {
+    name: 'create',
+    summary: 'Create objects that must not exist yet',
+    load: () => import('./api/create.ts').then((m) => m.createObjects),
+  },
+  { name: 'delete', summary: 'Remove objects', load: () => import('./api/delete.ts').then((m) => m.deleteObjects) },
+  {
+    name: 'deployment fail',
+    summary: 'Give a deployment up',
+    load: () => import('./deployment/commands.ts').then((m) => m.deploymentFail),
+  },
+  {
+    name: 'deployment list',
+    summary: 'List deployments',
+    load: () => import('./deployment/commands.ts').then((m) => m.deploymentList),
+  },
+  {
+    name: 'deployment pause',
+    summary: 'Pause a deployment',
+    load: () => import('./deployment/commands.ts').then((m) => m.deploymentPause),
+  },
+  {
+    name: 'deployment promote',
+    summary: 'Promote the canaries of a deployment',
+    load: () => import('./deployment/promote.ts').then((m) => m.deploymentPromote),
+  },
+  {
+    name: 'deployment resume',
+    summary: 'Resume a paused deployment',
+    load: () => import('./deployment/commands.ts').then((m) => m.deploymentResume),
+  },
+  {
+    name: 'deployment status',
+    summary: 'Show a deployment',
+    load: () => import('./deployment/commands.ts').then((m) => m.deploymentStatus),
+  },
+  {
+    name: 'describe',
+    summary: 'Show everything about an object, with its events',
+    load: () => import('./api/describe.ts').then((m) => m.describe),
+  },
+  { name: 'diff', summary: 'Show what applying files would change', load: () => import('./api/diff.ts').then((m) => m.diff) },
+  { name: 'edit', summary: 'Change an object in an editor', load: () => import('./api/edit.ts').then((m) => m.edit) },
+  {
+    name: 'eval delete',
+    summary: 'Remove evaluations that are over',
+    load: () => import('./eval/commands.ts').then((m) => m.evalDelete),
+  },
+  { name: 'eval list', summary: 'List evaluations', load: () => import('./eval/commands.ts').then((m) => m.evalList) },
+  {
+    name: 'eval status',
+    formerNames: ['eval-status'],
+    summary: 'Show an evaluation: why it was made, what came of it',
+    load: () => import('./eval/commands.ts').then((m) => m.evalStatus),
+  },
+  { name: 'events', summary: 'Show what happened lately', load: () => import('./api/events.ts').then((m) => m.events) },
+  {
+    name: 'explain',
+    summary: 'Say what the fields of a kind mean',
+    load: () => import('./api/explain.ts').then((m) => m.explainFields),
+  },
+  { name: 'fmt', summary: 'Format job files', load: () => import('./fmt.ts').then((m) => m.fmt) },
+  { name: 'get', summary: 'List objects of a kind, or show some of them', load: () => import('./api/get.ts').then((m) => m.get) },
+  {
+    name: 'job action',
+    summary: 'Run a command that a job has for its operators',
+    load: () => import('./job/action.ts').then((m) => m.jobAction),
+  },
+  { name: 'job allocs', summary: "List a job's allocations", load: () => import('./job/allocs.ts').then((m) => m.jobAllocs) },
+  {
+    name: 'job deployments',
+    summary: 'List the deployments of a job',
+    load: () => import('./job/deployments.ts').then((m) => m.jobDeployments),
+  },
+  {
+    name: 'job dispatch',
+    summary: 'Run a parameterized job once',
+    load: () => import('./job/dispatch.ts').then((m) => m.jobDispatch),
+  },
+  {
+    name: 'job eval',
+    summary: 'Have the scheduler look at a job again',
+    load: () => import('./job/eval.ts').then((m) => m.jobEval),
+  },
+  {
+    name: 'job history',
+    summary: 'Show the versions of a job',
+    load: () => import('./job/history.ts').then((m) => m.jobHistory),
+  },
+  {
+    name: 'job init',
+    aliases: ['init'],
+    summary: 'Write an example job file',
+    load: () => import('./job/init.ts').then((m) => m.jobInit),
+  },
+  {
+    name: 'job inspect',
+    formerNames: ['inspect'],
+    summary: 'Show a job as JSON or as a job file',
+    load: () => import('./job/inspect.ts').then((m) => m.jobInspect),
+  },
+  {
+    name: 'job periodic force',
+    summary: 'Launch a periodic job now',
+    load: () => import('./job/dispatch.ts').then((m) => m.jobPeriodicForce),
+  },
+  {
+    name: 'job plan',
+    aliases: ['plan'],
+    summary: 'Show what running a job would do',
+    load: () => import('./job/plan.ts').then((m) => m.jobPlan),
+  },
+  {
+    name: 'job promote',
+    summary: 'Promote the canaries of a job',
+    load: () => import('./job/promote.ts').then((m) => m.jobPromote),
+  },
+  {
+    name: 'job restart',
+    summary: "Restart a job's tasks, or replace its allocations, a few at a time",
+    load: () => import('./job/restart.ts').then((m) => m.jobRestart),
+  },
+  {
+    name: 'job revert',
+    summary: 'Go back to an earlier version of a job',
+    load: () => import('./job/revert.ts').then((m) => m.jobRevert),
+  },
+  {
+    name: 'job run',
+    aliases: ['run'],
+    summary: 'Run a new job or update an existing one',
+    load: () => import('./job/run.ts').then((m) => m.jobRun),
+  },
+  {
+    name: 'job scale',
+    aliases: ['scale'],
+    summary: 'Change the count of a task group',
+    load: () => import('./job/scale.ts').then((m) => m.jobScale),
+  },
+  { name: 'job start', summary: 'Run a stopped job again', load: () => import('./job/start.ts').then((m) => m.jobStart) },
+  {
+    name: 'job status',
+    summary: 'List jobs, or show one of them',
+    load: () => import('./job/status.ts').then((m) => m.jobStatus),
+  },
+  { name: 'job stop', aliases: ['stop'], summary: 'Stop a job', load: () => import('./job/stop.ts').then((m) => m.jobStop) },
+  {
+    name: 'job tag apply',
+    summary: 'Give a version of a job a name',
+    load: () => import('./job/tag.ts').then((m) => m.jobTagApply),
+  },
+  {
+    name: 'job tag unset',
+    summary: 'Take the name of a version away',
+    load: () => import('./job/tag.ts').then((m) => m.jobTagUnset),
+  },
+  {
+    name: 'job validate',
+    aliases: ['validate'],
+    summary: 'Check a job file',
+    load: () => import('./job/validate.ts').then((m) => m.jobValidate),
+  },
+  { name: 'label', summary: 'Set or remove labels of objects', load: () => import('./api/patch.ts').then((m) => m.label) },
+  {
+    name: 'logs',
+    summary: 'Print what tasks wrote: of an allocation, a job, a group, or all with some labels',
+    load: () => import('./logs.ts').then((m) => m.logs),
+  },
+  {
+    name: 'monitor',
+    summary: 'Follow the log of a server or of the agent of a node',
+    load: () => import('./monitor.ts').then((m) => m.monitor),
+  },
+  {
+    name: 'namespace apply',
+    summary: 'Create or change a namespace',
+    load: () => import('./namespace/commands.ts').then((m) => m.namespaceApply),
+  },
+  {
+    name: 'namespace delete',
+    summary: 'Remove a namespace',
+    load: () => import('./namespace/commands.ts').then((m) => m.namespaceDelete),
+  },
+  {
+    name: 'namespace inspect',
+    summary: 'Show a namespace as JSON',
+    load: () => import('./namespace/commands.ts').then((m) => m.namespaceInspect),
+  },
+  {
+    name: 'namespace list',
+    summary: 'List namespaces',
+    load: () => import('./namespace/commands.ts').then((m) => m.namespaceList),
+  },
+  {
+    name: 'namespace status',
+    summary: 'Show a namespace',
+    load: () => import('./namespace/commands.ts').then((m) => m.namespaceStatus),
+  },
+  {
+    name: 'node config',
+    summary: 'Say how the servers of a node are changed',
+    load: () => import('./node/config.ts').then((m) => m.nodeConfig),
+  },
+  {
+    name: 'node drain',
+    formerNames: ['node-drain'],
+    summary: 'Move everything off a node, or stop doing so',
+    load: () => import('./node/drain.ts').then((m) => m.nodeDrain),
+  },
+  {
+    name: 'node eligibility',
+    summary: 'Say whether new allocations may be placed on a node',
+    load: () => import('./node/eligibility.ts').then((m) => m.nodeEligibility),
+  },
+  {
+    name: 'node meta apply',
+    summary: "Change a node's metadata while its agent runs",
+    load: () => import('./node/meta.ts').then((m) => m.nodeMetaApply),
+  },
+  {
+    name: 'node meta read',
+    summary: "Show a node's metadata, and where it comes from",
+    load: () => import('./node/meta.ts').then((m) => m.nodeMetaRead),
+  },
+  {
+    name: 'node pool apply',
+    summary: 'Create or change a node pool',
+    load: () => import('./node/pool.ts').then((m) => m.nodePoolApply),
+  },
+  { name: 'node pool delete', summary: 'Remove a node pool', load: () => import('./node/pool.ts').then((m) => m.nodePoolDelete) },
+  { name: 'node pool info', summary: 'Show a node pool', load: () => import('./node/pool.ts').then((m) => m.nodePoolInfo) },
+  {
+    name: 'node pool jobs',
+    summary: 'List the jobs of a pool',
+    load: () => import('./node/pool.ts').then((m) => m.nodePoolJobs),
+  },
+  { name: 'node pool list', summary: 'List node pools', load: () => import('./node/pool.ts').then((m) => m.nodePoolList) },
+  {
+    name: 'node pool nodes',
+    summary: 'List the nodes of a pool',
+    load: () => import('./node/pool.ts').then((m) => m.nodePoolNodes),
+  },
+  {
+    name: 'node status',
+    formerNames: ['node-status'],
+    summary: 'List nodes, or show one of them',
+    load: () => import('./node/status.ts').then((m) => m.nodeStatus),
+  },
+  {
+    name: 'operator api',
+    summary: 'Ask the API anything',
+    load: () => import('./operator/commands.ts').then((m) => m.operatorApi),
+  },
+  {
+    name: 'operator metrics',
+    summary: "Print the server's metrics",
+    load: () => import('./operator/commands.ts').then((m) => m.operatorMetrics),
+  },
+  {
+    name: 'operator root keyring list',
+    summary: 'List the keys that variables are encrypted by',
+    load: () => import('./operator/keyring.ts').then((m) => m.keyringList),
+  },
+  {
+    name: 'operator root keyring remove',
+    summary: 'Forget a key by which nothing is encrypted any more',
+    load: () => import('./operator/keyring.ts').then((m) => m.keyringRemove),
+  },
+  {
+    name: 'operator root keyring rotate',
+    summary: 'Encrypt variables by a new key from now on',
+    load: () => import('./operator/keyring.ts').then((m) => m.keyringRotate),
+  },
+  {
+    name: 'operator scheduler get-config',
+    summary: 'Show how the scheduler works',
+    load: () => import('./operator/scheduler.ts').then((m) => m.operatorSchedulerGetConfig),
+  },
+  {
+    name: 'operator scheduler set-config',
+    summary: 'Change how the scheduler works',
+    load: () => import('./operator/scheduler.ts').then((m) => m.operatorSchedulerSetConfig),
+  },
+  { name: 'patch', summary: 'Change some fields of an object', load: () => import('./api/patch.ts').then((m) => m.patchObject) },
+  {
+    name: 'port-forward',
+    summary: "Reach an allocation's ports from this machine",
+    load: () => import('./port-forward.ts').then((m) => m.portForward),
+  },
+  {
+    name: 'replace',
+    summary: 'Replace objects that exist, whole',
+    load: () => import('./api/create.ts').then((m) => m.replaceObjects),
+  },
+  { name: 'rollout history', summary: "List a job's versions", load: () => import('./rollout.ts').then((m) => m.rolloutHistory) },
+  { name: 'rollout pause', summary: "Pause a job's rollout", load: () => import('./rollout.ts').then((m) => m.rolloutPause) },
+  {
+    name: 'rollout restart',
+    summary: "Replace a job's allocations, a few at a time",
+    load: () => import('./rollout.ts').then((m) => m.rolloutRestart),
+  },
+  {
+    name: 'rollout resume',
+    summary: "Go on with a job's rollout",
+    load: () => import('./rollout.ts').then((m) => m.rolloutResume),
+  },
+  {
+    name: 'rollout status',
+    summary: "Follow a job's rollout to its end",
+    load: () => import('./rollout.ts').then((m) => m.rolloutStatus),
+  },
+  {
+    name: 'rollout undo',
+    summary: 'Go back to an earlier version of a job',
+    load: () => import('./rollout.ts').then((m) => m.rolloutUndo),
+  },
+  {
+    name: 'server members',
+    formerNames: ['server-members'],
+    summary: 'List the servers of the cluster',
+    load: () => import('./server.ts').then((m) => m.serverMembers),
+  },
+  {
+    name: 'service info',
+    summary: 'Show where a service is',
+    load: () => import('./service/commands.ts').then((m) => m.serviceInfo),
+  },
+  { name: 'service list', summary: 'List services', load: () => import('./service/commands.ts').then((m) => m.serviceList) },
+  {
+    name: 'status',
+    summary: 'Show whatever an ID belongs to: a job, allocation, node, evaluation or deployment',
+    load: () => import('./status.ts').then((m) => m.status),
+  },
+  {
+    name: 'system gc',
+    summary: 'Collect everything that has ended, now',
+    load: () => import('./system/commands.ts').then((m) => m.systemGc),
+  },
+  {
+    name: 'system reconcile summaries',
+    summary: 'Count the allocations of all jobs anew',
+    load: () => import('./system/commands.ts').then((m) => m.systemReconcileSummaries),
+  },
+  {
+    name: 'top allocations',
+    aliases: ['top allocs', 'top alloc', 'top pods', 'top pod'],
+    summary: 'Show what running tasks use',
+    load: () => import('./api/top.ts').then((m) => m.topAllocations),
+  },
+  {
+    name: 'top nodes',
+    aliases: ['top node'],
+    summary: 'Show what the machines of nodes use',
+    load: () => import('./api/top.ts').then((m) => m.topNodes),
+  },
+  { name: 'ui', summary: 'Print the address of the API, for a browser', load: () => import('./ui.ts').then((m) => m.ui) },
+  { name: 'var get', summary: 'Read a variable', load: () => import('./var/commands.ts').then((m) => m.varGet) },
+  {
+    name: 'var init',
+    summary: 'Write an example of a variable specification',
+    load: () => import('./var/commands.ts').then((m) => m.varInit),
+  },
+  { name: 'var list', summary: 'List variables', load: () => import('./var/commands.ts').then((m) => m.varList) },
+  {
+    name: 'var lock',
+    summary: 'Run a command while a lock on a variable is held',
+    load: () => import('./var/lock.ts').then((m) => m.varLock),
+  },
+  { name: 'var purge', summary: 'Remove a variable for ever', load: () => import('./var/commands.ts').then((m) => m.varPurge) },
+  { name: 'var put', summary: 'Create or change a variable', load: () => import('./var/commands.ts').then((m) => m.varPut) },
+  { name: 'version', summary: 'Show the version of this program', load: () => import('./version.ts').then((m) => m.version) },
+  {
+    name: 'volume status',
+    aliases: ['volume list'],
+    summary: 'List the volumes of nodes, or show one',
+    load: () => import('./volume/commands.ts').then((m) => m.volumeStatus),
+  },
+  { name: 'wait', summary: 'Wait until objects are in some state', load: () => import('./api/wait.ts').then((m) => m.wait) },
 ];

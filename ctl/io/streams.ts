@@ -1,3 +1,5 @@
+import { fstatSync, statSync, writeSync } from 'node:fs';
+import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
 /** Where a command reads and writes. */
@@ -5,6 +7,8 @@ export interface IO {
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly stderr: Writable;
+  /** Writes a text to one of them in whatever way is the quickest. Where it is absent, it is written to the stream. */
+  readonly print?: (to: 'stdout' | 'stderr', text: string) => void;
   /** Whether stdout is a terminal: progress is redrawn in place there, and written as plain lines elsewhere. */
   readonly interactive: boolean;
   /** Whether somebody can answer a question: stdin and stderr are a terminal. */
@@ -19,24 +23,26 @@ export interface IO {
   onInterrupt(listener: () => void): () => void;
 }
 
-/** The streams of this process. */
+/** The streams of this process. What is made when it is first asked for takes longer than a short command. */
 export function processIO(): IO {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      // The reader has gone (`orchctl … | head`): there is nobody left to tell.
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
+  const stdout = new Output(1, () => process.stdout);
+  const stderr = new Output(2, () => process.stderr);
   return {
-    // What is made when it is first asked for takes a while, and most commands read nothing.
     get stdin() {
       return process.stdin;
     },
-    stdout: process.stdout,
-    stderr: process.stderr,
-    interactive: process.stdout.isTTY === true,
+    get stdout() {
+      return stdout.stream();
+    },
+    get stderr() {
+      return stderr.stream();
+    },
+    print: (to, text) => (to === 'stdout' ? stdout : stderr).print(text),
+    get interactive() {
+      return stdout.isTerminal();
+    },
     get canAsk() {
-      return process.stdin.isTTY === true && process.stderr.isTTY === true;
+      return process.stdin.isTTY === true && stderr.isTerminal();
     },
     columns: () => process.stdout.columns || 80,
     rows: () => process.stdout.rows || undefined,
@@ -48,14 +54,70 @@ export function processIO(): IO {
   };
 }
 
+/** What a pipe takes at least without anybody reading from it, so that writing to it does not block. */
+const UNREAD = 16 * 1024;
+
+/**
+ * An output of this process. Node's streams for them cost six milliseconds, with all that they load. Most commands print a few
+ * lines and end: those go to the file descriptor itself, and what comes after them to the stream.
+ */
+class Output {
+  readonly #fd: number;
+  readonly #open: () => NodeJS.WriteStream;
+  #stream: NodeJS.WriteStream | undefined;
+  #direct = UNREAD;
+
+  constructor(fd: number, open: () => NodeJS.WriteStream) {
+    this.#fd = fd;
+    this.#open = open;
+  }
+
+  stream(): NodeJS.WriteStream {
+    if (this.#stream !== undefined) return this.#stream;
+    this.#stream = this.#open();
+    // Processes that run on (`untilSignal`) have a listener of their own.
+    if (this.#stream.listenerCount('error') === 0)
+      this.#stream.on('error', (error: NodeJS.ErrnoException) => {
+        // The reader has gone (`orchctl … | head`): there is nobody left to tell.
+        if (error.code === 'EPIPE') process.exit(0);
+        throw error;
+      });
+    return this.#stream;
+  }
+
+  print(text: string): void {
+    let left = Buffer.from(text);
+    this.#direct -= left.length;
+    try {
+      while (this.#stream === undefined && this.#direct >= 0 && left.length > 0) left = left.subarray(writeSync(this.#fd, left));
+    } catch {
+      // Nobody reads, or the pipe is full: the stream knows what to do.
+    }
+    if (left.length > 0) this.stream().write(left);
+  }
+
+  isTerminal(): boolean {
+    if (this.#stream === undefined) {
+      const file = fstatSync(this.#fd);
+      if (!file.isCharacterDevice() || file.rdev === statSync(devNull).rdev) return false;
+    }
+    return this.stream().isTTY === true;
+  }
+}
+
 /** Prints a line (or several) on stdout. */
 export function say(context: { readonly io: IO }, text: string): void {
-  context.io.stdout.write(`${printable(text)}\n`);
+  print(context.io, 'stdout', `${printable(text)}\n`);
 }
 
 /** Prints a line (or several) on stderr. */
 export function complain(context: { readonly io: IO }, text: string): void {
-  context.io.stderr.write(`${printable(text)}\n`);
+  print(context.io, 'stderr', `${printable(text)}\n`);
+}
+
+function print(io: IO, to: 'stdout' | 'stderr', text: string): void {
+  if (io.print === undefined) io[to].write(text);
+  else io.print(to, text);
 }
 
 /**

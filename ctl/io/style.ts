@@ -1,5 +1,3 @@
-import pc from 'picocolors';
-
 /** How text is set off; each is the identity where colour is not wanted. */
 export interface Style {
   readonly colors: boolean;
@@ -23,20 +21,45 @@ export const plainStyle: Style = {
   cyan: identity,
 };
 
-/** Colour on a terminal, unless NO_COLOR (any value) or -no-color says otherwise; FORCE_COLOR forces it. */
-export function chooseStyle(interactive: boolean, env: Readonly<Record<string, string | undefined>>, noColor: boolean): Style {
+const painted =
+  (on: number, off: number) =>
+  (text: string): string =>
+    `\x1b[${on}m${text}\x1b[${off}m`;
+
+const colors: Style = {
+  colors: true,
+  bold: painted(1, 22),
+  dim: painted(2, 22),
+  red: painted(31, 39),
+  green: painted(32, 39),
+  yellow: painted(33, 39),
+  cyan: painted(36, 39),
+};
+
+/**
+ * Colour on a terminal, unless NO_COLOR (any value) or -no-color says otherwise; FORCE_COLOR forces it. Whether it is a terminal is
+ * asked when it matters first, because the answer takes longer than a short command.
+ */
+export function chooseStyle(
+  io: { readonly interactive: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+  noColor: boolean,
+): Style {
   const off = noColor || (env.NO_COLOR ?? '') !== '' || (env.NOMAD_CLI_NO_COLOR ?? '') !== '' || env.TERM === 'dumb';
   const on = (env.FORCE_COLOR ?? '') !== '' && env.FORCE_COLOR !== '0';
-  if (off || !(interactive || on)) return plainStyle;
-  const colors = pc.createColors(true);
+  if (off) return plainStyle;
+  let chosen: Style | undefined;
+  const style = (): Style => (chosen ??= on || io.interactive ? colors : plainStyle);
   return {
-    colors: true,
-    bold: (text) => colors.bold(text),
-    dim: (text) => colors.dim(text),
-    red: (text) => colors.red(text),
-    green: (text) => colors.green(text),
-    yellow: (text) => colors.yellow(text),
-    cyan: (text) => colors.cyan(text),
+    get colors() {
+      return style().colors;
+    },
+    bold: (text) => style().bold(text),
+    dim: (text) => style().dim(text),
+    red: (text) => style().red(text),
+    green: (text) => style().green(text),
+    yellow: (text) => style().yellow(text),
+    cyan: (text) => style().cyan(text),
   };
 }
 

@@ -24,29 +24,41 @@ await t.test('the program', async (t) => {
 
   await t.test('loads nothing for the short commands that they do not need', (t) => {
     const list = join(dir, 'list.cjs');
-    writeFileSync(list, `process.on('exit', () => process.stderr.write(JSON.stringify(process.moduleLoadList)));`);
+    writeFileSync(list, `process.on('exit', () => require('node:fs').writeSync(2, JSON.stringify(process.moduleLoadList)));`);
     const loaded = (args: readonly string[]): string[] =>
       JSON.parse(spawnSync(process.execPath, args, { encoding: 'utf8' }).stderr) as string[];
     const bare = new Set(loaded(['-r', list, '-e', '0']));
     for (const command of ['version', '--help']) {
       const more = loaded(['-r', list, program, command]).filter((module) => !bare.has(module));
-      for (const slow of ['crypto', 'http', 'net', 'fs/promises', 'readline', 'zlib', 'child_process'])
+      for (const slow of ['crypto', 'http', 'net', 'tty', 'fs/promises', 'readline', 'zlib', 'child_process'])
         t.notOk(more.includes(`NativeModule ${slow}`), `${command} does without ${slow}`);
     }
+    t.end();
+  });
+
+  await t.test('writes a text of any length as a whole, and ends in silence when nobody reads it', (t) => {
+    const group = (i: number): string =>
+      `group "g${i}" {\n task "t" {\n driver = "raw_exec"\n config { command = "true" }\n }\n }\n`;
+    writeFileSync(join(dir, 'long.nomad'), `job "long" {\n${Array.from({ length: 500 }, (_, i) => group(i)).join('')}}\n`);
+    const { stdout } = spawnSync(program, ['convert', '-to', 'json', 'long.nomad'], { cwd: dir, encoding: 'utf8' });
+    t.ok(stdout.length > 100_000, 'more than a pipe holds');
+    t.equal((JSON.parse(stdout) as { spec: { groups: unknown[] } }).spec.groups.length, 500);
+    const gone = spawnSync('sh', ['-c', `("${program}" -help; echo "exit $?" >&2) | true`], { encoding: 'utf8' });
+    t.equal(gone.stderr, 'exit 0\n');
     t.end();
   });
 
   await t.test('has a source map that knows where each line comes from', (t) => {
     const map = new SourceMap(JSON.parse(readFileSync(`${program}.map`, 'utf8')) as SourceMapPayload);
     const lines = readFileSync(program, 'latin1').split('\n');
-    const line = lines.findIndex((text) => text.includes('Show the version of this program'));
-    const entry = map.findEntry(line, lines[line]!.indexOf('Show the version')) as {
+    const line = lines.findIndex((text) => text.includes('Runs Nomad job files on'));
+    const entry = map.findEntry(line, lines[line]!.indexOf('Runs Nomad')) as {
       originalSource: string;
       originalLine: number;
     };
-    t.match(entry.originalSource, /ctl\/commands\/version\.ts$/);
+    t.match(entry.originalSource, /ctl\/help\.ts$/);
     const source = readFileSync(join(program, '..', entry.originalSource), 'utf8').split('\n');
-    t.match(source[entry.originalLine], 'Show the version of this program');
+    t.match(source[entry.originalLine], 'Runs Nomad job files on');
     t.end();
   });
 });

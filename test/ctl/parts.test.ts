@@ -15,7 +15,7 @@ import { age, localTime, roughly } from '../../ctl/io/time.ts';
 import { parseTargets } from '../../ctl/kinds.ts';
 import { jsonpath } from '../../ctl/views/jsonpath.ts';
 import { planText, wouldChangeAllocations } from '../../ctl/views/plan.ts';
-import { plainStyle } from '../../ctl/io/style.ts';
+import { chooseStyle, plainStyle } from '../../ctl/io/style.ts';
 import { matchesLabels } from '../../ctl/selector.ts';
 import { asDocumented } from '../reference/documented.ts';
 import { alignRows, tableRows, type ServerTable } from '../../ctl/views/server-table.ts';
@@ -33,6 +33,23 @@ const flags = {
   var: flag.list('<name=value>', ''),
   dryRun: flag.string('<mode>', '', { implied: 'server' }),
 };
+
+t.test('colour', (t) => {
+  const cases: [string, boolean, Record<string, string>, boolean, string][] = [
+    ['on a terminal', true, {}, false, '\x1b[1ma\x1b[22m'],
+    ['in a pipe', false, {}, false, 'a'],
+    ['forced', false, { FORCE_COLOR: '1' }, false, '\x1b[1ma\x1b[22m'],
+    ['refused by the environment', true, { NO_COLOR: '1', FORCE_COLOR: '1' }, false, 'a'],
+    ['refused by a flag', true, {}, true, 'a'],
+    ['of a terminal that has none', true, { TERM: 'dumb' }, false, 'a'],
+  ];
+  for (const [title, interactive, env, noColor, expected] of cases) {
+    const style = chooseStyle({ interactive }, env, noColor);
+    t.equal(style.bold('a'), expected, title);
+    t.equal(style.colors, expected !== 'a', title);
+  }
+  t.end();
+});
 
 t.test('arguments as people write them', (t) => {
   const cases: [string, string[], object, string[]][] = [

@@ -1,0 +1,20 @@
+/** The words that commands are grouped under, with what they are about. */
+export const groups: Readonly<Record<string, string>> = {
+  alloc: 'Work with allocations',
+  auth: 'Ask who you are and what you may do',
+  config: 'Work with the contexts of this program',
+  deployment: 'Work with deployments',
+  eval: 'Work with evaluations',
+  job: 'Work with jobs',
+  namespace: 'Work with namespaces',
+  node: 'Work with nodes',
+  operator: 'Ask the API and its servers',
+  rollout: "Work with jobs' rollouts",
+  server: 'Work with servers',
+  service: 'Work with services',
+  snapshot: 'Save and restore the state of the cluster',
+  store: 'Work with the store of the servers',
+  system: 'Have the whole cluster tidied up',
+  top: 'Show what is used',
+  volume: 'Look at the volumes of nodes',
+};
