@@ -20,7 +20,7 @@
  * Start reading at `registry/registry.ts`, where the verbs are; then `commit.ts`.
  */
 import type { Clock, Logger, LogRing } from '../base/index.ts';
-import { builtinAdmission } from './admission/index.ts';
+import { builtinAdmission, type JobPolicy } from './admission/index.ts';
 import { bootstrap } from './bootstrap.ts';
 import { compactionLoop } from './compaction.ts';
 import { Metrics } from './http/metrics.ts';
@@ -43,6 +43,8 @@ export interface ApiServerOptions {
   readonly logs?: LogRing;
   /** The file of root keys; without one there are no variables. It is made when the first one is written. */
   readonly keyringFile?: string;
+  /** What is asked of every job beyond the rules of orch. */
+  readonly jobPolicy?: JobPolicy;
   /** How long overwritten history is kept at least. Default 5 min; 0 keeps it for ever. */
   readonly compactionIntervalMs?: number;
 }
@@ -55,7 +57,7 @@ export interface ApiServer {
 }
 
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { store: backend, listen, log, clock, keyringFile, compactionIntervalMs = 300_000 } = options;
+  const { store: backend, listen, log, clock, keyringFile, jobPolicy, compactionIntervalMs = 300_000 } = options;
   const store = new SealedStore({ store: backend, clock, log: log.child('keyring'), ...(keyringFile !== undefined && { file: keyringFile }) }); // prettier-ignore
   const metrics = new Metrics();
   const caches = new Caches({
@@ -70,7 +72,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   try {
     await store.start();
     await caches.start();
-    const registry = new Registry({ store, caches, admission: builtinAdmission, clock });
+    const registry = new Registry({ store, caches, admission: builtinAdmission(jobPolicy), clock });
     await bootstrap(registry);
     const custom = new CustomKinds({ registry, clock, log });
     await custom.start();

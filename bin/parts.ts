@@ -42,7 +42,15 @@ export function startServerPart({ options, server, dataDir, controllers, clock, 
       { host: options.addresses.rpc, port: options.ports.rpc },
     ];
     const keyringFile = server.keyringFile ?? keyringPath(dataDir);
-    const api = await startApiServer({ store, listen, clock, keyringFile, log: log.child('apiserver'), logs: log.ring });
+    const api = await startApiServer({
+      store,
+      listen,
+      clock,
+      keyringFile,
+      log: log.child('apiserver'),
+      logs: log.ring,
+      jobPolicy: { requireDatacenters: server.requireDatacenters },
+    });
     started.add(api, () => api.close());
     const identity = `${options.name}.${options.region}`;
     const servers = [`http://${options.addresses.http}:${options.ports.http}`];

@@ -13,9 +13,10 @@ import { danglingSecrets, restoreSecrets } from '../registry/sensitive.ts';
 import type { Admission, AdmissionChain, AdmissionRequest } from './chain.ts';
 import { customResourceDefinition } from './definition/index.ts';
 import { variable } from './variable.ts';
-import { defaultJob, jobWarnings, unsupportedFeatures, validateJob, type JobMeta } from './job/index.ts';
+import { defaultJob, jobWarnings, unsupportedFeatures, validateJob, type JobMeta, type JobPolicy } from './job/index.ts';
 
 export * from './chain.ts';
+export type { JobPolicy } from './job/index.ts';
 
 /** How long an Event is kept that does not say so itself. */
 const EVENT_TTL = '1h';
@@ -23,12 +24,12 @@ const EVENT_TTL = '1h';
 const specOf = (object: ApiObject): JobSpec => object['spec'] as JobSpec;
 const metaOf = ({ metadata }: ApiObject): JobMeta => ({ name: metadata.name, namespace: metadata.namespace ?? '' });
 
-const job: Admission = {
+const job = (policy: JobPolicy): Admission => ({
   names: 'segment',
   finalizers: ['orch.dev/job'],
   default: ({ object, old }) => {
     const spec = restoreSecrets(specOf(object), old && specOf(old));
-    return { ...object, spec: defaultJob(spec, metaOf(object)) };
+    return { ...object, spec: defaultJob(spec, metaOf(object), policy) };
   },
   validate: ({ object, old }) => {
     // What was accepted once stays acceptable: a job must be able to lose its finalizer whatever the rules have become.
@@ -46,7 +47,7 @@ const job: Admission = {
     ];
   },
   warnings: ({ object }) => jobWarnings(specOf(object)),
-};
+});
 
 /** What is wrong with a job; what cannot be done for it yet is only of interest once nothing is. */
 function jobProblems(spec: JobSpec, meta: JobMeta): StatusCause[] {
@@ -55,11 +56,12 @@ function jobProblems(spec: JobSpec, meta: JobMeta): StatusCause[] {
 }
 
 /** The job that a dry run is about is treated as if it were submitted. */
-const evaluation: Admission = {
+const evaluation = (policy: JobPolicy): Admission => ({
   default: (request) => {
     const dry = dryRunOf(request);
     if (dry === undefined) return request.object;
-    return { ...request.object, spec: { ...dry.spec, dryRun: { ...dry.spec.dryRun, job: defaultJob(dry.job, dry.meta) } } };
+    const job = defaultJob(dry.job, dry.meta, policy);
+    return { ...request.object, spec: { ...dry.spec, dryRun: { ...dry.spec.dryRun, job } } };
   },
   validate: (request) => {
     const dry = dryRunOf(request);
@@ -73,7 +75,7 @@ const evaluation: Admission = {
     const dry = dryRunOf(request);
     return dry === undefined ? [] : jobWarnings(dry.job);
   },
-};
+});
 
 function dryRunOf({
   object,
@@ -120,16 +122,18 @@ const namespace: Admission = {
   },
 };
 
-export const builtinAdmission: AdmissionChain = new Map<string, Admission>([
-  ['orch.dev/v1/Job', job],
-  ['orch.dev/v1/JobVersion', jobVersion],
-  ['orch.dev/v1/Evaluation', evaluation],
-  ['orch.dev/v1/Allocation', allocation],
-  ['orch.dev/v1/Variable', variable],
-  ['v1/Event', event],
-  ['v1/Namespace', namespace],
-  ['apiextensions.k8s.io/v1/CustomResourceDefinition', customResourceDefinition],
-]);
+/** The rules of the built-in kinds, with what the operator of this server asks of jobs beyond them. */
+export const builtinAdmission = (policy: JobPolicy = {}): AdmissionChain =>
+  new Map<string, Admission>([
+    ['orch.dev/v1/Job', job(policy)],
+    ['orch.dev/v1/JobVersion', jobVersion],
+    ['orch.dev/v1/Evaluation', evaluation(policy)],
+    ['orch.dev/v1/Allocation', allocation],
+    ['orch.dev/v1/Variable', variable],
+    ['v1/Event', event],
+    ['v1/Namespace', namespace],
+    ['apiextensions.k8s.io/v1/CustomResourceDefinition', customResourceDefinition],
+  ]);
 
 function annotate(object: ApiObject, key: string, value: string): ApiObject {
   const { metadata } = object;

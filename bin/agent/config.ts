@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly etcd?: EtcdOptions;
   /** The file of root keys; absent means one in data_dir. */
   readonly keyringFile: string | undefined;
+  /** Jobs must name their datacenters. */
+  readonly requireDatacenters: boolean;
   /** How long after its Lease has expired a node counts as down, in seconds. */
   readonly heartbeatGraceSeconds: number;
   /** How long finished objects are kept, in milliseconds; absent means the default of the collector. */

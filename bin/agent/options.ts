@@ -24,6 +24,7 @@ export interface AgentConfigFile {
     enabled?: boolean;
     heartbeat_grace?: number;
     min_heartbeat_ttl?: number;
+    require_datacenters?: boolean;
     etcd_endpoints?: string[];
     etcd_prefix?: string;
     etcd_ca_file?: string;
@@ -145,6 +146,7 @@ export function agentOptions(
       ? {
           ...(etcd !== undefined && { etcd }),
           keyringFile: c.keyring?.file === undefined ? undefined : resolve(c.keyring.file),
+          requireDatacenters: c.server?.require_datacenters ?? false,
           heartbeatGraceSeconds: (c.server?.heartbeat_grace ?? defaults.heartbeatGraceSeconds * 1000) / 1000,
           gc: {
             ...(c.server?.node_gc_threshold !== undefined && { node: c.server.node_gc_threshold }),

@@ -84,6 +84,7 @@ export const agentSchema: Schema = {
     enabled_schedulers: { ...strings, idle: 'one scheduler works for all types' },
     heartbeat_grace: duration,
     min_heartbeat_ttl: duration,
+    require_datacenters: bool,
     etcd_endpoints: strings,
     etcd_prefix: string,
     etcd_ca_file: string,

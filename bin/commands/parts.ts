@@ -38,6 +38,7 @@ export const apiserverCommand = defineCommand({
     insecureListen: flag.boolean(
       'Allow to listen beyond loopback without TLS and tokens. Whoever reaches it can run programs on the nodes.',
     ),
+    requireDatacenters: flag.boolean('Refuse jobs that do not say in which datacenters they run. Without it they run in all.'),
     ...logFlags,
   },
   run: ({ flags }, context) =>
@@ -66,7 +67,15 @@ export const apiserverCommand = defineCommand({
       return Started.or(async (started) => {
         const store = started.add(await openStore(where, { clock, log }), (store) => store.close());
         const settings = listen.map((one) => ({ flag: 'listen', ...one }));
-        const api = await startApiServer({ store, listen, clock, ...(keyringFile !== undefined && { keyringFile }), log: log.child('apiserver'), logs: log.ring }).catch(inUse(settings)); // prettier-ignore
+        const api = await startApiServer({
+          store,
+          listen,
+          clock,
+          ...(keyringFile !== undefined && { keyringFile }),
+          jobPolicy: { requireDatacenters: flags.requireDatacenters },
+          log: log.child('apiserver'),
+          logs: log.ring,
+        }).catch(inUse(settings));
         started.add(api, () => api.close());
         const client = new Client({ servers: [api.urls[0]!], userAgent: `orch-apiserver/${context.version}` });
         started.add(client, () => client.close());

@@ -60,7 +60,10 @@ t.test('the files of a cluster on one machine', async (t) => {
 });
 
 t.test('later files and flags win, key by key; folders are read in order; JSON works', async (t) => {
-  await file('d/10.hcl', 'data_dir = "/a"\nlog_level = "DEBUG"\nserver {\n  enabled = true\n}\n');
+  await file(
+    'd/10.hcl',
+    'data_dir = "/a"\nlog_level = "DEBUG"\nserver {\n  enabled             = true\n  require_datacenters = true\n}\n',
+  );
   await file(
     'd/20.json',
     '{"log_level": "WARN", "ports": {"http": 1234}, "client": {"enabled": true, "host_volume": {"x": {"path": "/x"}}}}',
@@ -73,6 +76,7 @@ t.test('later files and flags win, key by key; folders are read in order; JSON w
     logLevel: 'warn',
     ports: { http: 4321, rpc: 4647 },
     client: { hostVolumes: { x: { path: '/x' } } },
+    server: { requireDatacenters: true },
   });
 });
 

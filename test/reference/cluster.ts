@@ -36,7 +36,9 @@ export class Cluster {
     const scratch = join(box.dir, 'scratch');
     mkdirSync(scratch);
     const config = join(box.dir, 'reference.hcl');
-    writeFileSync(config, `name = "node1"\nclient {\n  host_volume "scratch" {\n    path = "${scratch}"\n  }\n}\n`);
+    // The recordings are of a version in which jobs had to name their datacenters.
+    const server = 'server {\n  require_datacenters = true\n}\n';
+    writeFileSync(config, `name = "node1"\n${server}client {\n  host_volume "scratch" {\n    path = "${scratch}"\n  }\n}\n`);
     const args = ['agent', '-dev', `-config=${config}`, `-http-port=${http}`, `-rpc-port=${rpc}`];
     const agent = box.spawn(process.execPath, [program, ...args], { PATH: withoutPrograms(box.dir, /^(java|qemu-.*)$/) });
     const cluster = new Cluster(box);

@@ -27,8 +27,14 @@ export interface JobMeta {
   readonly namespace: string;
 }
 
+/** What the operator of a server asks of every job. */
+export interface JobPolicy {
+  /** A job must say in which datacenters it runs; otherwise one that does not runs in all. */
+  readonly requireDatacenters?: boolean;
+}
+
 /** The canonical form of a job: everything filled in. Canonical jobs come out unchanged. */
-export function defaultJob(spec: JobSpec, meta: JobMeta): JobSpec {
+export function defaultJob(spec: JobSpec, meta: JobMeta, { requireDatacenters = false }: JobPolicy = {}): JobSpec {
   const type = spec.type ?? 'service';
   const policy = policiesOf(type);
   const id = spec.id ?? meta.name;
@@ -42,7 +48,7 @@ export function defaultJob(spec: JobSpec, meta: JobMeta): JobSpec {
     id,
     name: spec.name ?? id,
     type,
-    datacenters: spec.datacenters === undefined || spec.datacenters.length === 0 ? ['*'] : spec.datacenters,
+    datacenters: (spec.datacenters?.length ?? 0) === 0 && !requireDatacenters ? ['*'] : (spec.datacenters ?? []),
     ...placementDefaults(spec),
     ...(spec.update !== undefined || policy.update !== undefined
       ? { update: { ...policy.update, ...defined(spec.update) } }

@@ -8,7 +8,7 @@ export interface Findings {
   required(field: string, message: string): void;
   invalid(field: string, message: string): void;
   duplicate(field: string, message: string): void;
-  /** The field is right, but nothing acts on it. */
+  /** The field is right, but nothing acts on it: no fault of the job. */
   unsupported(field: string, message: string): void;
   /** The field has a value that is none of those it can have. */
   oneOf(field: string, value: string | undefined, allowed: readonly string[], what?: string): void;
@@ -24,7 +24,7 @@ export function collectFindings(path: string, causes: StatusCause[]): Findings {
     required: (field, message) => add('FieldValueRequired', field, message),
     invalid: (field, message) => add('FieldValueInvalid', field, message),
     duplicate: (field, message) => add('FieldValueDuplicate', field, message),
-    unsupported: (field, message) => add('FieldValueNotSupported', field, message),
+    unsupported: (field, message) => add('FeatureNotBuilt', field, message),
     oneOf(field, value, allowed, what = field) {
       if (value !== undefined && allowed.includes(value)) return;
       if (value === undefined || value === '') add('FieldValueRequired', field, `Missing ${what}: expected ${choices(allowed)}`);

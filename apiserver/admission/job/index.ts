@@ -7,7 +7,7 @@
  *
  * Constraints, affinities, spreads and meta stay where they were written; who uses them combines job, group and task.
  */
-export { defaultJob, type JobMeta } from './defaults.ts';
+export { defaultJob, type JobMeta, type JobPolicy } from './defaults.ts';
 export { validateJob } from './validate.ts';
 export { jobWarnings } from './warnings.ts';
 export { unsupportedFeatures } from './unsupported.ts';

@@ -26,6 +26,7 @@ export function validateJob(spec: JobSpec, meta: JobMeta): StatusCause[] {
   if (spec.priority !== undefined && (spec.priority < 1 || spec.priority > 100)) {
     findings.invalid('priority', 'Job priority must be between [1, 100]');
   }
+  if ((spec.datacenters ?? []).length === 0) findings.required('datacenters', 'Missing job datacenters');
   spec.datacenters?.forEach((datacenter, i) => {
     if (datacenter.trim() === '') findings.at('datacenters', i).required('', 'Job datacenter must be non-empty string');
   });

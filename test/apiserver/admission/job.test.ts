@@ -365,6 +365,17 @@ t.test('warnings read as users know them', (t) => {
   t.end();
 });
 
+t.test('a server can ask of jobs that they name their datacenters', (t) => {
+  const policy = { requireDatacenters: true };
+  const problems = (spec: JobSpec): string[] => validateJob(defaultJob(spec, meta, policy), meta).map(({ message }) => message);
+  const { datacenters: _, ...nowhere } = job();
+  t.strictSame(problems(nowhere), ['Missing job datacenters']);
+  t.strictSame(problems({ ...nowhere, datacenters: [] }), ['Missing job datacenters']);
+  t.strictSame(problems({ ...nowhere, datacenters: ['*'] }), []);
+  t.strictSame(defaultJob(nowhere, meta).datacenters, ['*'], 'without the policy it runs in all');
+  t.end();
+});
+
 t.test('what nobody acts on yet is refused, what works is not', (t) => {
   const fields = (spec: JobSpec): string[] => unsupportedFeatures(defaultJob(spec, meta)).map(({ field }) => field!);
   const g = 'spec.groups[0]';
@@ -390,7 +401,7 @@ t.test('what nobody acts on yet is refused, what works is not', (t) => {
     [inGroup({ tasks: [task({ leader: true }), task({ name: 's', lifecycle: { hook: 'poststop' } })], shutdownDelay: '1s' }), []],
   ];
   for (const [spec, expected] of cases) t.strictSame(fields(spec), expected, expected.join(', ') || 'nothing');
-  t.ok(unsupportedFeatures(job({ type: 'system' })).every(({ reason }) => reason === 'FieldValueNotSupported'));
+  t.ok(unsupportedFeatures(job({ type: 'system' })).every(({ reason }) => reason === 'FeatureNotBuilt'));
   t.end();
 });
 

@@ -67,7 +67,7 @@ export class SimServer {
     for (;;) {
       try {
         await caches.start();
-        const registry = new Registry({ store, caches, admission: builtinAdmission, clock });
+        const registry = new Registry({ store, caches, admission: builtinAdmission(), clock });
         await bootstrap(registry);
         this.#registry = registry;
         return;
