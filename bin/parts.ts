@@ -125,12 +125,18 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
         ports: node.reserved.ports,
       },
       hostVolumes: node.hostVolumes,
-      artifactFolders: (node.options['artifact.local_folders'] ?? '').split(',').map((folder) => folder.trim()).filter((folder) => folder !== ''), // prettier-ignore
+      artifactFolders: namesIn(node.options['artifact.local_folders']),
       ...(networkInterface !== undefined && { networkInterface }),
       ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
       ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),
       gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },
-      drivers: { rawExec: { enabled: node.rawExec }, docker: node.docker, exec: node.exec },
+      drivers: {
+        rawExec: { enabled: node.rawExec },
+        docker: node.docker,
+        exec: node.exec,
+        allowed: namesIn(node.options['driver.allowlist'] ?? node.options['driver.whitelist']),
+        denied: namesIn(node.options['driver.denylist'] ?? node.options['driver.blacklist']),
+      },
     },
   }).catch((error: unknown) => {
     client.close();
@@ -143,3 +149,6 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
     },
   };
 }
+
+/** What a client option lists, with commas. */
+const namesIn = (list = ''): string[] => list.split(',').map((name) => name.trim()).filter((name) => name !== ''); // prettier-ignore

@@ -31,6 +31,9 @@ export interface AgentConfig {
     readonly docker: Readonly<Record<string, unknown>>;
     /** That of `plugin "exec"`, which java tasks follow as well. */
     readonly exec?: Readonly<Record<string, unknown>>;
+    /** Names of drivers that the node is to have, when they are not all, and not to have. */
+    readonly allowed?: readonly string[];
+    readonly denied?: readonly string[];
   };
   /** MHz, when the machine does not say it right. */
   readonly cpuTotalCompute?: number;

@@ -63,10 +63,18 @@ export interface RunningAgent {
  */
 export async function startAgent(options: StartAgentOptions): Promise<RunningAgent> {
   const { client, config, clock = systemClock, log, random = Math.random } = options;
-  const { rawExec, docker, exec = {} } = config.drivers;
+  const { rawExec, docker, exec = {}, allowed = [], denied = [] } = config.drivers;
   const drivers =
     options.drivers ??
-    createDrivers({ docker: readDockerPlugin(docker), exec: readWallPlugin(exec), rawExec, clock, log: log.child('driver') });
+    createDrivers({
+      docker: readDockerPlugin(docker),
+      exec: readWallPlugin(exec),
+      rawExec,
+      allowed,
+      denied,
+      clock,
+      log: log.child('driver'),
+    });
   const agent = await Agent.open({ client, config, clock, log, logs: options.logs, drivers, startCheck, random });
   return {
     nodeId: agent.nodeId,

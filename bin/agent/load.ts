@@ -69,7 +69,7 @@ function parse(text: string, file: string): { body?: Body; problems: string[] } 
       return { problems: [`${file}: must be one JSON object`] };
     return { body: jsonBody(value, agentSchema, file), problems: [] };
   }
-  const parsed = parseHclBody(new Source(text, file));
+  const parsed = parseHclBody(new Source(text, file), { quotedNames: true });
   if (parsed.diagnostics.failed) return { problems: parsed.diagnostics.list.map(formatDiagnostic) };
   const diagnostics = new Diagnostics();
   const body = hclBody(parsed.body, diagnostics);

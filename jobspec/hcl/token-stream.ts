@@ -146,7 +146,8 @@ export abstract class TokenStream {
   }
 
   protected text(token: Token): string {
-    return this.source.text.slice(token.start, token.end);
+    const text = this.source.text.slice(token.start, token.end);
+    return token.type === 'identifier' && text[0] === '"' ? text.slice(1, -1) : text; // where names may be quoted
   }
 
   protected range(token: Token): Range {

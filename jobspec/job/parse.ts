@@ -61,7 +61,7 @@ export function parseHclJob(
 
 /** Reads a job file in the older grammar: no variables, no functions, interpolations are text. */
 function parseHcl1Job(source: Source): HclJob {
-  const { body, diagnostics, structureBroken } = parseHclBody(source, { literalTemplates: true });
+  const { body, diagnostics, structureBroken } = parseHclBody(source, { literalTemplates: true, quotedNames: true });
   if (structureBroken === true) return { job: undefined, tokens: {}, diagnostics: diagnostics.list };
   const scope: Scope = { variables: new Map(), functions: new Map() };
   const broken = diagnostics.failed;

@@ -19,17 +19,22 @@ export interface DriverOptions {
   readonly docker?: DockerOptions;
   readonly rawExec?: { readonly enabled: boolean };
   readonly exec?: Partial<WallPolicy>;
+  /** Names of drivers that this node is to have, and not to have; an empty list leaves it open. */
+  readonly allowed?: readonly string[];
+  readonly denied?: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** All drivers that are built in; what a machine lacks or an operator has not enabled says so in its fingerprint. */
-export function createDrivers({ docker, rawExec, exec, clock, log }: DriverOptions): Driver[] {
+export function createDrivers(options: DriverOptions): Driver[] {
+  const { docker, rawExec, exec, allowed = [], denied = [], clock, log } = options;
   const policy = { ...defaultWallPolicy, ...exec };
-  return [
+  const all = [
     dockerDriver({ ...docker, clock, log: log.child('docker') }),
     execDriver({ policy, clock, log: log.child('exec') }),
     javaDriver({ policy, clock, log: log.child('java') }),
     rawExecDriver({ enabled: rawExec?.enabled ?? false, clock, log: log.child('raw_exec') }),
   ];
+  return all.filter(({ name }) => (allowed.length === 0 || allowed.includes(name)) && !denied.includes(name));
 }

@@ -38,7 +38,7 @@ t.test('the files of a cluster on one machine', async (t) => {
   const client = await load(
     await file(
       'client.hcl',
-      'data_dir = "/tmp/c"\nname = "client1"\nclient {\n  enabled = true\n  servers = ["127.0.0.1:4647"]\n  meta {\n    rack = "r1"\n  }\n  host_volume "data" {\n    path = "/srv"\n  }\n  reserved {\n    cpu = 100\n    reserved_ports = "22"\n  }\n}\nports {\n  http = 5641\n  rpc  = 5642\n  serf = 5643\n}\nplugin "raw_exec" {\n  config {\n    enabled = true\n  }\n}\n',
+      'data_dir = "/tmp/c"\nname = "client1"\nclient {\n  enabled = true\n  servers = ["127.0.0.1:4647"]\n  meta {\n    rack = "r1"\n  }\n  options {\n    "driver.denylist" = "java, docker"\n  }\n  host_volume "data" {\n    path = "/srv"\n  }\n  reserved {\n    cpu = 100\n    reserved_ports = "22"\n  }\n}\nports {\n  http = 5641\n  rpc  = 5642\n  serf = 5643\n}\nplugin "raw_exec" {\n  config {\n    enabled = true\n  }\n}\n',
     ),
   );
   t.same(client.problems, []);
@@ -51,6 +51,7 @@ t.test('the files of a cluster on one machine', async (t) => {
       client: {
         servers: ['127.0.0.1:4647'],
         meta: { rack: 'r1' },
+        options: { 'driver.denylist': 'java, docker' },
         hostVolumes: { data: { path: '/srv', readOnly: false } },
         reserved: { cpu: 100, ports: '22' },
         rawExec: true,

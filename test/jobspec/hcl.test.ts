@@ -384,6 +384,14 @@ t.test('the older grammar', async (t) => {
     meta: { a: '\${upper("x")}' },
     groups: [{ name: 'g', count: 2, tasks: [{ name: 't', driver: 'raw_exec', config: { command: 'a' } }] }],
   });
+  const quoted =
+    '"job" "x" {\n  "meta" {\n    "a.b" = "1"\n    c     = "2"\n  }\n  datacenters = [\n    "dc1",\n    "dc2"\n  ]\n}\n';
+  const names = parseJob({ text: quoted, filename: 'x.nomad' }, { hcl1: true });
+  t.match(names.job?.spec, { meta: { 'a.b': '1', c: '2' }, datacenters: ['dc1', 'dc2'] }, 'names may be quoted');
+  t.match(
+    parseJob({ text: quoted, filename: 'x.nomad' }).diagnostics.map(formatDiagnosticLine)[0],
+    /Argument names must not be quoted/,
+  );
   const wrong = parseJob({ text: 'job "x" {\n  type = upper("x")\n}\n', filename: 'x.nomad' }, { hcl1: true });
   t.match(wrong.diagnostics.map(formatDiagnosticLine), [/^x\.nomad:2,10-20: Expression not allowed/]);
 });

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   AllocationKind,
   DeploymentKind,
@@ -10,17 +10,6 @@ import {
   type Stored,
 } from '../../openapi/index.ts';
 import { freePorts, program, Sandbox } from '../framework/orchctl.ts';
-
-/** A PATH with everything of this one but some programs: what the recording machine did not have is not to be found here either. */
-function withoutPrograms(dir: string, hidden: RegExp): string {
-  const bin = join(dir, 'bin');
-  mkdirSync(bin);
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    for (const name of folder !== '' && existsSync(folder) ? readdirSync(folder) : [])
-      if (!hidden.test(name) && !existsSync(join(bin, name))) symlinkSync(join(folder, name), join(bin, name));
-  }
-  return bin;
-}
 
 /** A fresh cluster of the built program, as the recordings had one: a development agent on a node that offers a host volume. */
 export class Cluster {
@@ -38,9 +27,11 @@ export class Cluster {
     const config = join(box.dir, 'reference.hcl');
     // The recordings are of a version in which jobs had to name their datacenters.
     const server = 'server {\n  require_datacenters = true\n}\n';
-    writeFileSync(config, `name = "node1"\n${server}client {\n  host_volume "scratch" {\n    path = "${scratch}"\n  }\n}\n`);
+    // Nor did the recording machine have java.
+    const client = `client {\n  options {\n    "driver.denylist" = "java"\n  }\n  host_volume "scratch" {\n    path = "${scratch}"\n  }\n}\n`;
+    writeFileSync(config, `name = "node1"\n${server}${client}`);
     const args = ['agent', '-dev', `-config=${config}`, `-http-port=${http}`, `-rpc-port=${rpc}`];
-    const agent = box.spawn(process.execPath, [program, ...args], { PATH: withoutPrograms(box.dir, /^(java|qemu-.*)$/) });
+    const agent = box.spawn(process.execPath, [program, ...args]);
     const cluster = new Cluster(box);
     try {
       await agent.says(/orch agent started!/, 60_000);

@@ -55,8 +55,6 @@ export function normaliseTable(text: string, surroundings: Surroundings = {}): s
       .replace(/(Uptime += |restarting in )[\dhms.]+/g, '$1<duration>')
       .replace(/\b\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d+/g, '<time>')
       .replace(/("\w*(?:Index|Time)": )[1-9]\d*/g, '$1<n>')
-      // Which runtimes are installed is a fact of the machine.
-      .replace(/^(Driver(?: Status|s) += .*?),java\b/gm, '$1')
       .replace(/\b\d+\.\d+\.\d+\b/g, '<version>')
       .replace(/(?<=\S) {2,}/g, '  ')
       .replace(/[ \t]+$/gm, '')
