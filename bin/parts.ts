@@ -129,6 +129,7 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
       ...(networkInterface !== undefined && { networkInterface }),
       ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
       ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),
+      ...(node.discovery !== undefined && { discovery: node.discovery }),
       gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },
       drivers: {
         rawExec: { enabled: node.rawExec },

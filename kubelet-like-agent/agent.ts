@@ -35,6 +35,7 @@ import { NodeMeta } from './node/meta.ts';
 import { nodeFacts, nodeStatus, withUpdateTime } from './node/node-object.ts';
 import { Registrar } from './node/registrar.ts';
 import { StatsReader } from './node/stats.ts';
+import type { Discovery } from './discovery/index.ts';
 import { ServiceBook } from './services/book.ts';
 import { Catalog } from './services/catalog.ts';
 import { Variables } from './services/variables.ts';
@@ -91,6 +92,7 @@ export class Agent {
   #allocations: Informer<Allocation> | undefined;
   #registrar: Registrar | undefined;
   #server: AgentServer | undefined;
+  #discovery: Discovery | undefined;
   #syncing = false;
   #swept = false;
   #collecting = false;
@@ -178,6 +180,9 @@ export class Agent {
     }).start();
     for (const driver of this.#options.drivers) this.#run(this.#driverLoop(driver));
 
+    if (config.discovery?.required) await this.#discover();
+    else this.#run(this.#discover());
+
     this.#allocations = new Informer({
       client,
       kind: AllocationKind,
@@ -203,6 +208,25 @@ export class Agent {
     return this.#server!.port;
   }
 
+  /** Where services can be asked for. */
+  get discovery(): Pick<Discovery, 'dnsPort' | 'httpPort'> | undefined {
+    return this.#discovery;
+  }
+
+  async #discover(): Promise<void> {
+    const { config, clock, random, log } = this.#options;
+    if (config.discovery === undefined) return;
+    // Loaded when it is used: an agent has much to do before somebody asks.
+    const { startDiscovery } = await import('./discovery/index.ts');
+    const options = { config: config.discovery, catalog: this.#catalog, clock, random, log: log.child('discovery') };
+    try {
+      this.#discovery = await startDiscovery(options);
+    } catch (error) {
+      if (config.discovery.required) throw error;
+      log.warn('services cannot be asked for on this node', { error: describeError(error) });
+    }
+  }
+
   get registered(): Promise<void> {
     return this.#registrar!.registered;
   }
@@ -216,6 +240,7 @@ export class Agent {
     await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
     await Promise.all(this.#background);
     if (stopTasks) await this.#mounts.unmountBelow(join(this.#options.config.dataDir, 'alloc'));
+    await this.#discovery?.close();
     await this.#catalog.close();
     await this.#variables.close();
     await this.#registrar?.close(stopTasks);

@@ -1,4 +1,5 @@
 import type { NodeReserved } from '../openapi/index.ts';
+import type { DiscoveryConfig } from './discovery/index.ts';
 
 /** How one agent is set up: the `client` part of an agent's configuration, read and with its defaults (`agentDefaults`). */
 export interface AgentConfig {
@@ -39,6 +40,11 @@ export interface AgentConfig {
   readonly cpuTotalCompute?: number;
   readonly memoryTotalMB?: number;
   readonly heartbeatTtlSeconds: number;
+  /** Where services can be asked for; absent: nowhere. */
+  readonly discovery?: DiscoveryConfig & {
+    /** The ports were asked for, so an agent that cannot have them does not start. */
+    readonly required: boolean;
+  };
   readonly gc: { readonly maxAllocs: number; readonly diskUsagePercent: number };
   /** Said in Node.status.version. */
   readonly version: string;

@@ -48,6 +48,8 @@ export interface RunningAgent {
   readonly nodeId: string;
   /** Where its own server listens. */
   readonly port: number;
+  /** The ports on which services can be asked for, once they are open. */
+  readonly discovery: { readonly dnsPort: number; readonly httpPort: number } | undefined;
   /** Resolves once the node is registered for the first time; rejects never, since the server may be away for long. */
   readonly registered: Promise<void>;
   /** Tasks go on and the next agent finds them, unless `stopTasks`. */
@@ -79,6 +81,9 @@ export async function startAgent(options: StartAgentOptions): Promise<RunningAge
   return {
     nodeId: agent.nodeId,
     port: agent.port,
+    get discovery() {
+      return agent.discovery;
+    },
     registered: agent.registered,
     close: (how) => agent.close(how),
   };

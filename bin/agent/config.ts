@@ -54,9 +54,21 @@ export interface ClientOptions {
   readonly cpuTotalCompute: number | undefined;
   readonly memoryTotalMB: number | undefined;
   readonly gcMaxAllocs: number;
+  /** Where services can be asked for; undefined: nowhere. */
+  readonly discovery: DiscoveryOptions | undefined;
   readonly rawExec: boolean;
   readonly docker: Readonly<Record<string, unknown>>;
   readonly exec: Readonly<Record<string, unknown>>;
+}
+
+export interface DiscoveryOptions {
+  readonly address: string;
+  readonly dnsPort: number;
+  readonly httpPort: number;
+  readonly domain: string;
+  readonly ttlSeconds: number;
+  /** The file has the block: without the ports the agent does not start. */
+  readonly required: boolean;
 }
 
 export const defaults = {
@@ -68,6 +80,7 @@ export const defaults = {
   nodePool: 'default',
   heartbeatGraceSeconds: 10,
   gcMaxAllocs: 50,
+  discovery: { address: '127.0.0.1', dnsPort: 4653, httpPort: 4654, domain: 'orch', ttlSeconds: 5 },
 };
 
 /** The name of this machine, as people know it. */

@@ -1,7 +1,8 @@
 /** From configuration files and flags to AgentOptions: defaults, precedence, and what must go together. Pure but for reading. */
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { describeError, logLevels, type LogLevel } from '../../base/index.ts';
-import { defaults, machineName, type AgentOptions } from './config.ts';
+import { defaults, machineName, type AgentOptions, type DiscoveryOptions } from './config.ts';
 import { merge } from './decode.ts';
 import { checkEtcd, type EtcdOptions } from '../store.ts';
 
@@ -52,6 +53,7 @@ export interface AgentConfigFile {
     cpu_total_compute?: number;
     memory_total_mb?: number;
     gc_max_allocs?: number;
+    discovery?: { enabled?: boolean; address?: string; dns_port?: number; http_port?: number; domain?: string; ttl?: number };
     reserved?: { cpu?: number; memory?: number; disk?: number; reserved_ports?: string };
     host_volume?: Record<string, { path?: string; read_only?: boolean }>;
   };
@@ -179,6 +181,7 @@ export function agentOptions(
           cpuTotalCompute: c.client?.cpu_total_compute,
           memoryTotalMB: c.client?.memory_total_mb,
           gcMaxAllocs: c.client?.gc_max_allocs ?? defaults.gcMaxAllocs,
+          discovery: discoveryOf(c.client?.discovery, problems),
           rawExec: rawExec === true || rawExec === 'true' || rawExec === '1',
           docker: c.plugin?.['docker']?.config ?? {},
           exec: c.plugin?.['exec']?.config ?? {},
@@ -186,6 +189,29 @@ export function agentOptions(
       : undefined,
   };
   return { options, problems };
+}
+
+function discoveryOf(
+  block: NonNullable<AgentConfigFile['client']>['discovery'],
+  problems: string[],
+): DiscoveryOptions | undefined {
+  const { enabled, address, dns_port, http_port, domain, ttl } = block ?? {};
+  if (enabled === false) return undefined;
+  const { discovery } = defaults;
+  const options = {
+    address: address ?? discovery.address,
+    dnsPort: dns_port ?? discovery.dnsPort,
+    httpPort: http_port ?? discovery.httpPort,
+    domain: (domain ?? discovery.domain).toLowerCase().replace(/\.$/, ''),
+    ttlSeconds: ttl === undefined ? discovery.ttlSeconds : Math.floor(ttl / 1000),
+    required: block !== undefined,
+  };
+  if (isIP(options.address) === 0) problems.push(`client.discovery.address: "${options.address}" is not an IP address`);
+  for (const port of [options.dnsPort, options.httpPort])
+    if (!Number.isInteger(port) || port < 0 || port > 65535) problems.push(`client.discovery: there is no port ${port}`);
+  if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(options.domain))
+    problems.push(`client.discovery.domain: "${options.domain}" is not a domain`);
+  return options;
 }
 
 function etcdOf(server: AgentConfigFile['server'], problems: string[]): EtcdOptions | undefined {

@@ -42,6 +42,14 @@ export async function runAgent(options: AgentOptions, { io, clock, version, file
     }
     print(`==> WARNING: ${what} listens on ${address} without TLS and tokens: whoever can reach it can run programs here.`);
   }
+  const asked = options.client?.discovery?.address;
+  if (asked !== undefined && !isLoopback(asked)) {
+    if (!options.insecure) {
+      io.stderr.write(`Error: client.discovery would answer on ${asked}: say -insecure-listen if whoever can reach it may know what runs here.\n`); // prettier-ignore
+      return 1;
+    }
+    print(`==> WARNING: client.discovery answers on ${asked}: whoever can reach it learns which services there are.`);
+  }
   print('==> Starting orch agent...');
 
   const temporary = options.dataDir === undefined ? mkdtempSync(join(tmpdir(), 'orch-dev-')) : undefined;

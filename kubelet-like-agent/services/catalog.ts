@@ -1,10 +1,15 @@
-import type { Clock, Logger } from '../../base/index.ts';
+import type { Clock, Logger, Timer } from '../../base/index.ts';
 import { Informer, type Client } from '../../client/index.ts';
 import { ServiceRegistrationKind, type ServiceRegistration, type Stored } from '../../openapi/index.ts';
 import type { CatalogEntry } from '../hooks/template/index.ts';
 
+/** One instance of a service, whatever its health. */
+export interface CatalogInstance extends CatalogEntry {
+  readonly phase: 'passing' | 'warning' | 'critical';
+}
+
 /**
- * The healthy services of the cluster, followed from the moment that somebody on this node asks for them; a node that nobody asks on
+ * The services of the cluster, followed from the moment that somebody on this node asks for them; a node that nobody asks on
  * follows nothing.
  */
 export class Catalog {
@@ -15,7 +20,7 @@ export class Catalog {
 
   constructor(options: { client: Client; clock: Clock; log: Logger }) {
     this.#start = () => {
-      const informer = new Informer({ ...options, kind: ServiceRegistrationKind }).start();
+      const informer = new Informer({ ...options, kind: ServiceRegistrationKind, indexes: { namespace: (object) => [namespaceOf(object)], name: (object) => [nameKey(object.spec.serviceName, namespaceOf(object))] } }).start(); // prettier-ignore
       const changed = (): void => this.#announce();
       informer.on({ added: changed, modified: changed, deleted: changed });
       informer.synced.then(changed, () => undefined);
@@ -25,13 +30,29 @@ export class Catalog {
 
   /** Healthy instances of a namespace; undefined while the server has not been heard. */
   services(namespace: string): readonly CatalogEntry[] | undefined {
+    return this.instances(namespace)
+      ?.filter(({ phase }) => phase === 'passing')
+      .map(({ phase: _, ...entry }) => entry);
+  }
+
+  /** All instances of a namespace. */
+  instances(namespace: string): readonly CatalogInstance[] | undefined {
+    return this.#read('namespace', namespace);
+  }
+
+  /** All instances of one service, by its name in lower case. */
+  instancesOf(service: string, namespace: string): readonly CatalogInstance[] | undefined {
+    return this.#read('name', nameKey(service, namespace));
+  }
+
+  /** Resolves when the server has been heard for the first time, or after `ms`. */
+  async ready(clock: Clock, ms: number): Promise<void> {
     this.#informer ??= this.#start();
-    if (!this.#informer.isSynced) return undefined;
-    return this.#informer
-      .list()
-      .filter(({ metadata, status }) => (metadata.namespace ?? 'default') === namespace && status?.phase === 'passing')
-      .map(toEntry)
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    if (this.#informer.isSynced) return;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => (timer = clock.after(ms, resolve)));
+    await Promise.race([this.#informer.synced.catch(() => undefined), late]);
+    timer?.cancel();
   }
 
   /** Calls back soon after something changed, once for all changes of a moment. Returns how to stop that. */
@@ -45,6 +66,12 @@ export class Catalog {
     await this.#informer?.close();
   }
 
+  #read(index: string, value: string): readonly CatalogInstance[] | undefined {
+    this.#informer ??= this.#start();
+    if (!this.#informer.isSynced) return undefined;
+    return this.#informer.byIndex(index, value).map(toInstance).sort((a, b) => (a.id < b.id ? -1 : 1)); // prettier-ignore
+  }
+
   #announce(): void {
     if (this.#announced) return;
     this.#announced = true;
@@ -55,7 +82,10 @@ export class Catalog {
   }
 }
 
-function toEntry({ metadata, spec }: Stored<ServiceRegistration>): CatalogEntry {
+const namespaceOf = ({ metadata }: ServiceRegistration): string => metadata.namespace ?? 'default';
+const nameKey = (service: string, namespace: string): string => `${namespace}/${service}`.toLowerCase();
+
+function toInstance({ metadata, spec, status }: Stored<ServiceRegistration>): CatalogInstance {
   return {
     id: metadata.name,
     name: spec.serviceName,
@@ -68,5 +98,6 @@ function toEntry({ metadata, spec }: Stored<ServiceRegistration>): CatalogEntry 
     jobId: spec.jobName ?? '',
     namespace: metadata.namespace ?? 'default',
     meta: spec.meta ?? {},
+    phase: status?.phase ?? 'critical',
   };
 }

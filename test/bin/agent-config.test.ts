@@ -55,9 +55,18 @@ t.test('the files of a cluster on one machine', async (t) => {
         hostVolumes: { data: { path: '/srv', readOnly: false } },
         reserved: { cpu: 100, ports: '22' },
         rawExec: true,
+        discovery: { address: '127.0.0.1', dnsPort: 4653, httpPort: 4654, domain: 'orch', ttlSeconds: 5, required: false },
       },
     },
   });
+  const discovery = async (block: string) => {
+    const { configs } = await load(await file('discovery.hcl', `client {\n  enabled = true\n  discovery {\n${block}\n  }\n}\n`));
+    const { options, problems } = agentOptions(configs, flags);
+    return [options.client?.discovery, problems.filter((problem) => problem.includes('discovery'))];
+  };
+  t.match(await discovery('dns_port = 53\n domain = "Corp.Example."\n ttl = "30s"'), [{ dnsPort: 53, domain: 'corp.example', ttlSeconds: 30, required: true }, []]); // prettier-ignore
+  t.same(await discovery('enabled = false'), [undefined, []]);
+  t.match((await discovery('dns_port = 70000\n domain = "a b"\n address = "here"'))[1], [/not an IP address/, /no port 70000/, /not a domain/]); // prettier-ignore
 });
 
 t.test('later files and flags win, key by key; folders are read in order; JSON works', async (t) => {

@@ -1,6 +1,7 @@
 /** The whole agent against a real API server: registration, heartbeat, sync, restart of either side, and what it answers. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { Resolver } from 'node:dns/promises';
 import { request } from 'node:http';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -55,6 +56,7 @@ const config: AgentConfig = {
   heartbeatTtlSeconds: 3,
   meta: { rack: 'r1' },
   networkInterface: 'lo',
+  discovery: { address: '127.0.0.1', dnsPort: 0, httpPort: 0, domain: 'orch', ttlSeconds: 1, required: true },
 };
 const agentClient = new Client({ servers: [url] });
 const logs = new LogRing('info');
@@ -159,7 +161,7 @@ await t.test('its metadata can be changed and outlives it; its log can be follow
   });
   await client.json('POST', `${path}/meta`, { body: { meta: { rack: 'r1' } } });
   await t.rejects(client.json('POST', `${path}/meta`, { body: { meta: { 'a b': 'x' } } }), /no key/);
-  await t.rejects(client.json('DELETE', `${path}/meta`), /not allowed/);
+  await t.rejects(client.json('DELETE', `${path}/meta`), /not allow/);
 
   const stop = new AbortController();
   const stream = await client.stream('GET', `${path}/logs`, {
@@ -378,6 +380,27 @@ await t.test('a command in a task is talked to by WebSocket, through the API ser
 
 await t.test('two agents do not share a data directory', async (t) => {
   await t.rejects(start(), /another agent \(process \d+\) uses/);
+});
+
+await t.test('services are found by DNS, also while the server is away', async (t) => {
+  const services = [{ name: 'web', address: '10.1.2.3', port: '8080', tags: ['blue'] }];
+  const alloc = await submit({ ...job('found'), groups: [{ ...job('found').groups![0]!, services }] });
+  await reaches(alloc, 'running');
+  const resolver = new Resolver();
+  resolver.setServers([`127.0.0.1:${agent.discovery!.dnsPort}`]);
+  const found = (): Promise<unknown> => resolver.resolveSrv('blue.web.default.service.orch').then((all) => all[0]?.port, () => undefined); // prettier-ignore
+  const until8080 = async (wanted: unknown): Promise<void> => {
+    for (let seconds = 0; (await found()) !== wanted; seconds += 0.05) {
+      if (seconds > 20) throw new Error(`the service is still answered with ${String(await found())}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await until8080(8080);
+  await api.close();
+  t.equal(await found(), 8080);
+  api = await startApiServer({ store, listen: [{ host: '127.0.0.1', port: Number(new URL(url).port) }], log, clock });
+  await stop(alloc);
+  await until8080(undefined);
 });
 
 await t.test('of many agents that start on one data directory at one instant, one gets it', async (t) => {
