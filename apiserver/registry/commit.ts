@@ -374,8 +374,10 @@ export class Committer {
       if (before !== undefined && same && typeof before.write === 'object') return before;
       const results: { at: number; result: ApiError | { type: Applied['type']; version?: Version } }[] = [];
       let current = state.version;
+      /** What the last intent makes of it: nobody needs it as a version. */
+      let made: ApiObject | undefined;
       let failed: ApiError | undefined;
-      for (const { at, intent } of unit.intents) {
+      for (const [i, { at, intent }] of unit.intents.entries()) {
         try {
           if (intent.creates) {
             checkNamespace(this.#namespaces, intent.namespace, scope?.version, fenced);
@@ -390,6 +392,10 @@ export class Committer {
           } else {
             this.#permit({ kind: unit.kind, old: current?.object, next: outcome.object, fenced });
             results.push({ at, result: { type: current === undefined ? 'created' : 'updated' } });
+            if (i === unit.intents.length - 1) {
+              made = outcome.object;
+              continue;
+            }
             const { revision } = state.version ?? { revision: 0 };
             const resourceVersion = strangers ? `${revision}+` : String(revision);
             current = unstored(unit.key, withVersion(outcome.object, resourceVersion), revision);
@@ -401,9 +407,9 @@ export class Committer {
         }
       }
       const base = state.version;
-      const next = current === undefined ? undefined : strip(current.object);
-      const idle =
-        base === undefined ? next === undefined : next !== undefined && (current === base || unchanged(next, base.object));
+      const next = made !== undefined ? strip(made) : current === undefined ? undefined : strip(current.object);
+      const untouched = made === undefined && current === base;
+      const idle = base === undefined ? next === undefined : next !== undefined && (untouched || unchanged(next, base.object));
       const renew = base?.lease !== undefined && next !== undefined && !idle && onlyRenewed(unit.kind, next, base.object);
       if ((failed !== undefined || (idle && !renew)) && !(state.fresh && (scope?.fresh ?? true))) {
         await Promise.all([
@@ -525,6 +531,7 @@ const withVersion = (object: ApiObject, resourceVersion: string): ApiObject => (
 
 /** The object as it would be stored: the resourceVersion is the store's. */
 function strip(object: ApiObject): ApiObject {
+  if (!('resourceVersion' in object.metadata)) return object;
   const { resourceVersion: _, ...metadata } = object.metadata;
   return { ...object, metadata };
 }

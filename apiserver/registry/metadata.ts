@@ -14,7 +14,17 @@ const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 const QUALIFIED = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const MAX_ANNOTATIONS = 256 * 1024;
 
+/** Keys that are known to be right: there are few, and each is met in every object. */
+const labelKeys = new Set<string>();
+
 export function isLabelKey(key: string): boolean {
+  if (labelKeys.has(key)) return true;
+  const right = judgeLabelKey(key);
+  if (right && labelKeys.size < 1_000) labelKeys.add(key);
+  return right;
+}
+
+function judgeLabelKey(key: string): boolean {
   const [prefix, name, ...more] = key.includes('/') ? key.split('/') : [undefined, key];
   if (more.length > 0 || name === undefined || name.length > 63 || !QUALIFIED.test(name)) return false;
   return prefix === undefined || (prefix.length <= 253 && SUBDOMAIN.test(prefix));

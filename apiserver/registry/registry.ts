@@ -251,8 +251,10 @@ export class Registry {
     found: { warnings: readonly string[] },
   ): Intent {
     const apply = patchFunction(patch);
+    // Of a merge patch of the status nothing else counts, and a large object need not be gone through for it.
+    const part = subresource === 'status' && patch.type === 'merge' && !kind.custom ? statusPart : whole;
     return this.#changeIntent(kind, namespace, name, ({ object: old }, now) => {
-      const taken = intake(kind, apply(old));
+      const taken = intake(kind, apply(part(old)));
       const problems = [...unknownFields(taken.unknown), ...(options.problems ?? [])];
       found.warnings = judgeUnknown(kind, problems, options.fieldValidation ?? 'Warn');
       const next =
@@ -538,6 +540,9 @@ export class Registry {
 
 const managerOf = ({ manager }: WriteOptions, subresource: Manager['subresource']): Manager | undefined =>
   manager === undefined || subresource === undefined ? manager : { ...manager, subresource };
+
+const whole = (object: ApiObject): object => object;
+const statusPart = ({ metadata, status }: ApiObject): object => ({ metadata, ...(status !== undefined && { status }) });
 
 /** The function that a patch is. */
 export function patchFunction(patch: Patch): (target: unknown) => unknown {

@@ -38,6 +38,8 @@ export interface KindSchema {
   clean(object: JsonObject, findings: Findings): JsonObject;
   /** Everything that is wrong with a cleaned object, metadata aside. */
   validate(object: JsonObject): StatusCause[];
+  /** The same of its status alone. */
+  validateStatus(object: JsonObject): StatusCause[];
   /** Compiles what `validate` needs, a part at each step, so that others may come in between. */
   compile(): Generator<void, void, undefined>;
 }
@@ -56,6 +58,11 @@ export class SchemaSet {
     this.#components = components;
     this.#ajv = new Ajv({ allErrors: true, strict: false, verbose: true, addUsedSchema: false, validateSchema: false, meta: false, code: { optimize: false } }); // prettier-ignore
     addFormats(this.#ajv);
+    const dateTime = this.#ajv.formats['date-time'] as { validate: (text: string) => boolean };
+    this.#ajv.addFormat('date-time', {
+      ...dateTime,
+      validate: (text: string) => PLAIN_TIME.test(text) || dateTime.validate(text),
+    });
     this.#ajv.addFormat('go-duration', { type: 'string', validate: (text: string) => parseDuration(text) !== undefined });
     for (const [name, schema] of Object.entries(components)) this.#ajv.addSchema(relative(schema), `/schemas/${name}`);
   }
@@ -68,6 +75,8 @@ export class SchemaSet {
     const judged = metadata === undefined ? body : { ...body, properties: { ...properties, metadata } };
     let clean: Cleaner | undefined;
     let validate: ValidateFunction | undefined;
+    let validateStatus: ValidateFunction | undefined;
+    const status = form.properties?.['status'];
     const compiled = (): ValidateFunction => (validate ??= this.#ajv.compile(relative(judged)));
     const compileParts = (): Generator<void, void, undefined> => this.#compileParts(body);
     return {
@@ -80,6 +89,13 @@ export class SchemaSet {
       validate: (object) => {
         const judge = compiled();
         return judge(object) ? [] : describe(judge.errors ?? [], object);
+      },
+      validateStatus: ({ status: value }) => {
+        if (value === undefined) return [];
+        const judge = (validateStatus ??= this.#ajv.compile(
+          relative({ type: 'object', properties: { ...(status && { status }) } }),
+        ));
+        return judge({ status: value }) ? [] : describe(judge.errors ?? [], { status: value });
       },
       *compile() {
         yield* compileParts();
@@ -217,6 +233,8 @@ const bounded: Cleaner = (value, path, findings) => {
   findings.causes.push(tooDeep(path));
   return undefined;
 };
+/** Most times look like this; to judge the others takes ten times as long. */
+const PLAIN_TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z$/;
 const ENVELOPE = new Set(['apiVersion', 'kind', 'metadata']);
 // The package is CommonJS: under some loaders the function is the module's `default`.
 const addFormats = (addFormatsModule as unknown as { default?: FormatsPlugin }).default ?? addFormatsModule;
