@@ -30,6 +30,6 @@ export function unsupported(group: TaskGroup, task: Task, driver: string): strin
 }
 
 /** Drivers whose tasks have a file system of their own, in which things can be mounted. */
-const ownsFiles = (driver: string): boolean => ['docker', 'exec', 'java'].includes(driver);
+const ownsFiles = (driver: string): boolean => ['docker', 'exec', 'java', 'qemu'].includes(driver);
 
 const some = (list: readonly unknown[] | undefined): boolean => list !== undefined && list.length > 0;

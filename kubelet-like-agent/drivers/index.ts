@@ -8,6 +8,7 @@ import type { Driver } from './driver.ts';
 import { execDriver } from './exec/index.ts';
 import { javaDriver } from './java/index.ts';
 import { defaultWallPolicy, type WallPolicy } from './process/policy.ts';
+import { qemuDriver } from './qemu/index.ts';
 import { rawExecDriver } from './raw-exec/index.ts';
 
 export * from './driver.ts';
@@ -34,6 +35,7 @@ export function createDrivers(options: DriverOptions): Driver[] {
     dockerDriver({ ...docker, clock, log: log.child('docker') }),
     execDriver({ policy, clock, log: log.child('exec') }),
     javaDriver({ policy, clock, log: log.child('java') }),
+    qemuDriver({ policy, clock, log: log.child('qemu') }),
     rawExecDriver({ enabled: rawExec?.enabled ?? false, clock, log: log.child('raw_exec') }),
   ];
   return all.filter(({ name }) => (allowed.length === 0 || allowed.includes(name)) && !denied.includes(name));

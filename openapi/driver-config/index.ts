@@ -5,11 +5,13 @@
 import { dockerFields } from './docker.ts';
 import { execFields, javaFields } from './exec.ts';
 import { configProblems, type ConfigProblem, type DriverConfig, type Fields } from './fields.ts';
+import { qemuFields } from './qemu.ts';
 import { rawExecFields } from './raw-exec.ts';
 
 export * from './docker.ts';
 export * from './exec.ts';
 export * from './fields.ts';
+export * from './qemu.ts';
 export * from './raw-exec.ts';
 export * from './sensitive.ts';
 
@@ -17,6 +19,7 @@ const tables = new Map<string, Fields>([
   ['docker', dockerFields],
   ['exec', execFields],
   ['java', javaFields],
+  ['qemu', qemuFields],
   ['raw_exec', rawExecFields],
 ]);
 

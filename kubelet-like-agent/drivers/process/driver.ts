@@ -33,6 +33,8 @@ export interface Settled {
   readonly owner?: { readonly uid: number; readonly gid: number };
   readonly walls?: Walls;
   readonly limits?: Limits;
+  /** Asks the task to end, where it takes more than a signal. When that fails the signal is sent. */
+  readonly quit?: () => Promise<void>;
   /** Asked for a start only: a run that is found again has its command already. */
   readonly command: () => Promise<readonly string[]>;
 }
@@ -57,8 +59,11 @@ export function processDriver(kind: ProcessKind, options: ProcessOptions): Drive
   const contextOf = async (task: TaskStart): Promise<{ context: RunContext; settled: Settled }> => {
     const env = { PATH: DEFAULT_PATH, ...task.env };
     const settled = await kind.settle(task, env);
-    const { owner, walls } = settled;
-    return { settled, context: { task, env, clock, log, ...(owner && { owner }), ...(walls && { walls }) } };
+    const { owner, walls, quit } = settled;
+    return {
+      settled,
+      context: { task, env, clock, log, ...(owner && { owner }), ...(walls && { walls }), ...(quit && { quit }) },
+    };
   };
 
   return {

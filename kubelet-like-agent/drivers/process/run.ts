@@ -38,6 +38,8 @@ export interface RunContext {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Absent: the task runs on the machine itself. */
   readonly walls?: Walls;
+  /** Asks the task to end, where it takes more than a signal. */
+  readonly quit?: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -111,12 +113,23 @@ export class Run implements TaskHandle {
   async kill(signal: string | undefined, timeout: Duration): Promise<void> {
     const name = signalName(signal ?? this.#context.task.killSignal ?? DEFAULT_SIGNAL);
     if (!this.#ended) {
-      this.#send(this.#main, name);
+      await this.#ask(name);
       const over = new AbortController();
       await Promise.race([this.exited.then(() => over.abort()), sleep(this.#context.clock, timeout, over.signal)]);
       if (!over.signal.aborted) await this.#killAll();
     }
     await this.exited;
+  }
+
+  /** Asks the task to end in its own way, or by a signal. */
+  async #ask(signal: NodeJS.Signals): Promise<void> {
+    const { quit, task, log } = this.#context;
+    try {
+      if (quit !== undefined) return await quit();
+    } catch (error) {
+      log.warn('the task cannot be asked to end, so it is sent a signal', { alloc: task.allocId, task: task.task, error });
+    }
+    this.#send(this.#main, signal);
   }
 
   async signal(signal: string): Promise<void> {

@@ -1,7 +1,9 @@
 /** Tasks behind walls, on the machine itself: what they see, what they cannot do, and what happens when they take too much. */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { silentLogger, systemClock } from '../../../base/index.ts';
@@ -149,3 +151,90 @@ ls -l /dev/null /dev/sda /dev/mem 2>/dev/null | wc -l`;
     t.equal(await world.log(task, 'stdout'), '1\nalone\n');
   });
 } // prettier-ignore
+
+/**
+ * A disk that boots: its first sector tells the serial port that it is there, waits for the power button (bit 8 of the status register
+ * of ACPI at 0x600, once it is enabled at 0x602), says so, and switches off (0x604). `deaf` takes no notice of the button.
+ */
+function bootableDisk(deaf: boolean): Buffer {
+  const code = [
+    0xfa, 0x31, 0xc0, 0x8e, 0xd8, // cli; ds = 0
+    0xbe, 0x80, 0x7c, 0xe8, 0x20, 0x00, // print(0x7c80)
+    0xba, 0x02, 0x06, 0xb8, 0x00, 0x01, 0xef, // enable the button
+    0xba, 0x00, 0x06, 0xed, 0xf6, 0xc4, 0x01, 0x74, 0xf7, // until it is pressed
+    ...(deaf ? [0xeb, 0xf5] : [0x90, 0x90]), // and again
+    0xbe, 0xa0, 0x7c, 0xe8, 0x08, 0x00, // print(0x7ca0)
+    0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, // off
+    0xba, 0xf8, 0x03, 0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8, 0xc3, // print
+  ]; // prettier-ignore
+  const disk = Buffer.alloc(64 * 1024);
+  disk.set(code);
+  disk.write('up and running\n\0', 0x80, 'latin1');
+  disk.write('good night\n\0', 0xa0, 'latin1');
+  disk.writeUInt16LE(0xaa55, 510);
+  return disk;
+}
+
+const qemu = createDrivers({ clock: systemClock, log: silentLogger }).find((d) => d.name === 'qemu')!;
+const found = isPlayingAgent ? undefined : await qemu.fingerprint();
+if (found?.detected === false) t.comment(`qemu is not tested: ${found.description}`);
+if (!isPlayingAgent) {
+  t.test('qemu: what it refuses', (t) => {
+    t.same(qemu.validate({ image_path: 'local/x.img', accelerator: 'tcg', port_map: [{ http: 80 }] }), []);
+    for (const path of ['../x.img', '/etc/shadow', 'local/../../x', 'secrets/x', 'local/'])
+      t.match(qemu.validate({ image_path: path }), [/image_path: must be below local\/ or alloc\//], path);
+    t.match(qemu.validate({ image_path: 'local/x', accelerator: 'kvm' }), [/kvm is not built yet/]);
+    t.match(qemu.validate({}), [/image_path: is required/]);
+    t.match(qemu.validate({ image_path: 'local/x', port_map: { http: 'x' } }), [/port_map.http: must be a port/]);
+    t.end();
+  });
+
+  t.test('qemu: virtual machines', { skip: found?.detected === false && found.description! }, async (t) => {
+    t.match(found, { healthy: true, attributes: { 'driver.qemu': '1', 'driver.qemu.version': /^\d+\.\d+/ } });
+    const machines: DriverUnderTest = { ...subject, create: () => createDrivers({ clock: systemClock, log: silentLogger }).find((d) => d.name === 'qemu')! }; // prettier-ignore
+    const world = await openWorld(t, machines);
+    const listener = createServer();
+    await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
+    const { port } = listener.address() as AddressInfo;
+    await new Promise((done) => listener.close(done));
+    const start = async (config: object, deaf = false) => {
+      const task = world.task('', {
+        config: { image_path: 'local/disk.img', ...config },
+        ports: [{ label: 'http', value: port, to: port, hostIP: '127.0.0.1' }],
+      });
+      await mkdir(task.dirs.local, { recursive: true });
+      await writeFile(join(task.dirs.local, 'disk.img'), bootableDisk(deaf));
+      const handle = await world.start(task);
+      await world.logged(task, 'up and running');
+      return { task, handle };
+    };
+
+    const graceful = await start({ graceful_shutdown: true, port_map: { http: 80 } });
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+    t.ok((await graceful.handle.stats())!.memoryBytes > 0);
+    // An agent that comes back asks in the same way.
+    await graceful.handle.detach();
+    const again = (await world.recover(graceful.handle.state, graceful.task))!;
+    await again.kill(undefined, 120_000);
+    t.match(await again.exited, { exitCode: 0, signal: 0 });
+    t.match(await world.log(graceful.task, 'stdout'), /good night/, 'the guest was asked, and ended by itself');
+
+    const plain = await start({});
+    await plain.handle.kill('SIGTERM', 120_000);
+    t.notMatch(await world.log(plain.task, 'stdout'), /good night/);
+
+    const deaf = await start({ graceful_shutdown: true }, true);
+    await deaf.handle.kill(undefined, 200);
+    t.match(await deaf.handle.exited, { signal: 9 });
+    for (const { task } of [graceful, plain, deaf]) t.equal(await world.settled(task.allocId), 0, 'nothing is left');
+
+    const missing = world.task('', { config: { image_path: 'local/none.img' } });
+    await t.rejects(world.start(missing), /the image \/local\/none.img cannot be opened/);
+    const linked = world.task('', { config: { image_path: 'local/link.img' } });
+    await mkdir(linked.dirs.local, { recursive: true });
+    await symlink('/etc/passwd', join(linked.dirs.local, 'link.img'));
+    await t.rejects(world.start(linked), /cannot be opened/, 'a link is not followed');
+  });
+}
