@@ -48,12 +48,15 @@ export async function serveExec(peer: WebSocketPeer, handle: TaskHandle, { comma
   peer.onMessage = (text) => {
     const message = parse(text);
     if (message === undefined) return peer.close(1007, 'the message is not JSON');
-    if (message.stdin?.data !== undefined && message.stdin.data !== '') session.stdin.write(Buffer.from(message.stdin.data, 'base64'));
+    const { data = '' } = message.stdin ?? {};
+    // Who sends faster than the command reads waits, and this process keeps no more than a pipe does.
+    if (data !== '' && !session.stdin.write(Buffer.from(data, 'base64')) && !session.stdin.destroyed) peer.pause();
     if (message.stdin?.close === true) session.stdin.end();
     const { height, width } = message.tty_size ?? {};
     if (tty && isSize(height) && isSize(width)) void session.resize(height, width).catch(() => undefined);
   };
   session.stdin.on('error', () => undefined); // it reads no more
+  for (const event of ['drain', 'close', 'error']) session.stdin.on(event, () => peer.resume());
   peer.start(head);
   const copy = async (name: 'stdout' | 'stderr', stream: Readable): Promise<void> => {
     try {

@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import t from 'tap';
 import { createLogger, isReason, LogRing, silentLogger, systemClock, uuid, type ApiError } from '../../base/index.ts';
 import { startApiServer, type ApiServer } from '../../apiserver/index.ts';
@@ -13,6 +14,9 @@ import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
 import { Client, Informer } from '../../client/index.ts';
 import { AllocationDirs, SecretMounts } from '../../kubelet-like-agent/allocation/dirs.ts';
 import { agentDefaults, startAgent, type AgentConfig, type RunningAgent } from '../../kubelet-like-agent/index.ts';
+import type { TaskHandle } from '../../kubelet-like-agent/drivers/driver.ts';
+import { serveExec } from '../../kubelet-like-agent/http/exec.ts';
+import type { WebSocketPeer } from '../../kubelet-like-agent/http/websocket.ts';
 import { lockDataDir } from '../../kubelet-like-agent/state/lock.ts';
 import {
   AllocationKind,
@@ -376,6 +380,39 @@ await t.test('a command in a task is talked to by WebSocket, through the API ser
   t.equal((await fetch(words(['sh']))).status, 400, 'nothing but a WebSocket');
   await stop(alloc);
   await reaches(alloc, 'complete');
+});
+
+await t.test('input for a command waits until the command reads it', async (t) => {
+  const stdin = new PassThrough({ highWaterMark: 1000 });
+  let end: (code: number) => void = () => undefined;
+  const session = { stdin, stdout: Readable.from([]), exited: new Promise<number>((resolve) => (end = resolve)), resize: () => Promise.resolve(), kill: () => undefined }; // prettier-ignore
+  let paused = false;
+  const peer = {
+    onMessage: (_text: string): void => undefined,
+    closed: new Promise<void>(() => undefined),
+    start: () => undefined,
+    send: () => Promise.resolve(),
+    close: () => undefined,
+    pause: () => void (paused = true),
+    resume: () => void (paused = false),
+  };
+  const handle = { execStream: () => Promise.resolve(session) } as unknown as TaskHandle;
+  const served = serveExec(peer as unknown as WebSocketPeer, handle, { command: ['cat'], tty: false }, Buffer.alloc(0));
+  await new Promise(setImmediate);
+  const send = (bytes: number): void =>
+    peer.onMessage(JSON.stringify({ stdin: { data: Buffer.alloc(bytes).toString('base64') } }));
+  send(100);
+  t.equal(paused, false);
+  send(5000);
+  t.equal(paused, true, 'nothing more is taken in');
+  stdin.resume();
+  await until('it was read', () => !paused);
+  stdin.pause();
+  send(5000);
+  stdin.destroy();
+  await until('it reads no more, so nothing waits for it', () => !paused);
+  end(0);
+  await served;
 });
 
 await t.test('two agents do not share a data directory', async (t) => {
