@@ -130,6 +130,7 @@ export async function startNodePart({ options, node, dataDir, client, hasServer,
       ...(node.cpuTotalCompute !== undefined && { cpuTotalCompute: node.cpuTotalCompute }),
       ...(node.memoryTotalMB !== undefined && { memoryTotalMB: node.memoryTotalMB }),
       ...(node.discovery !== undefined && { discovery: node.discovery }),
+      keptLogs: node.keptLogs,
       gc: { ...agentDefaults.gc, maxAllocs: node.gcMaxAllocs },
       drivers: {
         rawExec: { enabled: node.rawExec },

@@ -29,6 +29,7 @@ import type { AgentConfig } from './config.ts';
 import type { Driver } from './drivers/driver.ts';
 import { collectable } from './gc/decide.ts';
 import { AgentServer } from './http/server.ts';
+import { KeptLogs } from './logs/index.ts';
 import { fingerprint, readMachine, type Fingerprint } from './node/fingerprint.ts';
 import { nodeIdentity } from './node/identity.ts';
 import { NodeMeta } from './node/meta.ts';
@@ -75,6 +76,7 @@ export class Agent {
   readonly #catalog: Catalog;
   readonly #variables: Variables;
   readonly #mounts: SecretMounts;
+  readonly #keptLogs: KeptLogs;
   readonly #stats = new StatsReader();
   readonly #meta: NodeMeta;
   readonly #runners = new Map<string, AllocationRunner>();
@@ -118,6 +120,7 @@ export class Agent {
     this.#catalog = new Catalog({ client, clock, log: log.child('catalog') });
     this.#variables = new Variables({ client, clock, log: log.child('variables') });
     this.#mounts = new SecretMounts(log, clock);
+    this.#keptLogs = new KeptLogs({ dir: join(config.dataDir, 'logs'), limits: config.keptLogs, clock, log });
   }
 
   static async open(options: AgentOptions): Promise<Agent> {
@@ -147,6 +150,7 @@ export class Agent {
       token,
       log: log.child('http'),
       allocation: (id) => this.#runners.get(id),
+      keptLogs: (id) => this.#keptLogs.find(id),
       nodeStats: () => this.#nodeStats(),
       nodeMeta: () => this.#meta.read(),
       changeMeta: async (changes) => {
@@ -159,6 +163,7 @@ export class Agent {
     });
     await Promise.all(this.#options.drivers.map((driver) => this.#fingerprintDriver(driver)));
     await this.#restore();
+    await this.#keptLogs.load();
     await this.#mounts.sweep(
       join(config.dataDir, 'alloc'),
       (id) => this.#unready.has(id) || this.#runners.get(id)?.isTerminal === false,
@@ -195,6 +200,7 @@ export class Agent {
       this.#sync();
     };
     this.#allocations.on({ added: changed, modified: changed, deleted: () => this.#sync() });
+    this.#allocations.on({ deleted: ({ metadata }) => this.#run(this.#keptLogs.retain((id) => id !== metadata.name)) });
     this.#allocations.start();
     this.#run(
       this.#allocations.synced.then(
@@ -241,6 +247,7 @@ export class Agent {
     await Promise.all(this.#background);
     if (stopTasks) await this.#mounts.unmountBelow(join(this.#options.config.dataDir, 'alloc'));
     await this.#discovery?.close();
+    this.#keptLogs.close();
     await this.#catalog.close();
     await this.#variables.close();
     await this.#registrar?.close(stopTasks);
@@ -328,6 +335,8 @@ export class Agent {
     this.#services.settle(new Set([...this.#runners.keys(), ...this.#unready.keys()]));
     this.#swept = true;
     await this.#removeStrayDirs();
+    const known = new Set(this.#allocations!.list().map((a) => a.metadata.name));
+    await this.#keptLogs.retain((id) => known.has(id));
   }
 
   /** Directories of allocations that neither we nor the server know. */
@@ -383,7 +392,7 @@ export class Agent {
         return;
       }
       case 'forget':
-        this.#run(this.#forget(step.id, 'the allocation no longer exists'));
+        this.#run(this.#forget(step.id, 'the allocation no longer exists', { keepLogs: false }));
         return;
       case 'reportNeverStarted':
         this.#tell(
@@ -435,13 +444,17 @@ export class Agent {
   }
 
   /** Removes what is left here of an allocation that has ended. */
-  async #forget(id: string, because: string): Promise<void> {
+  async #forget(id: string, because: string, { keepLogs }: { keepLogs: boolean }): Promise<void> {
     const runner = this.#runners.get(id);
     if (runner === undefined) return;
     this.#runners.delete(id);
     this.#log.debug('removing allocation directory', { alloc: id, because });
     await runner.detach();
     this.#services.set(id, []);
+    const { metadata, spec } = runner.allocation;
+    const whose = { job: `${metadata.namespace ?? 'default'}/${spec.jobName}`, tasks: runner.taskNames() };
+    if (keepLogs)
+      await this.#keptLogs.keep(id, { ...whose, folder: runner.dirs.logs }).catch((error: unknown) => this.#log.warn('cannot keep logs', { alloc: id, error })); // prettier-ignore
     await this.#dirs(id).remove(this.#mounts).catch((error: unknown) => this.#log.warn('cannot remove directory', { alloc: id, error })); // prettier-ignore
     await this.#state.remove(id);
     await this.#versions.keep([...this.#runners.values()].map((r) => r.allocation).concat([...this.#unready.values()].map((r) => r.allocation))); // prettier-ignore
@@ -462,9 +475,10 @@ export class Agent {
       const disk = await statfs(config.dataDir);
       const used = (1 - disk.bavail / Math.max(1, disk.blocks - disk.bfree + disk.bavail)) * 100;
       const candidates = finished.map((r) => ({ id: r.id, finishedAt: r.finishedAt!, known: this.#isKnown(r), reported: r.isReported })); // prettier-ignore
+      const known = new Map(candidates.map((c) => [c.id, c.known]));
       const chosen = collectable(candidates, this.#runners.size - finished.length, used, config.gc);
       if (chosen.length === 0) return;
-      await Promise.all(chosen.map(({ id, because }) => this.#forget(id, because)));
+      await Promise.all(chosen.map(({ id, because }) => this.#forget(id, because, { keepLogs: known.get(id) === true })));
       if (this.#closing.signal.aborted) return;
       // A full disk is looked at again when something changes: what else fills it cannot be mended from here.
       if (used >= config.gc.diskUsagePercent) return;

@@ -1,5 +1,6 @@
 import type { NodeReserved } from '../openapi/index.ts';
 import type { DiscoveryConfig } from './discovery/index.ts';
+import type { KeepLimits } from './logs/index.ts';
 
 /** How one agent is set up: the `client` part of an agent's configuration, read and with its defaults (`agentDefaults`). */
 export interface AgentConfig {
@@ -45,6 +46,8 @@ export interface AgentConfig {
     /** The ports were asked for, so an agent that cannot have them does not start. */
     readonly required: boolean;
   };
+  /** Logs of allocations whose folders are gone. */
+  readonly keptLogs: KeepLimits;
   readonly gc: { readonly maxAllocs: number; readonly diskUsagePercent: number };
   /** Said in Node.status.version. */
   readonly version: string;
@@ -63,5 +66,6 @@ export const agentDefaults: Omit<AgentConfig, 'dataDir' | 'version'> = {
   hostNetworks: {},
   drivers: { rawExec: { enabled: false }, docker: {} },
   heartbeatTtlSeconds: 20,
+  keptLogs: { maxAge: 24 * 3600_000, bytesPerJob: 100 << 20 },
   gc: { maxAllocs: 50, diskUsagePercent: 80 },
 };

@@ -54,6 +54,7 @@ export interface ClientOptions {
   readonly cpuTotalCompute: number | undefined;
   readonly memoryTotalMB: number | undefined;
   readonly gcMaxAllocs: number;
+  readonly keptLogs: { readonly maxAge: number; readonly bytesPerJob: number };
   /** Where services can be asked for; undefined: nowhere. */
   readonly discovery: DiscoveryOptions | undefined;
   readonly rawExec: boolean;
@@ -80,6 +81,7 @@ export const defaults = {
   nodePool: 'default',
   heartbeatGraceSeconds: 10,
   gcMaxAllocs: 50,
+  keptLogs: { maxAge: 24 * 3600_000, bytesPerJob: 100 * 1024 * 1024 },
   discovery: { address: '127.0.0.1', dnsPort: 4653, httpPort: 4654, domain: 'orch', ttlSeconds: 5 },
 };
 

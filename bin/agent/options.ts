@@ -53,6 +53,7 @@ export interface AgentConfigFile {
     cpu_total_compute?: number;
     memory_total_mb?: number;
     gc_max_allocs?: number;
+    kept_logs?: { time?: number; mb_per_job?: number };
     discovery?: { enabled?: boolean; address?: string; dns_port?: number; http_port?: number; domain?: string; ttl?: number };
     reserved?: { cpu?: number; memory?: number; disk?: number; reserved_ports?: string };
     host_volume?: Record<string, { path?: string; read_only?: boolean }>;
@@ -181,6 +182,10 @@ export function agentOptions(
           cpuTotalCompute: c.client?.cpu_total_compute,
           memoryTotalMB: c.client?.memory_total_mb,
           gcMaxAllocs: c.client?.gc_max_allocs ?? defaults.gcMaxAllocs,
+          keptLogs: {
+            maxAge: c.client?.kept_logs?.time ?? defaults.keptLogs.maxAge,
+            bytesPerJob: (c.client?.kept_logs?.mb_per_job ?? defaults.keptLogs.bytesPerJob / 1048576) * 1048576,
+          },
           discovery: discoveryOf(c.client?.discovery, problems),
           rawExec: rawExec === true || rawExec === 'true' || rawExec === '1',
           docker: c.plugin?.['docker']?.config ?? {},

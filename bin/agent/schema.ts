@@ -125,6 +125,7 @@ export const agentSchema: Schema = {
     gc_inode_usage_threshold: { ...number, idle: 'allocations are collected by number' },
     gc_parallel_destroys: { ...number, idle: 'allocations are collected one by one' },
     gc_max_allocs: number,
+    kept_logs: block({ time: duration, mb_per_job: number }),
     discovery: block({ enabled: bool, address: string, dns_port: number, http_port: number, domain: string, ttl: duration }),
     reserved: block({
       cpu: number,

@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly token: string;
   readonly log: Logger;
   readonly allocation: (id: string) => AllocationRunner | undefined;
+  /** Of an allocation whose folder is gone. */
+  readonly keptLogs: (id: string) => { readonly folder: string; readonly tasks: readonly string[] } | undefined;
   readonly nodeStats: () => Promise<unknown>;
   readonly nodeMeta: () => MetaAnswer;
   /** Resolves once the cluster knows it. */
@@ -39,6 +41,13 @@ interface Request {
   /** Aborts when the caller goes away. */
   readonly signal: AbortSignal;
   readonly response: ServerResponse;
+}
+
+/** Where the output of an allocation's tasks lies, and when no more can come. */
+interface LogSource {
+  readonly folder: string;
+  readonly tasks: readonly string[];
+  readonly ended: (task: string) => Promise<void>;
 }
 
 type Handler = (runner: AllocationRunner, request: Request) => Promise<void> | void;
@@ -110,6 +119,8 @@ export class AgentServer {
     if (request.method !== method) throw new ApiError('MethodNotAllowed', `${request.method} is not allowed here`);
     const id = decodeURIComponent(match[1]!);
     const runner = this.#options.allocation(id);
+    const kept = runner === undefined && match[2] === 'log' ? this.#options.keptLogs(id) : undefined;
+    if (kept !== undefined) return this.#log({ ...kept, ended: () => Promise.resolve() }, request);
     if (runner === undefined) throw new ApiError('NotFound', `allocation "${id}" is not (or no longer) on this node`);
     await handler(runner, request);
   }
@@ -133,7 +144,7 @@ export class AgentServer {
   };
 
   readonly #handlers: Readonly<Record<string, readonly [string, Handler]>> = {
-    log: ['GET', (runner, request) => this.#log(runner, request)],
+    log: ['GET', (runner, request) => this.#log({ folder: runner.dirs.logs, tasks: runner.taskNames(), ended: (task) => runner.ended(task) }, request)],
     'fs/ls': ['GET', async (runner, { query, response }) => sendJson(response, await files(runner).list(pathOf(query)))],
     'fs/stat': ['GET', async (runner, { query, response }) => sendJson(response, await files(runner).stat(pathOf(query)))],
     'fs/cat': ['GET', (runner, request) => cat(runner, request)],
@@ -192,15 +203,15 @@ export class AgentServer {
     }
   }
 
-  async #log(runner: AllocationRunner, { query, signal, response }: Request): Promise<void> {
-    const task = onlyTask(runner, query);
+  async #log({ folder, tasks, ended }: LogSource, { query, signal, response }: Request): Promise<void> {
+    const task = chosenTask(tasks, query);
     const type = oneOf(query, 'type', ['stdout', 'stderr'] as const, 'stdout');
     const follow = oneOf(query, 'follow', ['true', 'false'] as const, 'false') === 'true';
     const origin = oneOf(query, 'origin', ['start', 'end'] as const, 'start');
     const offset = count(query, 'offset');
     const tailLines = count(query, 'tailLines');
     const stream = readLog({
-      dir: runner.dirs.logs,
+      dir: folder,
       task,
       type,
       follow,
@@ -208,7 +219,7 @@ export class AgentServer {
       signal,
       ...(offset !== undefined && { offset }),
       ...(tailLines !== undefined && { tailLines }),
-      ...(follow && { done: runner.ended(task) }),
+      ...(follow && { done: ended(task) }),
     });
     await sendStream(response, stream, signal);
   }
@@ -277,11 +288,12 @@ async function* bytesOf(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
 }
 
 /** The task that is named; the only one need not be. */
-function onlyTask(runner: AllocationRunner, query: URLSearchParams): string {
-  const names = runner.taskNames();
+const onlyTask = (runner: AllocationRunner, query: URLSearchParams): string => chosenTask(runner.taskNames(), query);
+
+function chosenTask(names: readonly string[], query: URLSearchParams): string {
   const task = query.get('task') ?? (names.length === 1 ? names[0]! : undefined);
   if (task === undefined) throw new ApiError('BadRequest', `task: is required, one of ${names.join(', ')}`);
-  if (!runner.hasTask(task)) throw new ApiError('NotFound', `the allocation has no task "${task}", only ${names.join(', ')}`);
+  if (!names.includes(task)) throw new ApiError('NotFound', `the allocation has no task "${task}", only ${names.join(', ')}`);
   return task;
 }
 

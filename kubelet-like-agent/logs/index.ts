@@ -7,6 +7,7 @@
  * paths: nothing is opened through a link, and nothing but plain files is opened.
  */
 export { LogDir, LogError, segmentName, type LogName, type LogType } from './files.ts';
+export { KeptLogs, surplusLogs, type KeepLimits, type KeptLog } from './kept.ts';
 export { readLog, type ReadLogOptions } from './read.ts';
 export { Rotator, type RotatorOptions } from './rotate.ts';
 export { SegmentWriter, type LogPosition } from './write.ts';

@@ -1,6 +1,6 @@
 /** The whole agent against a real API server: registration, heartbeat, sync, restart of either side, and what it answers. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Resolver } from 'node:dns/promises';
 import { request } from 'node:http';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -478,6 +478,23 @@ await t.test('hundreds at once', async (t) => {
     30_000,
   );
   t.comment(`100 allocations in ${Math.round(performance.now() - begun)} ms`);
+
+  const first = informer.list().find((a) => a.spec.jobName === 'many')!;
+  const root = join(config.dataDir, 'alloc', first.metadata.name);
+  await writeFile(join(root, 'logs', 'main.stdout.0'), 'all that is left\n');
+  await stop(first);
+  await until('its folder makes room', () => !existsSync(root), 20_000);
+  const path = objectPath(AllocationKind, first.metadata.name, 'default');
+  const log = async (): Promise<string> => {
+    const parts: Buffer[] = [];
+    for await (const part of await client.stream('GET', `${path}/log`, { query: { follow: 'true' } })) parts.push(part as Buffer);
+    return Buffer.concat(parts).toString();
+  };
+  t.equal(await log(), 'all that is left\n', 'its log can be read all the same');
+  const kept = join(config.dataDir, 'logs', first.metadata.name);
+  t.ok(existsSync(kept));
+  await client.delete(AllocationKind, first.metadata.name, 'default');
+  await until('it goes with the allocation', () => !existsSync(kept), 20_000);
   await agent.close({ stopTasks: true });
   t.equal(machine.live().length, 0, 'close stops tasks when told to');
   t.ok(

@@ -4,8 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import t, { type Test } from 'tap';
-import { silentLogger, systemClock } from '../../base/index.ts';
-import { LogDir, LogError, readLog, Rotator, SegmentWriter, type ReadLogOptions } from '../../kubelet-like-agent/logs/index.ts';
+import { ManualClock, silentLogger, systemClock } from '../../base/index.ts';
+import {
+  KeptLogs,
+  LogDir,
+  LogError,
+  readLog,
+  Rotator,
+  SegmentWriter,
+  surplusLogs,
+  type ReadLogOptions,
+} from '../../kubelet-like-agent/logs/index.ts';
 
 const MB = 1024 * 1024;
 
@@ -34,6 +43,36 @@ async function openFolder(t: Test) {
 
 /** Lines that tell when one is missing or doubled. */
 const lines = (from: number, to: number): string => Array.from({ length: to - from }, (_, i) => `line ${from + i}\n`).join('');
+
+t.test('logs of allocations that are gone are kept by age, and by size per job', async (t) => {
+  const kept = (id: string, keptAt: number, bytes: number, job = 'default/web') => ({ id, job, tasks: ['t'], keptAt, bytes });
+  const limits = { maxAge: 1000, bytesPerJob: 100 };
+  t.same(surplusLogs([kept('a', 0, 10), kept('b', 500, 60), kept('c', 600, 60), kept('d', 600, 90, 'default/api')], 1000, limits), ['b', 'a']); // prettier-ignore
+
+  const { dir } = await openFolder(t);
+  const clock = new ManualClock();
+  const open = () => new KeptLogs({ dir: join(dir, 'kept'), limits, clock, log: silentLogger });
+  const logs = open();
+  await logs.load();
+  for (const id of ['one', 'two']) {
+    await mkdir(join(dir, id));
+    await writeFile(join(dir, id, 't.stdout.0'), 'x'.repeat(40));
+    await logs.keep(id, { job: 'default/web', tasks: ['t'], folder: join(dir, id) });
+    clock.advance(400);
+  }
+  t.match(logs.find('one'), { tasks: ['t'] });
+  logs.close();
+  await mkdir(join(dir, 'kept/half'));
+  const again = open();
+  await again.load();
+  t.same((await readdir(join(dir, 'kept'))).sort(), ['one', 'two'], 'what was half made when an agent died goes');
+  t.equal(await readFile(join(again.find('one')!.folder, 't.stdout.0'), 'utf8'), 'x'.repeat(40));
+  clock.advance(200);
+  t.equal(again.find('one'), undefined, 'its time is over');
+  await again.retain(() => false);
+  t.same(await readdir(join(dir, 'kept')).then((names) => names.filter((name) => name === 'two')), []);
+  again.close();
+});
 
 t.test('reading', async (t) => {
   const { read, write, dir } = await openFolder(t);
