@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type {
-  Check, CheckRestart, Constraint, Device, EvaluationPlan, Job, Network, Port, Resources, Service, Task, TaskGroup, Vault,
+  Check, CheckRestart, Constraint, Device, EvaluationPlan, Job, Network, PeriodicConfig, Port, Resources, Service, Task, TaskGroup, Vault,
 } from '../../openapi/index.ts'; // prettier-ignore
 import { HIDDEN, isSensitiveOption } from '../../openapi/index.ts';
 import type { BlockSchema, Field } from '../job/schema.ts';
@@ -38,7 +38,7 @@ export function diffJobs(before: Job | undefined, after: Job | undefined, option
     ...setOfTexts('Datacenters', old?.datacenters, now?.datacenters),
     ...constraints(old?.constraints, now?.constraints),
     ...affinities(old?.affinities, now?.affinities),
-    ...block('Periodic', schemaOf(jobSchema, 'periodic'), old?.periodic, now?.periodic),
+    ...periodic(old?.periodic, now?.periodic),
     ...parameterized(old?.parameterized, now?.parameterized),
     ...generic('Multiregion', schemaOf(jobSchema, 'multiregion'), old?.multiregion, now?.multiregion),
     ...generic('UI', schemaOf(jobSchema, 'ui'), old?.ui, now?.ui),
@@ -141,9 +141,23 @@ function block(
   omit: readonly string[] = [],
 ): ObjectDiff[] {
   const more = (value: object | undefined): Flat => (name === 'Periodic' && value !== undefined ? { SpecType: 'cron' } : {});
-  const old = flat(schema, before, { omit });
-  const now = flat(schema, after, { omit });
+  const old: Record<string, string> | undefined = flat(schema, before, { omit });
+  const now: Record<string, string> | undefined = flat(schema, after, { omit });
+  for (const field of schema.fields) {
+    // What shows on one side shows on both: "true" => "false", not "true" that is gone.
+    if (field.late !== true || old === undefined || now === undefined) continue;
+    if (field.api in old && !(field.api in now)) now[field.api] = scalar(field, (after as Data)[field.name]);
+    else if (field.api in now && !(field.api in old)) old[field.api] = scalar(field, (before as Data)[field.name]);
+  }
   return plainObject(name, old && { ...old, ...more(before) }, now && { ...now, ...more(after) });
+}
+
+/** Several expressions came later than the one, and are a list of their own. */
+function periodic(before: PeriodicConfig | undefined, after: PeriodicConfig | undefined): ObjectDiff[] {
+  const specs = setOfTexts('Specs', before?.crons, after?.crons);
+  const [own] = block('Periodic', schemaOf(jobSchema, 'periodic'), before, after);
+  if (own !== undefined) return [{ ...own, objects: [...own.objects, ...specs] }];
+  return specs.length === 0 ? [] : [{ type: 'Edited', name: 'Periodic', fields: [], objects: specs }];
 }
 
 /** A list of such blocks in which order does not count. */

@@ -74,15 +74,28 @@ const GROUP: Rules = {
   StopAfterClientDisconnect: 'it counts when a node is lost',
   MaxClientDisconnect: 'it counts when a node is lost',
   Disconnect: 'it counts when a node is lost',
+  PreventRescheduleOnLost: 'it counts when a node is lost',
+  MaxRunDuration: 'it counts from when the allocation began',
 };
 const TASK: Rules = {
   KillTimeout: 'it counts when the task is stopped',
+  KillSignal: 'it counts when the task is stopped',
+  ShutdownDelay: 'it counts when the task is stopped',
+  Leader: 'it counts when a task ends',
   Constraint: JOB.Constraint!,
   LogConfig: 'logs are rotated by it from now on',
   Service: GROUP.Service!,
   RestartPolicy: GROUP.RestartPolicy!,
   ScalingPolicy: GROUP.Scaling!,
   Action: 'it counts when the action is run',
+};
+
+/** What is within a block that can change, and cannot: the block's name and its own. */
+const WITHIN: Rules = {
+  'Service Connect': 'a sidecar is a task of its own',
+  'Service ConsulConnect': 'a sidecar is a task of its own',
+  'LogConfig Enabled': 'whether output is kept is settled at the start',
+  'LogConfig Disabled': 'whether output is kept is settled at the start',
 };
 
 /** Why a change cannot reach a running task. */
@@ -160,8 +173,9 @@ function inside(object: ObjectDiff, top: string, path: readonly string[], rules:
 }
 
 function impactOf(field: FieldDiff, top: string, path: readonly string[], rules: Rules): Impact {
-  const harmless = rules[top];
-  const because = harmless ?? REASONS[top] ?? 'it is fixed when an allocation starts';
+  const harmful = path.map((step) => WITHIN[`${top} ${step.replace(/ (added|removed)$/, '')}`]).find((why) => why !== undefined);
+  const harmless = harmful === undefined ? rules[top] : undefined;
+  const because = harmful ?? harmless ?? REASONS[top] ?? 'it is fixed when an allocation starts';
   return { path, effect: harmless === undefined ? 'restarts' : 'no restart', because, old: field.old, new: field.new };
 }
 

@@ -34,7 +34,7 @@ export function decodeBody(
   checkNames(body, blocks, schema, diagnostics, extras);
   for (const field of schema.fields) {
     const attribute = body.attributes.get(field.hcl);
-    const own = blocks.filter(({ block }) => block.type === field.hcl);
+    const own = blocks.filter(({ block }) => isCalled(field, block.type));
     if (attribute === undefined && own.length === 0) {
       if (field.required === true) missing(field.hcl, body, diagnostics);
       continue;
@@ -53,6 +53,9 @@ function missing(name: string, body: Body, diagnostics: Diagnostics): void {
   );
 }
 
+const isCalled = (field: Field, name: string): boolean => field.hcl === name || field.alias === name;
+const namesOf = ({ hcl, alias }: Field): string[] => (alias === undefined ? [hcl] : [hcl, alias]);
+
 const isBlockField = (field: Field): boolean =>
   field.kind === 'block' || field.kind === 'blocks' || field.kind === 'map' || field.kind === 'free' || field.kind === 'lists';
 /** Maps may be written either way: `meta { a = 1 }` or `meta = { a = 1 }`. */
@@ -66,7 +69,7 @@ function checkNames(
   extras: Extras,
 ): void {
   const attributes = new Set([...schema.fields.filter(isAttributeField).map((f) => f.hcl), ...(extras.attributes ?? [])]);
-  const blockTypes = new Set([...schema.fields.filter(isBlockField).map((f) => f.hcl), ...Object.keys(extras.blocks ?? {})]);
+  const blockTypes = new Set([...schema.fields.filter(isBlockField).flatMap(namesOf), ...Object.keys(extras.blocks ?? {})]);
   if (schema.form !== undefined) for (const word of operators(schema)) attributes.add(word);
   // What is there already was not meant.
   const missing = [...attributes].filter((name) => !body.attributes.has(name)).sort();
@@ -116,7 +119,7 @@ export function unsupportedBlock(
 function labelNames(block: Block, schema: BlockSchema, extras: Extras): readonly string[] | 'any' {
   const extra = extras.blocks?.[block.type];
   if (extra !== undefined) return extra;
-  const field = schema.fields.find((f) => f.hcl === block.type);
+  const field = schema.fields.find((f) => isCalled(f, block.type));
   if (field?.kind !== 'block' && field?.kind !== 'blocks') return [];
   const { label } = field.schema;
   if (label === undefined) return [];

@@ -12,6 +12,8 @@ export type Field = {
   readonly late?: true;
   /** Must be given in a job file. */
   readonly required?: true;
+  /** Another name that job files may use. */
+  readonly alias?: string;
 } & (
   | {
       readonly kind: 'string' | 'int' | 'bool' | 'duration';
@@ -43,7 +45,7 @@ export interface BlockSchema {
   readonly form?: 'constraint' | 'affinity';
 }
 
-type Extra = { late?: true; required?: true; name?: string };
+type Extra = { late?: true; required?: true; name?: string; alias?: string };
 
 const camel = (hcl: string): string => hcl.replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
 const base = (hcl: string, api: string, { name, ...rest }: Extra) => ({ hcl, name: name ?? camel(hcl), api, ...rest });
@@ -173,7 +175,7 @@ const network: BlockSchema = {
       fields: [strs('servers', 'Servers'), strs('searches', 'Searches'), strs('options', 'Options')],
     }),
     // The API keeps ports with a static number apart; see nomad/ports.
-    blocks('port', 'ports', 'DynamicPorts', port),
+    blocks('port', 'ports', 'DynamicPorts', port, { alias: 'reserved_ports' }),
     intp('mbits', 'MBits'),
     block('cni', 'CNI', { name: 'CNIConfig', fields: [map('args', 'Args')] }, LATE),
   ],

@@ -79,7 +79,8 @@ function labelsOf(field: Extract<Field, { kind: 'blocks' }>, item: Fields): stri
 }
 
 function wrapped(type: string, labels: readonly string[], lines: readonly string[]): string[] {
-  const head = [type, ...labels.map(quoted)].join(' ');
+  // A label is plain text: nothing in it is a reference.
+  const head = [type, ...labels.map((label) => `"${escapeText(label)}"`)].join(' ');
   return lines.length === 0 ? [`${head} {}`] : [`${head} {`, ...lines, '}'];
 }
 

@@ -5,11 +5,14 @@ import {
   formatDiagnostics,
   formatHcl,
   fromNomadJob,
+  impacts,
   parseJob,
   toNomadJob,
   type JobResult,
 } from '../../jobspec/index.ts';
 import type { Job } from '../../openapi/index.ts';
+import { updateImpact } from '../../controllers/scheduler/reconcile/update-impact.ts';
+import { everyChange, fullJob, isInherited, type Change } from './every-field.ts';
 import { randomJob } from './random-job.ts';
 
 const SEEDS = Array.from({ length: 40 }, (_, i) => i + 1);
@@ -70,4 +73,36 @@ t.test('a job does not differ from itself', async (t) => {
     const job = randomJob(seed);
     t.equal(diffJobs(job, structuredClone(job), { complete: true }).type, 'None', `seed ${seed}`);
   }
+});
+
+t.test('every field is kept in every form', (t) => {
+  for (const job of [fullJob(), fullJob({ changed: true })]) {
+    t.strictSame(read(formatHcl(job), 'x.nomad'), job, 'HCL');
+    const api = toNomadJob(job);
+    t.strictSame(toNomadJob(fromNomadJob({ Job: api }).job), api, "the JSON of Nomad's API");
+  }
+  const all: Change[] = [{ path: 'nothing', job: fullJob() }, ...everyChange()];
+  const seen = new Map<string, string>();
+  for (const { path, job } of all) {
+    const api = JSON.stringify(toNomadJob(job));
+    if (seen.has(api)) t.fail(`${path} has no place of its own in the JSON of Nomad's API: as ${seen.get(api)}`);
+    seen.set(api, path);
+  }
+  t.end();
+});
+
+t.test('a change of any field shows in a plan, and is called destructive where the scheduler takes it for that', (t) => {
+  const before = fullJob();
+  for (const { path, job } of everyChange()) {
+    if (isInherited(path)) continue;
+    const diff = diffJobs(before, job, { complete: true });
+    if (diff.type !== 'Edited') t.fail(`${path} does not show`);
+    // What a network was called before it had ports never showed in plans.
+    if (!/^groups\.(?!name$|count$)/.test(path) || /networks\.(device|cidr|ip)$/.test(path)) continue;
+    if (/services\.name$/.test(path)) continue; // here a sidecar goes with the service
+    const restarts = impacts(diff).some(({ effect }) => effect === 'restarts');
+    const { type } = updateImpact(before.spec, job.spec, 'one');
+    t.equal(restarts ? 'destructive' : 'in-place', type, `${path}: what -impact says`);
+  }
+  t.end();
 });
