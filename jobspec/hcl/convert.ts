@@ -70,7 +70,9 @@ export function convert(v: Value, want: Type): Value {
         if (missing.length > 0) throw new ConversionError(missingAttributes(missing));
         return object(
           [...want.attributes].map(([k, t]) => {
-            const entry = v.entries.get(k);
+            const given = v.entries.get(k);
+            const fallback = want.defaults?.get(k);
+            const entry = (given === undefined || given.kind === 'null') && fallback !== undefined ? fallback : given;
             const converted: Value =
               entry === undefined
                 ? { kind: 'null', type: t }

@@ -1,8 +1,11 @@
 import type { Expression } from './ast.ts';
 import { startRange } from './ast.ts';
+import { ConversionError, convert } from './convert.ts';
+import { Diagnostics } from './diagnostic.ts';
+import { evaluate } from './evaluate.ts';
 import { parseHclExpression } from './parser.ts';
 import { Source, type Range } from './source.ts';
-import { BOOL, DYNAMIC, NUMBER, STRING, type Type } from './value.ts';
+import { BOOL, DYNAMIC, NUMBER, STRING, type Type, type Value } from './value.ts';
 
 export interface TypeProblem {
   readonly summary: string;
@@ -84,15 +87,21 @@ function read(e: Expression, any: boolean): Type {
     }
     const attributes = new Map<string, Type>();
     const optional = new Set<string>();
+    const defaults = new Map<string, Value>();
     for (const item of argument.items) {
       const name = keyName(item.key);
       if (name === undefined) throw new Problem('Object constructor map keys must be attribute names.', item.key.range);
       if (item.value.kind === 'call' && item.value.name === 'optional' && item.value.args[0] !== undefined) {
+        const [type, fallback, ...more] = item.value.args;
+        if (more.length > 0)
+          throw new Problem('Optional attributes take a type, and what they are when they are not given.', item.value.range);
         optional.add(name);
-        attributes.set(name, read(item.value.args[0], any));
+        const typed = read(type!, any);
+        attributes.set(name, typed);
+        if (fallback !== undefined) defaults.set(name, constant(fallback, typed));
       } else attributes.set(name, read(item.value, any));
     }
-    return { kind: 'object', attributes, optional };
+    return { kind: 'object', attributes, optional, ...(defaults.size > 0 && { defaults }) };
   }
   if (e.name === 'tuple') {
     if (argument!.kind !== 'tuple')
@@ -100,6 +109,20 @@ function read(e: Expression, any: boolean): Type {
     return { kind: 'tuple', elements: argument.items.map((item) => read(item, any)) };
   }
   throw new Problem(`Keyword ${JSON.stringify(e.name)} is not a valid type constructor.`, e.nameRange);
+}
+
+/** The default of an optional attribute: it stands in a type, where nothing can be referred to. */
+function constant(e: Expression, type: Type): Value {
+  const diagnostics = new Diagnostics();
+  const value = evaluate(e, { variables: new Map(), functions: new Map() }, diagnostics);
+  const first = diagnostics.list[0];
+  if (first !== undefined) throw new Problem(`The default of an optional attribute must be a constant: ${first.detail}`, e.range);
+  try {
+    return convert(value, type);
+  } catch (error) {
+    if (!(error instanceof ConversionError)) throw error;
+    throw new Problem(`This default is not compatible with the attribute's type: ${error.message}.`, e.range);
+  }
 }
 
 function keyName(key: Expression): string | undefined {

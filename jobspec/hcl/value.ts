@@ -5,7 +5,12 @@ export type Type =
   | { readonly kind: 'string' | 'number' | 'bool' | 'dynamic' }
   | { readonly kind: 'list' | 'set' | 'map'; readonly element: Type }
   | { readonly kind: 'tuple'; readonly elements: readonly Type[] }
-  | { readonly kind: 'object'; readonly attributes: ReadonlyMap<string, Type>; readonly optional?: ReadonlySet<string> };
+  | {
+      readonly kind: 'object';
+      readonly attributes: ReadonlyMap<string, Type>;
+      readonly optional?: ReadonlySet<string>;
+      /** What optional attributes are when they are not given; null otherwise. */ readonly defaults?: ReadonlyMap<string, Value>;
+    };
 
 /** A value and its type. `unknown` is what a failed expression yields; whatever is made of it is unknown as well. */
 export type Value =

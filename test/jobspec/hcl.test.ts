@@ -372,6 +372,29 @@ t.test('a second opinion', async (t) => {
   t.match(await ask('a = \n'), { accepts: false, message: /^x\.hcl:1,5-2,1: Invalid expression/ });
 });
 
+t.test('optional attributes have defaults', (t) => {
+  const file = (type: string): string =>
+    `variable "o" {\n  type = ${type}\n  default = { a = "x", n = null }\n}\njob "x" {\n  meta {\n    o = jsonencode(var.o)\n  }\n}\n`;
+  const ok = parseJob({
+    text: file('object({ a = string, b = optional(number), c = optional(string, 5), n = optional(bool, true) })'),
+    filename: 'x',
+  });
+  t.same(JSON.parse(ok.job?.spec.meta?.['o'] ?? ''), { a: 'x', b: null, c: '5', n: true });
+  for (const [type, expected] of [
+    ['object({ a = string, n = optional(number, "many") })', /not compatible with the attribute's type: a number is required/],
+    ['object({ a = string, n = optional(string, var.x) })', /must be a constant/],
+    ['object({ a = string, n = optional(string, "a", "b") })', /take a type, and what they are/],
+  ] as const)
+    t.match(
+      parseJob({ text: file(type), filename: 'x' })
+        .diagnostics.map(formatDiagnosticLine)
+        .join(),
+      expected,
+      type,
+    );
+  t.end();
+});
+
 t.test('the older grammar', async (t) => {
   const old = `job "x" {
   datacenters = ["dc1"]
