@@ -96,7 +96,7 @@ function read(e: Expression, any: boolean): Type {
         if (more.length > 0)
           throw new Problem('Optional attributes take a type, and what they are when they are not given.', item.value.range);
         optional.add(name);
-        const typed = read(type!, any);
+        const typed = read(type, any);
         attributes.set(name, typed);
         if (fallback !== undefined) defaults.set(name, constant(fallback, typed));
       } else attributes.set(name, read(item.value, any));
