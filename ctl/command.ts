@@ -46,6 +46,8 @@ export interface Command extends CommandNames {
   readonly usesCluster: boolean;
   /** Handles signals by itself (processes that run on): Ctrl-C is not caught for it. */
   readonly handlesSignals?: boolean;
+  /** What to do next after it changed something: told, as a hint, when it ended well. */
+  next?(call: Call): Example | undefined;
   /** Ends with an exit code; nothing means 0. */
   run(call: Call, context: Context): Promise<number | void>;
 }
@@ -143,8 +145,9 @@ export interface ClusterContext extends Context {
   readonly listNamespace: string | undefined;
 }
 
-type Definition<F extends Flags, C> = Omit<Command, 'flags' | 'run' | 'usesCluster'> & {
+type Definition<F extends Flags, C> = Omit<Command, 'flags' | 'next' | 'run' | 'usesCluster'> & {
   readonly flags?: F;
+  next?(call: Call<F>): Example | undefined;
   run(call: Call<F>, context: C): Promise<number | void>;
 };
 

@@ -2,17 +2,17 @@ import { clusterFlags, commonFlags, type Command, type CommandNames, type Flag, 
 import { dashed } from './argv.ts';
 import type { Style } from './io/style.ts';
 
-/** The help of one command: what it does, examples, then every flag. */
+/** The help of one command: what it does, examples, how that works, then every flag. */
 export function commandHelp(command: Command, program: string, style: Style): string {
   const parts = [`${command.summary}\n\n${style.bold('Usage:')} ${program} ${command.name} ${command.usage}`.trimEnd()];
   if ((command.aliases ?? []).length > 0)
     parts[0] += `\n${style.bold('Alias:')} ${command.aliases!.map((alias) => `${program} ${alias}`).join(', ')}`;
-  if (command.description !== undefined) parts.push(wrap(command.description, 2));
   if ((command.examples ?? []).length > 0)
     parts.push(
       style.bold('Examples:') +
         command.examples!.map(({ text, command: line }) => `\n\n  ${style.dim(`# ${text}`)}\n  ${program} ${line}`).join(''),
     );
+  if (command.description !== undefined) parts.push(wrap(command.description, 2));
   const own = flagList(command.flags);
   if (own !== '') parts.push(`${style.bold('Options:')}\n\n${own}`);
   parts.push(

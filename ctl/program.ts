@@ -15,7 +15,7 @@ import { resolveConnection } from './connection.ts';
 import { CommandError, exitCodes, explain, Interrupted } from './errors.ts';
 import { groups } from './groups.ts';
 import { commandHelp, groupHelp, programHelp } from './help.ts';
-import { complain, processIO, say, type IO } from './io/streams.ts';
+import { complain, hintNext, processIO, say, type IO } from './io/streams.ts';
 import { chooseStyle } from './io/style.ts';
 import type { Client } from '../client/index.ts';
 
@@ -194,7 +194,10 @@ async function runCommand(command: Command, argv: readonly string[], base: Base)
       close = () => connected.client.close();
       return command.run(call, connected);
     };
-    return (await interrupts.race(work())) ?? exitCodes.ok;
+    const code = (await interrupts.race(work())) ?? exitCodes.ok;
+    const next = code === exitCodes.ok ? command.next?.(call) : undefined;
+    if (next !== undefined) hintNext(context, next);
+    return code;
   } catch (error) {
     const text = error instanceof CommandError ? error.message : explain(error, name);
     if (text !== '') complain(base, text);

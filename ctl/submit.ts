@@ -12,10 +12,11 @@ import {
 import type { ClusterContext } from './command.ts';
 import { jobProblems } from './views/problems.ts';
 import { CommandError, exitCodes, explain } from './errors.ts';
-import { say } from './io/streams.ts';
+import { hintNext, say } from './io/streams.ts';
 import { namespaceOf } from './lookup.ts';
 import { monitorEvaluation } from './monitor/evaluation.ts';
 import { sameContent } from './put.ts';
+import { jobId } from './views/lists.ts';
 import { create, update, type Written } from './write.ts';
 
 /** What came of writing a job. */
@@ -148,16 +149,22 @@ function mergeMetadata(existing: Stored<Job>, wanted: Job): Stored<Job>['metadat
 }
 
 /** What users see after a write: the evaluation's ID with -detach, else its progress to the end. */
-export function followSubmission(
+export async function followSubmission(
   context: ClusterContext,
   { job, evaluation }: Pick<Submission, 'job' | 'evaluation'>,
   flags: { readonly detach: boolean; readonly verbose: boolean; readonly stopping?: boolean },
   detached: string,
-): Promise<number> | number {
-  const { verbose, stopping = false } = flags;
-  if (!flags.detach) return monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, stopping });
-  say(context, detached);
-  return exitCodes.ok;
+): Promise<number> {
+  const { verbose, detach, stopping = false } = flags;
+  const id = jobId(job);
+  if (detach) {
+    say(context, detached);
+    hintNext(context, { text: 'See what comes of it', command: `job status ${id}` });
+    return exitCodes.ok;
+  }
+  const code = await monitorEvaluation(context, evaluation, { namespace: namespaceOf(job), verbose, stopping });
+  if (code === exitCodes.ok && !stopping) hintNext(context, { text: 'See what its tasks write', command: `logs job/${id}` });
+  return code;
 }
 
 /** Puts what was tried before what the server says against it: `Error submitting job: …`. */

@@ -1,9 +1,10 @@
 // Turns crds/*.yaml into openapi/: openapi.json (what the API server serves and validates with), types.ts (openapi-typescript)
-// and kinds.ts (one typed descriptor per kind); and writes the tables of commands (commands.mjs). With --check it writes nothing and
-// fails when a file is stale.
-import { readFileSync, writeFileSync, readdirSync, existsSync } from 'node:fs';
+// and kinds.ts (one typed descriptor per kind); writes the tables of commands (commands.mjs), and the commands into docs/cli. With
+// --check it writes nothing and fails when a file is stale.
+import { readFileSync, writeFileSync, readdirSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import openapiTS, { astToString } from 'openapi-typescript';
 import * as prettier from 'prettier';
 import { parse } from 'yaml';
@@ -178,15 +179,41 @@ for (const [file, text] of Object.entries(
 ))
   outputs[file] = await prettier.format(text, { ...options, parser: 'typescript' });
 
+const checking = process.argv.includes('--check');
 let stale = 0;
-for (const [file, text] of Object.entries(outputs)) {
-  const path = join(root, file);
-  if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
+for (const [file, text] of Object.entries(outputs)) settle(file, text);
+
+// The reference of the command line, from the commands that the tables name by now.
+await build({
+  absWorkingDir: root,
+  entryPoints: ['bin/manual.ts'],
+  outfile: 'build/manual.mjs',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  packages: 'external',
+  logLevel: 'warning',
+});
+const { pages } = await import(pathToFileURL(join(root, 'build/manual.mjs')).href);
+mkdirSync(join(root, 'docs/cli'), { recursive: true });
+for (const [name, text] of Object.entries(pages)) settle(`docs/cli/${name}`, text);
+for (const name of readdirSync(join(root, 'docs/cli'))) {
+  if (Object.hasOwn(pages, name)) continue;
   stale++;
-  if (process.argv.includes('--check')) console.error(`${file} is stale: run npm run generate`);
+  if (checking) console.error(`docs/cli/${name} is of no command: run npm run generate`);
+  else rmSync(join(root, 'docs/cli', name));
+}
+if (checking && stale > 0) process.exit(1);
+
+/** Writes a file that is not as it should be, or tells. */
+function settle(file, text) {
+  const path = join(root, file);
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+  stale++;
+  if (checking) console.error(`${file} is stale: run npm run generate`);
   else {
     writeFileSync(path, text);
     console.log(`wrote ${file}`);
   }
 }
-if (process.argv.includes('--check') && stale > 0) process.exit(1);

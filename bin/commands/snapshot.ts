@@ -33,6 +33,8 @@ export const snapshotSave = defineClusterCommand({
   ],
   args: { min: 0, max: 1, rule: 'This command takes one argument: <file>' },
   flags: storeFlags,
+  next: ({ args: [path] }) =>
+    path === undefined ? undefined : { text: 'See what is in it', command: `snapshot inspect ${path}` },
   async run({ args, flags }, context) {
     const { readSnapshot } = await import('../../apiserver/storage/snapshot/format.ts');
     const where = placeOf(flags, context.io.cwd);

@@ -49,6 +49,7 @@ export const authWhoami = defineClusterCommand({
   name: 'auth whoami',
   summary: 'Show who the server takes you for',
   usage: '',
+  examples: [{ text: 'Ask the server', command: 'auth whoami' }],
   args: noArguments,
   async run(_call, context) {
     const { status } = await ask<{ userInfo?: { username?: string; groups?: string[] } }>(context, 'authentication.k8s.io/v1', 'SelfSubjectReview', 'selfsubjectreviews', {}); // prettier-ignore

@@ -45,6 +45,7 @@ export const configGet = defineCommand({
   name: 'config get-contexts',
   summary: 'List contexts: addresses that have a name',
   usage: '[options]',
+  examples: [{ text: 'The clusters that have a name', command: 'config get-contexts' }],
   args: noArguments,
   async run(_call, context) {
     const config = await read(context);
@@ -64,6 +65,7 @@ export const configCurrent = defineCommand({
   name: 'config current-context',
   summary: 'Print the name of the present context',
   usage: '',
+  examples: [{ text: 'Which cluster commands go to', command: 'config current-context' }],
   args: noArguments,
   async run(_call, context) {
     const { 'current-context': current } = await read(context);
@@ -76,7 +78,9 @@ export const configUse = defineCommand({
   name: 'config use-context',
   summary: 'Use a context from now on',
   usage: '<context>',
+  examples: [{ text: 'From now on another cluster', command: 'config use-context prod' }],
   args: oneArgument('context'),
+  next: () => ({ text: 'See what runs there', command: 'job status' }),
   async run({ args: [name] }, context) {
     const config = await read(context);
     if (!config.contexts.some((one) => one.name === name)) {
@@ -100,6 +104,7 @@ export const configSet = defineCommand({
     token: flag.string('<secret>', 'The token.'),
     use: flag.boolean('Use it from now on.'),
   },
+  next: ({ args: [name], flags }) => (flags.use ? undefined : { text: 'Use it', command: `config use-context ${name}` }),
   async run({ args: [name], flags }, context) {
     const config = await read(context);
     const before = config.contexts.find((one) => one.name === name);
@@ -120,6 +125,7 @@ export const configDelete = defineCommand({
   name: 'config delete-context',
   summary: 'Remove a context',
   usage: '<context>',
+  examples: [{ text: 'One that is not needed any more', command: 'config delete-context staging' }],
   args: oneArgument('context'),
   async run({ args: [name] }, context) {
     const { 'current-context': current, ...config } = await read(context);

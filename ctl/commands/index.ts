@@ -271,6 +271,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./logs.ts').then((m) => m.logs),
   },
   {
+    name: 'manual',
+    summary: 'Show the man page of a command, or install all of them',
+    load: () => import('./manual.ts').then((m) => m.manual),
+  },
+  {
     name: 'monitor',
     summary: 'Follow the log of a server or of the agent of a node',
     load: () => import('./monitor.ts').then((m) => m.monitor),

@@ -63,6 +63,7 @@ export const rolloutHistory = defineClusterCommand({
   name: 'rollout history',
   summary: "List a job's versions",
   usage: '[options] job/<name>',
+  examples: [{ text: 'Which versions there were', command: 'rollout history job/example' }],
   args,
   completes: 'job',
   async run({ args: words }, context) {
@@ -98,6 +99,7 @@ export const rolloutRestart = defineClusterCommand({
   name: 'rollout restart',
   summary: "Replace a job's allocations, a few at a time",
   usage: '[options] job/<name>',
+  examples: [{ text: 'Two at a time', command: 'rollout restart job/example -batch-size=2' }],
   args,
   completes: 'job',
   flags: {
@@ -117,6 +119,12 @@ const wishCommand = (name: 'pause' | 'resume', patch: { readonly paused: boolean
     name: `rollout ${name}`,
     summary: name === 'pause' ? "Pause a job's rollout" : "Go on with a job's rollout",
     usage: '[options] job/<name>',
+    examples: [
+      {
+        text: name === 'pause' ? 'Replace no more allocations for now' : 'Go on where it was paused',
+        command: `rollout ${name} job/example`,
+      },
+    ],
     args,
     completes: 'job',
     flags: { detach, verbose },

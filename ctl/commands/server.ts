@@ -11,6 +11,7 @@ export const serverMembers = defineClusterCommand({
   formerNames: ['server-members'],
   summary: 'List the servers of the cluster',
   usage: '[options]',
+  examples: [{ text: 'Who serves and who leads', command: 'server members' }],
   description: 'Servers know of each other through leases that they renew; one that is gone disappears within seconds.',
   args: noArguments,
   flags: { detailed: flag.boolean('Show their tags.'), verbose: flag.boolean('As -detailed.', { hidden: true }), json },

@@ -138,6 +138,15 @@ export function hint(
   );
 }
 
+/** The command to run next, and what for. */
+export function hintNext(
+  context: Parameters<typeof hint>[0] & { readonly program: string },
+  { text, command }: { readonly text: string; readonly command: string },
+): void {
+  // prettier-ignore
+  hint(context, `${text}: ${context.program} ${command}`);
+}
+
 const control = /(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /**

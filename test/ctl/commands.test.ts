@@ -250,6 +250,19 @@ t.test('version, help and what is not understood', async (t) => {
   t.match(await orchctl('job', 'rnu'), { code: 1, stderr: /Did you mean "orchctl job run"\?/ });
   t.match(await orchctl('job', 'run'), { code: 1, stderr: /^This command takes one argument: <path>\n/ });
   t.match(await orchctl('job', 'run', '-dettach', 'x'), { code: 1, stderr: /not defined: -dettach\nDid you mean -detach\?/ });
+  t.match(
+    await ok('manual', 'run'),
+    /^\.TH "ORCHCTL-JOB" 1[^]*\.SH "JOB RUN"\n\.B orchctl job run\n/,
+    'of an alias the page of the command',
+  );
+  t.match(await orchctl('manual', 'nothing'), { code: 1, stderr: 'There is no command "nothing"\n' });
+  t.match(await ok('manual', '-install=pages'), /^Wrote \d\d pages to pages\n$/);
+  t.match(readFileSync(join(work, 'pages/orchctl-cp.1'), 'utf8'), /\\-task=/);
+  t.match(
+    await ok('job', 'scale', '-h'),
+    /^Change the count[^\n]*\n\n.*Usage:[^]*Examples:[^]*The group can be left out[^]*Options:/,
+    'examples first',
+  );
 });
 
 t.test('job init writes a file that is a job, once', async (t) => {
@@ -276,7 +289,7 @@ t.test('job run follows the evaluation and the deployment', async (t) => {
   const running = start(['job', 'run', 'web.nomad']);
   await control(await generation('web', 1));
   const { code, stdout, stderr } = await running.done;
-  t.same([code, stderr], [0, '']);
+  t.same([code, stderr], [0, 'Hint: See what its tasks write: orchctl logs job/web\n']);
   const plain = stdout
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'TIME')
     .replace(/"[0-9a-f]{8}"/g, '"ID"')

@@ -26,6 +26,7 @@ export const allocChecks = defineClusterCommand({
   name: 'alloc checks',
   summary: 'Show the results of the checks of an allocation',
   usage: '[options] <allocation>',
+  examples: [{ text: 'Which checks fail, and why', command: 'alloc checks 4fef9fed' }],
   args: oneArgument('allocation'),
   completes: 'allocation',
   flags: { verbose, ...formatFlags },

@@ -27,6 +27,7 @@ export const allocStop = defineClusterCommand({
   args: oneArgument('alloc-id'),
   completes: 'allocation',
   flags: { noShutdownDelay: flag.boolean('Do not wait for shutdown_delay.'), detach, verbose },
+  next: ({ args: [id] }) => ({ text: 'See what takes its place', command: `alloc status ${id}` }),
   async run({ args: [id], flags }, context) {
     const { client } = context;
     const allocation = await findAllocation(context, id!);
@@ -75,6 +76,7 @@ export const allocRestart = defineClusterCommand({
   args: { min: 1, max: 2, rule: 'This command takes one or two arguments: <alloc-id> <task>' },
   completes: 'allocation',
   flags: { task: flag.string('<name>', 'The task.'), verbose },
+  next: ({ args: [id] }) => ({ text: 'See how its tasks do', command: `alloc status ${id}` }),
   async run({ args: [id, named], flags }, context) {
     const allocation = await findAllocation(context, id!);
     const task = named ?? flags.task;
@@ -111,6 +113,7 @@ export const allocSignal = defineClusterCommand({
     task: flag.string('<name>', 'The task.'),
     verbose,
   },
+  next: ({ args: [id] }) => ({ text: 'See what they make of it', command: `logs ${id}` }),
   async run({ args: [id, named], flags }, context) {
     const signal = (flags.s ?? 'SIGKILL').toUpperCase();
     if (!/^(SIG)?[A-Z0-9+]+$/.test(signal)) throw new CommandError(`"${flags.s}" is not the name of a signal`);

@@ -12,6 +12,7 @@ export const allocStats = defineClusterCommand({
   name: 'alloc stats',
   summary: 'Show what the tasks of an allocation use',
   usage: '[options] <allocation>',
+  examples: [{ text: 'All tasks of an allocation', command: 'alloc stats 4fef9fed' }],
   args: oneArgument('allocation'),
   completes: 'allocation',
   flags: formatFlags,

@@ -28,6 +28,10 @@ export const createObjects = defineClusterCommand({
   args: { min: 0, max: 2, rule: 'This command takes files with -f, or "namespace <name>"' },
   completes: 'file',
   flags,
+  next: ({ flags: { filename, dryRun } }) =>
+    filename.length === 0 || dryRunMode(dryRun) !== 'none'
+      ? undefined
+      : { text: 'See later what differs from it', command: `diff -f ${filename.join(' -f ')}` },
   async run({ args: [word, name], flags: given }, context) {
     if (word === undefined) return each(context, given, 'created', (kind, object, dry) => create(context, kind, object, { dryRun: dry })); // prettier-ignore
     if (!/^(namespaces?|ns)$/.test(word) || name === undefined || given.filename.length > 0)
@@ -49,6 +53,10 @@ export const replaceObjects = defineClusterCommand({
   args: { min: 0, max: 0, rule: 'This command takes files with -f' },
   completes: 'file',
   flags: { ...flags, force: flag.boolean('Refused: delete and create it instead.', { hidden: true }) },
+  next: ({ flags: { filename, dryRun } }) =>
+    filename.length === 0 || dryRunMode(dryRun) !== 'none'
+      ? undefined
+      : { text: 'See later what differs from it', command: `diff -f ${filename.join(' -f ')}` },
   async run({ flags: given }, context) {
     if (given.force) throw new CommandError('-force is not built: "delete -f" and "create -f" do the same in two steps');
     return each(context, given, 'replaced', async (kind, object, dry) => {

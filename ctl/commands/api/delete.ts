@@ -30,6 +30,8 @@ export const deleteObjects = defineClusterCommand({
     ignoreNotFound: flag.boolean('An object that is not there is no error.'),
     ...variables,
   },
+  next: ({ args: [target] }) =>
+    target === undefined ? undefined : { text: 'See what is left', command: `get ${target.split('/')[0]}` },
   async run({ args, flags }, context) {
     if ((args.length === 0) === (flags.filename.length === 0))
       throw new CommandError('Say what to delete: a kind and names, or -f <path>');

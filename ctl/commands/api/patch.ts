@@ -29,6 +29,8 @@ export const patchObject = defineClusterCommand({
     subresource: flag.string('<name>', 'status or scale.'),
     dryRun,
   },
+  next: ({ args, flags }) =>
+    dryRunMode(flags.dryRun) === 'none' ? { text: 'See it', command: `describe ${args.slice(0, 2).join(' ')}` } : undefined,
   async run({ args, flags }, context) {
     const type = { merge: 'merge', strategic: 'merge', json: 'json' }[flags.type ?? 'merge'] as 'merge' | 'json' | undefined;
     if (type === undefined) throw new CommandError(`There is no type of patch "${flags.type}"; there are merge and json`);

@@ -16,6 +16,7 @@ export const deploymentList = defineClusterCommand({
   name: 'deployment list',
   summary: 'List deployments',
   usage: '[options]',
+  examples: [{ text: 'All deployments', command: 'deployment list' }],
   args: { min: 0, max: 0, rule: 'This command takes no arguments' },
   flags: { ...formatFlags, verbose, allNamespaces },
   async run({ flags }, context) {
@@ -67,6 +68,7 @@ export const deploymentFail = defineClusterCommand({
   args: oneArgument('deployment id'),
   completes: 'deployment',
   flags: { detach, verbose },
+  next: ({ args: [id] }) => ({ text: 'See what came of it', command: `deployment status ${id}` }),
   async run({ args: [id], flags }, context) {
     const deployment = await findDeployment(context, id!);
     return wish(context, deployment, flags, {
@@ -86,6 +88,7 @@ export const deploymentPause = defineClusterCommand({
   args: oneArgument('deployment id'),
   completes: 'deployment',
   flags: { verbose },
+  next: ({ args: [id] }) => ({ text: 'Go on with it', command: `deployment resume ${id}` }),
   async run({ args: [id], flags }, context) {
     const deployment = await findDeployment(context, id!);
     return wish(
@@ -110,6 +113,7 @@ export const deploymentResume = defineClusterCommand({
   args: oneArgument('deployment id'),
   completes: 'deployment',
   flags: { detach, verbose },
+  next: ({ args: [id] }) => ({ text: 'See how far it is', command: `deployment status ${id}` }),
   async run({ args: [id], flags }, context) {
     const deployment = await findDeployment(context, id!);
     return wish(context, deployment, flags, {

@@ -16,6 +16,7 @@ export const deploymentPromote = defineClusterCommand({
   args: oneArgument('deployment id'),
   completes: 'deployment',
   flags: { group: flag.list('<group>', 'Promote this group; all when absent. Repeatable.'), detach, verbose },
+  next: ({ args: [id] }) => ({ text: 'See how far it is', command: `deployment status ${id}` }),
   run: async ({ args: [id], flags }, context) => promote(context, await findDeployment(context, id!), flags),
 });
 

@@ -62,11 +62,13 @@ export const evalDelete = defineClusterCommand({
   name: 'eval delete',
   summary: 'Remove evaluations that are over',
   usage: '[options] <evaluation>…',
+  examples: [{ text: 'One by its ID', command: 'eval delete 4fef9fed' }],
   description:
     'They are removed by themselves after some time; this is for those who cannot wait. What is still worked on stays.',
   args: { min: 1, rule: 'This command takes at least one argument: <evaluation>' },
   completes: 'evaluation',
   flags: { yes },
+  next: () => ({ text: 'See which are left', command: 'eval list' }),
   async run({ args, flags }, context) {
     const found = await Promise.all(args.map((id) => findEvaluation(context, id)));
     const open = found.find((one) => !['complete', 'failed', 'cancelled'].includes(phase(one)));

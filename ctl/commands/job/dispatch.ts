@@ -3,8 +3,7 @@ import { shortId } from '../../../base/index.ts';
 import { JobKind, type Job, type Stored } from '../../../openapi/index.ts';
 import { defineClusterCommand, flag, oneArgument, type ClusterContext } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { readStdinBytes } from '../../io/streams.ts';
-import { say } from '../../io/streams.ts';
+import { hintNext, readStdinBytes, say } from '../../io/streams.ts';
 import { findJob, namespaceOf } from '../../lookup.ts';
 import { monitorEvaluation } from '../../monitor/evaluation.ts';
 import { registerEvaluation, submitting } from '../../submit.ts';
@@ -45,7 +44,10 @@ export const jobDispatch = defineClusterCommand({
     const evaluation = registerEvaluation(child);
     say(context, `Dispatched Job ID = ${jobId(child)}`);
     say(context, `Evaluation ID     = ${flags.verbose ? evaluation : shortId(evaluation)}`);
-    if (flags.detach) return 0;
+    if (flags.detach) {
+      hintNext(context, { text: 'See what comes of it', command: `job status ${jobId(child)}` });
+      return 0;
+    }
     say(context, '');
     return monitorEvaluation(context, evaluation, { namespace: namespaceOf(child), verbose: flags.verbose, stopping: false });
   },
@@ -66,6 +68,7 @@ export const jobPeriodicForce = defineClusterCommand({
     const evaluation = registerEvaluation(child);
     if (flags.detach) {
       say(context, `Force periodic successful\nLaunched Job ID: ${jobId(child)}\nEvaluation ID: ${evaluation}`);
+      hintNext(context, { text: 'See what comes of it', command: `job status ${jobId(child)}` });
       return 0;
     }
     return monitorEvaluation(context, evaluation, { namespace: namespaceOf(child), verbose: flags.verbose, stopping: false });

@@ -16,6 +16,7 @@ export const jobInit = defineCommand({
   ],
   args: { min: 0, max: 1, rule: 'This command takes no arguments or one: <path>' },
   flags: { short: flag.boolean('Without explanations.') },
+  next: ({ args: [path = 'example.nomad'] }) => ({ text: 'See what it would do', command: `job plan ${path}` }),
   async run({ args: [path = 'example.nomad'], flags }, context) {
     const { example, shortExample } = await import('../../jobfile/templates.ts');
     try {

@@ -49,6 +49,7 @@ export const jobRestart = defineClusterCommand({
     yes,
     verbose: flag.boolean('Show whole IDs.'),
   },
+  next: ({ args: [id] }) => ({ text: 'See how it does', command: `job status ${id}` }),
   async run({ args: [id], flags }, context) {
     if (flags.reschedule && flags.task.length > 0)
       throw new CommandError('The -reschedule option cannot be used when -task is defined');

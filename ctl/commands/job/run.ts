@@ -1,10 +1,11 @@
 import { defineClusterCommand, flag, oneArgument } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { say } from '../../io/streams.ts';
+import { hintNext, say } from '../../io/streams.ts';
 import { goJson } from '../../io/go-json.ts';
 import { localTime, roughly } from '../../io/time.ts';
 import { nextLaunch, nomadJson, readJob } from '../../jobfile/index.ts';
 import { followSubmission, submitJob, submitting } from '../../submit.ts';
+import { jobId } from '../../views/lists.ts';
 import { sayWarnings } from './warnings.ts';
 import { detach, variables, verbose } from '../options.ts';
 
@@ -56,6 +57,7 @@ export const jobRun = defineClusterCommand({
     const { spec } = submission.job;
     if (spec.parameterized !== undefined) {
       say(context, 'Job registration successful');
+      hintNext(context, { text: 'Run it', command: `job dispatch ${jobId(submission.job)}` });
       return 0;
     }
     if (spec.periodic !== undefined) {
@@ -64,6 +66,7 @@ export const jobRun = defineClusterCommand({
       const next = await nextLaunch(submission.job, now);
       if (next !== undefined)
         say(context, `Approximate next launch time: ${localTime(next)} (${roughly((next - now) / 1000)} from now)`);
+      hintNext(context, { text: 'Launch it now', command: `job periodic force ${jobId(submission.job)}` });
       return 0;
     }
     if (flags.wait || flags.follow) {

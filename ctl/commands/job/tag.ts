@@ -18,6 +18,7 @@ export const jobTagApply = defineClusterCommand({
     name: flag.string('<name>', 'The name.'),
     version: flag.integer('<version>', 'The version; the present one when absent.'),
   },
+  next: ({ args: [id] }) => ({ text: 'See its versions', command: `job history ${id}` }),
   async run({ args: [id], flags }, context) {
     if (flags.name === undefined || flags.name === '') throw new CommandError('Say the name of the tag: -name=<name>');
     const job = await findJob(context, id!);
@@ -36,9 +37,11 @@ export const jobTagUnset = defineClusterCommand({
   name: 'job tag unset',
   summary: 'Take the name of a version away',
   usage: '[options] <job>',
+  examples: [{ text: 'Forget a name', command: 'job tag unset -name=golden example' }],
   args: oneArgument('job'),
   completes: 'job',
   flags: { name: flag.string('<name>', 'The name.') },
+  next: ({ args: [id] }) => ({ text: 'See its versions', command: `job history ${id}` }),
   async run({ args: [id], flags }, context) {
     if (flags.name === undefined || flags.name === '') throw new CommandError('Say the name of the tag: -name=<name>');
     const job: Stored<Job> = await findJob(context, id!);

@@ -28,6 +28,7 @@ export const namespaceList = defineClusterCommand({
   name: 'namespace list',
   summary: 'List namespaces',
   usage: '[options]',
+  examples: [{ text: 'All of them', command: 'namespace list' }],
   args: noArguments,
   flags: formatFlags,
   async run({ flags }, context) {
@@ -41,6 +42,7 @@ export const namespaceStatus = defineClusterCommand({
   name: 'namespace status',
   summary: 'Show a namespace',
   usage: '[options] <namespace>',
+  examples: [{ text: 'What it is for', command: 'namespace status team-a' }],
   args: oneArgument('namespace'),
   flags: formatFlags,
   async run({ args: [name], flags }, context) {
@@ -54,6 +56,7 @@ export const namespaceInspect = defineClusterCommand({
   name: 'namespace inspect',
   summary: 'Show a namespace as JSON',
   usage: '[options] <namespace>',
+  examples: [{ text: 'As JSON', command: 'namespace inspect team-a' }],
   args: oneArgument('namespace'),
   flags: { t: formatFlags.t },
   run: async ({ args: [name], flags }, context) => sayData(context, flags, dataOf(await findNamespace(context, name!))),
@@ -66,6 +69,7 @@ export const namespaceApply = defineClusterCommand({
   examples: [{ text: 'For a team', command: 'namespace apply -description "The web team" web' }],
   args: oneArgument('namespace'),
   flags: { description: flag.string('<text>', 'What it is for.') },
+  next: ({ args: [name] }) => ({ text: 'Work in it', command: `job run -namespace=${name} <path>` }),
   async run({ args: [name], flags }, context) {
     const metadata = {
       name: name!,
@@ -87,7 +91,9 @@ export const namespaceDelete = defineClusterCommand({
   name: 'namespace delete',
   summary: 'Remove a namespace',
   usage: '[options] <namespace>',
+  examples: [{ text: 'With everything in it', command: 'namespace delete team-a' }],
   args: oneArgument('namespace'),
+  next: () => ({ text: 'See which are left', command: 'namespace list' }),
   async run({ args: [name] }, context) {
     await submitting(context, 'Error deleting namespace', () => context.client.delete(NamespaceKind, name!));
     say(context, `Successfully deleted namespace "${name}"!`);

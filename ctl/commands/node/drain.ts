@@ -41,6 +41,13 @@ export const nodeDrain = defineClusterCommand({
     monitor: flag.boolean('Only follow a drain that runs.'),
     yes,
   },
+  next: ({ args: [id], flags }) =>
+    flags.disable
+      ? undefined
+      : {
+          text: 'Take it into use again',
+          command: `node ${flags.detach ? 'drain -disable' : 'eligibility -enable'} ${id ?? '-self'}`,
+        },
   async run({ args: [id], flags }, context) {
     const chosen = [flags.enable, flags.disable, flags.monitor].filter(Boolean).length;
     if (chosen !== 1) throw new CommandError("Either the '-enable' or '-disable' flag must be set, unless using '-monitor'");

@@ -22,6 +22,10 @@ export const nodeEligibility = defineClusterCommand({
     disable: flag.boolean('None may.'),
     self: flag.boolean('The node of this machine.'),
   },
+  next: ({ args: [id = '-self'], flags }) =>
+    flags.enable
+      ? { text: 'See what is placed on it', command: `node status ${id}` }
+      : { text: 'Allow it again', command: `node eligibility -enable ${id}` },
   async run({ args: [id], flags }, context) {
     if (flags.enable === flags.disable) throw new CommandError("Either the '-enable' or '-disable' flag must be set");
     if (id === undefined && !flags.self) throw new CommandError("Node ID must be specified if -self isn't being used");

@@ -25,6 +25,7 @@ export const nodePoolList = defineClusterCommand({
   name: 'node pool list',
   summary: 'List node pools',
   usage: '[options]',
+  examples: [{ text: 'All pools', command: 'node pool list' }],
   args: noArguments,
   flags: formatFlags,
   async run({ flags }, context) {
@@ -38,6 +39,7 @@ export const nodePoolInfo = defineClusterCommand({
   name: 'node pool info',
   summary: 'Show a node pool',
   usage: '[options] <node-pool>',
+  examples: [{ text: 'How jobs are placed in it', command: 'node pool info gpu' }],
   args: oneArgument('node-pool'),
   flags: formatFlags,
   async run({ args: [name], flags }, context) {
@@ -63,6 +65,7 @@ export const nodePoolNodes = defineClusterCommand({
   name: 'node pool nodes',
   summary: 'List the nodes of a pool',
   usage: '[options] <node-pool>',
+  examples: [{ text: 'Which nodes are in it', command: 'node pool nodes gpu' }],
   args: oneArgument('node-pool'),
   flags: { verbose, ...formatFlags },
   async run({ args: [name], flags }, context) {
@@ -78,6 +81,7 @@ export const nodePoolJobs = defineClusterCommand({
   name: 'node pool jobs',
   summary: 'List the jobs of a pool',
   usage: '[options] <node-pool>',
+  examples: [{ text: 'Which jobs ask for it', command: 'node pool jobs gpu' }],
   args: oneArgument('node-pool'),
   flags: formatFlags,
   async run({ args: [name], flags }, context) {
@@ -99,6 +103,10 @@ export const nodePoolApply = defineClusterCommand({
     description: flag.string('<text>', 'What it is for.'),
     schedulerAlgorithm: flag.string('<name>', 'binpack or spread.'),
   },
+  next: () => ({
+    text: 'See which there are; nodes say in their configuration which one they are in',
+    command: 'node pool list',
+  }),
   async run({ args: [name], flags }, context) {
     const { description, schedulerAlgorithm: algorithm } = flags;
     if (algorithm !== undefined && algorithm !== 'binpack' && algorithm !== 'spread')
@@ -120,7 +128,9 @@ export const nodePoolDelete = defineClusterCommand({
   name: 'node pool delete',
   summary: 'Remove a node pool',
   usage: '[options] <node-pool>',
+  examples: [{ text: 'One without nodes', command: 'node pool delete gpu' }],
   args: oneArgument('node-pool'),
+  next: () => ({ text: 'See which are left', command: 'node pool list' }),
   async run({ args: [name] }, context) {
     const { metadata } = await findPool(context, name!);
     const used = (await listAll(context, NodeKind)).filter(({ spec }) => (spec.nodePool ?? 'default') === metadata.name).length;

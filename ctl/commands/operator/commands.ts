@@ -71,6 +71,7 @@ export const operatorMetrics = defineClusterCommand({
   name: 'operator metrics',
   summary: "Print the server's metrics",
   usage: '[options]',
+  examples: [{ text: 'As Prometheus reads them', command: 'operator metrics' }],
   description: 'In the text form of Prometheus; -json makes objects of it.',
   args: noArguments,
   flags: {

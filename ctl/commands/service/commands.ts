@@ -28,6 +28,7 @@ export const serviceList = defineClusterCommand({
   name: 'service list',
   summary: 'List services',
   usage: '[options]',
+  examples: [{ text: 'All services', command: 'service list' }],
   args: noArguments,
   flags: { ...formatFlags, allNamespaces },
   async run({ flags }, context) {
@@ -67,6 +68,7 @@ export const serviceInfo = defineClusterCommand({
   name: 'service info',
   summary: 'Show where a service is',
   usage: '[options] <service>',
+  examples: [{ text: 'Where the instances of a service are', command: 'service info web' }],
   args: oneArgument('service_name'),
   flags: { verbose, ...formatFlags },
   async run({ args: [name], flags }, context) {
