@@ -681,6 +681,15 @@ t.test('completion', async (t) => {
   t.ok((await complete('job', 'status', 'w')).includes('web'));
   t.ok((await complete('get', 'no')).includes('nodes'));
   t.same(await complete('node', 'status', 'ac'), ['ac509354']);
+  t.ok((await complete('logs', '-f', 'job/w')).includes('job/web'), 'a kind and a name');
+  t.ok((await complete('-namespace', 'default', 'job', 'status', '-verbose', 'w')).includes('web'), 'with flags before');
+  t.same(await complete('job', 'status', '-namespace=no-such', 'w'), [], 'of the namespace that is asked for');
+  t.ok((await complete('get', 'jobs', '-n', 'd')).includes('default'));
+  t.ok((await complete('get', 'jobs', '-namespace', '=', 'd')).includes('default'), 'as bash cuts words');
+  t.ok((await complete('get', 'jobs', '-namespace=d')).includes('-namespace=default'));
+  t.same(await complete('job', 'run', '-var-file', ''), ['__files__']);
+  t.same(await complete('help', 'job', 'dis'), ['dispatch']);
+  t.same(await complete('manual', 'jo'), ['job']);
 });
 
 t.test("kubectl's verbs", async (t) => {
