@@ -109,6 +109,11 @@ export class Invariants {
     this.#say('capacity', this.#revision, message);
   }
 
+  /** A check failed itself. */
+  fellOver(error: unknown): void {
+    this.#say('check', this.#revision, error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+
   #say(invariant: string, revision: Revision, message: string): void {
     this.violations.push({ invariant, revision, at: this.#now(), message });
   }
@@ -218,7 +223,8 @@ export class Invariants {
     for (const { job, group, deployment, count, made: now } of destroyed.values()) {
       const update = this.#group(job, deployment, group)?.update;
       if (update?.maxParallel === undefined || update.maxParallel === 0) continue;
-      const underWay = [...this.allocations.values()].filter(
+      const seen = [...this.allocations.values()].filter((a) => !isReplacedUnseen(a));
+      const underWay = seen.filter(
         ({ spec, status, metadata }) =>
           spec.jobUID === job &&
           spec.group === group &&
@@ -239,14 +245,24 @@ export class Invariants {
       if (surge === true && deployment !== undefined) {
         const wanted = this.#group(jobUID, deployment, group)?.update?.maxSurge ?? 0;
         const have = [...this.allocations.values()].filter(
-          (a) => a.spec.deployment === deployment && a.spec.group === group && a.spec.surge === true && isLive(a),
+          (a) =>
+            a.spec.deployment === deployment &&
+            a.spec.group === group &&
+            a.spec.surge === true &&
+            isLive(a) &&
+            !isReplacedUnseen(a),
         ).length;
         if (have > wanted) this.#say('rollout', revision, `${have} of group ${group} run beside others; max_surge is ${wanted}`);
       }
       if (canary !== true || deployment === undefined) continue;
       const wanted = this.#group(jobUID, deployment, group)?.update?.canary ?? 0;
       const have = [...this.allocations.values()].filter(
-        (a) => a.spec.deployment === deployment && a.spec.group === group && a.spec.canary === true && isLive(a),
+        (a) =>
+          a.spec.deployment === deployment &&
+          a.spec.group === group &&
+          a.spec.canary === true &&
+          isLive(a) &&
+          a.status?.phase !== 'unknown',
       ).length;
       if (have > wanted) this.#say('rollout', revision, `group ${group} has ${have} canaries; canary is ${wanted}`);
     }
@@ -324,6 +340,10 @@ const isLive = ({ spec, status, metadata }: Stored<Allocation>): boolean =>
 /** Whom what is told to stop leaves its room to. */
 const heirOf = ({ spec }: Stored<Allocation>): string | undefined =>
   spec.desired === 'run' ? undefined : (spec.preemptedByAllocation ?? spec.nextAllocation);
+
+/** On a node that is cut off; another one stands in for it until that is back, and is counted in its place. */
+const isReplacedUnseen = ({ spec, status }: Stored<Allocation>): boolean =>
+  status?.phase === 'unknown' && spec.nextAllocation !== undefined;
 
 const isSystem = ({ spec }: Stored<Allocation>): boolean => spec.jobType === 'system' || spec.jobType === 'sysbatch';
 const slot = ({ spec }: Stored<Allocation>): string => `${spec.jobUID} ${spec.group} ${spec.index}`;

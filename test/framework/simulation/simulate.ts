@@ -92,7 +92,12 @@ class SimCluster {
     this.#invariants = new Invariants(this.#world.now);
     this.#store.onRevision = (revision, events) => {
       this.#revisions = revision;
-      this.#invariants.observe(revision, events);
+      try {
+        this.#invariants.observe(revision, events);
+      } catch (error) {
+        // The write that is looked at must not fail for it, nor may a check that fell over pass for one that found nothing.
+        this.#invariants.fellOver(error);
+      }
     };
     const host: ServerHost = {
       world: this.#world,
