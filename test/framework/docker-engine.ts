@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Process, Sandbox } from './orchctl.ts';
@@ -80,7 +80,10 @@ export class Engine {
     if (ids.length > 0) await this.#docker('rm', '-f', ...ids).catch(() => '');
     await this.#dockerd?.kill('SIGTERM');
     await this.#containerd?.kill('SIGTERM');
-    await this.#box.run('umount', [this.#at('d')]);
+    // Namespaces and layers of what was still being removed.
+    const mounts = readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? ''); // prettier-ignore
+    for (const path of mounts.filter((at) => at.startsWith(`${this.#dir}/`)).reverse())
+      await this.#box.run('umount', ['-l', path]);
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }
