@@ -70,8 +70,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   metrics.observe(caches);
   const stop = new AbortController();
   try {
-    await store.start();
     await caches.start();
+    // What it needs is there by now.
+    await store.start();
     const registry = new Registry({ store, caches, admission: builtinAdmission(jobPolicy), clock });
     await bootstrap(registry);
     const custom = new CustomKinds({ registry, clock, log });

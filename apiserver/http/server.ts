@@ -353,12 +353,12 @@ async function readiness(registry: Registry, sealed: SealedStore, verbose: boole
   const warnings: string[] = [];
   try {
     const { store } = registry;
-    const problems = await Promise.race([
-      store.revision().then(() => store.problems()),
+    const [problems, keyProblem] = await Promise.race([
+      store.revision().then(() => Promise.all([store.problems(), sealed.keyProblem()])),
       new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer within 2s')), 2_000).unref()),
     ]);
     checks.push({ name: 'store', problem: undefined });
-    checks.push({ name: 'keyring', problem: await sealed.keyProblem() });
+    checks.push({ name: 'keyring', problem: keyProblem });
     for (const { name, message, bearable } of problems) {
       if (bearable) warnings.push(`[!]store-${name} warning: ${message}`);
       else checks.push({ name: `store-${name}`, problem: message });
