@@ -134,9 +134,17 @@ async function pressPowerButton(task: TaskStart): Promise<void> {
       socket.setTimeout(MONITOR_MS, () => socket.destroy(new Error('the monitor of qemu does not answer')));
       socket.once('error', reject);
       socket.once('close', () => resolve());
-      // It greets; what it is told before that may be lost.
-      socket.once('data', () => socket.end('system_powerdown\n'));
-      socket.resume();
+      // It is told once it asks, and done once it asks again.
+      let said = '';
+      let told = false;
+      socket.on('data', (data: Buffer) => {
+        said += data.toString('latin1');
+        if (!said.endsWith('(qemu) ')) return;
+        said = '';
+        if (told) socket.end();
+        else socket.write('system_powerdown\n');
+        told = true;
+      });
     });
   } finally {
     closeSync(folder);
