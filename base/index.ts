@@ -8,3 +8,4 @@ export * from './id.ts';
 export * from './log.ts';
 export * from './log-ring.ts';
 export * from './nearest.ts';
+export * from './runtime.ts';

@@ -75,10 +75,12 @@ export async function changeJob(
   context: ClusterContext,
   job: Stored<Job>,
   change: (spec: JobSpec) => JobSpec,
+  options: Pick<SubmitOptions, 'checkIndex'> = {},
 ): Promise<Submission> {
   const { client } = context;
   let existing = job;
   for (let attempt = 1; ; attempt++) {
+    checkIndex(existing, options.checkIndex);
     try {
       const written = await update(context, JobKind, { metadata: existing.metadata, spec: change(existing.spec) });
       return await submitted(context, existing, written);

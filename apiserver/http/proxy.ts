@@ -24,7 +24,7 @@ const ALLOCATION_PATHS: Record<string, readonly string[]> = {
   portforward: ['GET', 'POST'],
 };
 /** The same of nodes. */
-const NODE_PATHS: Record<string, readonly string[]> = { stats: ['GET'], meta: ['GET', 'POST'], logs: ['GET'] };
+const NODE_PATHS: Record<string, readonly string[]> = { stats: ['GET'], meta: ['GET', 'POST'], logs: ['GET'], runtime: ['GET'] };
 const CONNECT_TIMEOUT_MS = 5_000;
 /** An agent's answer to anything that is no stream is short; the first byte must come in this time. */
 const ANSWER_TIMEOUT_MS = 30_000;

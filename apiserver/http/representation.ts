@@ -20,8 +20,8 @@ export type Representation = (
 export function representationOf({ headers }: IncomingMessage, query: URLSearchParams): Representation {
   const as = negotiate(headers.accept, query.get('includeObject'));
   const asked = headers['orch-sensitive'];
-  if (asked === undefined) return as;
-  if (asked !== 'show') throw new ApiError('BadRequest', 'the Orch-Sensitive header must be "show"');
+  if (asked === undefined || asked === 'hide') return as;
+  if (asked !== 'show') throw new ApiError('BadRequest', 'the Orch-Sensitive header must be "show" or "hide"');
   return { ...as, secrets: true };
 }
 

@@ -2,7 +2,7 @@ import express from 'express';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ApiError, describeError, readLogQuery, type Clock, type Logger, type LogRing } from '../../base/index.ts';
+import { ApiError, describeError, readLogQuery, runtimeReport, type Clock, type Logger, type LogRing } from '../../base/index.ts';
 import { pathNotFound } from '../registry/errors.ts';
 import type { Registry } from '../registry/registry.ts';
 import { SealedError, type SealedStore } from '../storage/sealed/index.ts';
@@ -249,6 +249,7 @@ function routes(
   for (const path of ['/healthz', '/livez']) app.get(path, (_, response) => sendText(response, 200, 'ok'));
   app.get('/readyz', (request, response) => readiness(registry, sealed, request.query['verbose'] !== undefined, response));
   app.get('/snapshot', (request, response) => sendSnapshot(backend, clock, log, request, response));
+  app.get('/debug/runtime', async (_, response) => sendJson(response, 200, await runtimeReport()));
   if (logs !== undefined)
     app.get('/logs', async (request, response) => {
       const exchange = running.get(request)!;

@@ -139,6 +139,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./deployment/commands.ts').then((m) => m.deploymentStatus),
   },
   {
+    name: 'deployment unblock',
+    summary: 'Let a deployment go on that waits for other regions',
+    load: () => import('./deployment/commands.ts').then((m) => m.deploymentUnblock),
+  },
+  {
     name: 'describe',
     summary: 'Show everything about an object, with its events',
     load: () => import('./api/describe.ts').then((m) => m.describe),
@@ -359,6 +364,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'operator api',
     summary: 'Ask the API anything',
     load: () => import('./operator/commands.ts').then((m) => m.operatorApi),
+  },
+  {
+    name: 'operator debug',
+    summary: 'Collect what helps to find out what is wrong, as one file',
+    load: () => import('./operator/debug.ts').then((m) => m.operatorDebug),
   },
   {
     name: 'operator metrics',

@@ -4,6 +4,10 @@ import { CommandError } from '../errors.ts';
 /** Flags that many commands share, each worded once. */
 export const verbose = flag.boolean('Show whole IDs and times, and more besides.');
 export const detach = flag.boolean('Return at once instead of following what happens; the evaluation can be looked at later.');
+export const filter = flag.string(
+  '<expression>',
+  'Only those for which this is true, of their JSON: \'Status == "ready" and "web" in Tags\'.',
+);
 export const json = flag.boolean('Print JSON.');
 export const yes = flag.boolean('Answer yes to the question.', { short: 'y', also: ['auto-approve'] });
 export const variables = {
@@ -37,4 +41,14 @@ export function dryRunMode(given: string | undefined): DryRun {
     default:
       throw new CommandError(`-dry-run takes server, client or none, not "${given}"`);
   }
+}
+
+/** Those of a list that a filter lets through, by their form in Nomad's API. */
+export async function filtered<T>(items: readonly T[], expression: string | undefined, form: (item: T) => unknown): Promise<T[]> {
+  if (expression === undefined) return [...items];
+  const { parseFilter } = await import('../filter.ts');
+  const passes = parseFilter(expression);
+  const kept: T[] = [];
+  for (const item of items) if (passes(await form(item))) kept.push(item);
+  return kept;
 }

@@ -130,14 +130,25 @@ export function evaluationTable(evaluations: readonly Stored<Evaluation>[], view
 }
 
 /** The list of all evaluations: as above, with whom they are about. */
-export function evaluationList(evaluations: readonly Stored<Evaluation>[], view: View): string {
+export function evaluationList(evaluations: readonly Stored<Evaluation>[], view: View, allNamespaces = false): string {
+  const namespace = (value: string | undefined): string[] => (allNamespaces ? [value ?? ''] : []);
   return table([
-    ['ID', 'Priority', 'Triggered By', 'Job ID', ...(view.verbose ? ['Node ID', 'Created'] : []), 'Status', 'Placement Failures'],
+    [
+      'ID',
+      'Priority',
+      'Triggered By',
+      'Job ID',
+      ...namespace('Namespace'),
+      ...(view.verbose ? ['Node ID', 'Created'] : []),
+      'Status',
+      'Placement Failures',
+    ],
     ...newestEvaluations(evaluations).map((one) => [
       id(view, one.metadata.name),
       one.spec.priority ?? 50,
       one.spec.trigger,
       one.spec.jobName,
+      ...namespace(one.metadata.namespace),
       ...(view.verbose ? [one.spec.nodeName, localTime(one.metadata.creationTimestamp)] : []),
       one.status?.phase ?? 'pending',
       placementFailures(one),

@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ApiError, describeError, readLogQuery, type Clock, type Logger, type LogRing } from '../../base/index.ts';
+import { ApiError, describeError, readLogQuery, runtimeReport, type Clock, type Logger, type LogRing } from '../../base/index.ts';
 import type { AllocationRunner } from '../allocation/runner.ts';
 import { DriverError } from '../drivers/driver.ts';
 import { LogError, readLog } from '../logs/index.ts';
@@ -127,6 +127,7 @@ export class AgentServer {
 
   readonly #nodeHandlers: Readonly<Record<string, Readonly<Record<string, (request: Request) => Promise<void>>>>> = {
     '/v1/stats': { GET: async ({ response }) => sendJson(response, await this.#options.nodeStats()) },
+    '/v1/runtime': { GET: async ({ response }) => sendJson(response, await runtimeReport()) },
     '/v1/meta': {
       GET: ({ response }) => Promise.resolve(sendJson(response, this.#options.nodeMeta())),
       POST: async ({ body, response }) => {

@@ -6,6 +6,7 @@ import t from 'tap';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
 import { createLogger, LogRing, silentLogger, systemClock, uuid } from '../../base/index.ts';
 import { startApiServer } from '../../apiserver/index.ts';
 import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
@@ -619,6 +620,59 @@ t.test('how the scheduler works, and what operators ask for', async (t) => {
       await setStatus(OperationKind, operation, { phase: 'complete', description: 'Collected 2 Jobs' });
     }
   t.match(await asked.done, { code: 0, stdout: '', stderr: /Collected 2 Jobs/ });
+});
+
+t.test('evaluations in pages and by expression; several jobs at once; a debug bundle', async (t) => {
+  const evaluations = (await client.list(EvaluationKind, { namespace: 'default' })).items.filter(
+    ({ spec }) => spec.dryRun === undefined,
+  );
+  t.ok(evaluations.length > 3);
+  const seen: string[] = [];
+  for (let token: string[] = []; ;) {
+    const page = await start(['eval', 'list', '-json', '-per-page=3', ...token]).done;
+    seen.push(...(JSON.parse(page.stdout) as { ID: string }[]).map(({ ID }) => ID));
+    const next = /-page-token (\S+)/.exec(page.stderr)?.[1];
+    if (next === undefined) break;
+    token = [`-page-token=${next}`];
+  }
+  t.same(seen.sort(), evaluations.map(({ metadata }) => metadata.name).sort(), 'each of them once');
+  t.match(await ok('eval', 'list', '-per-page=1'), /Results have been paginated[^]*eval list -per-page 1 -page-token \d+\./);
+  t.match(await orchctl('eval', 'list', '-page-token=x'), { code: 1, stderr: /no page token/ });
+  t.equal(await ok('eval', 'list', '-filter', 'JobID == "nobody"'), 'No evals found\n');
+  t.match(await orchctl('eval', 'list', '-filter', 'JobID ='), { code: 1, stderr: /-filter: [^]*JobID =/ });
+  t.match(await ok('eval', 'list', '-namespace=*'), /Job ID +Namespace/);
+  t.match(await ok('node', 'status', '-filter', 'Name == "node1"'), /node1/);
+  t.equal(await ok('node', 'status', '-filter', 'Name == "node2"'), 'No nodes match\n');
+
+  for (const name of ['first', 'second']) {
+    file(`${name}.nomad`, jobFile(name));
+    await ok('job', 'run', '-detach', `${name}.nomad`);
+  }
+  t.match(await orchctl('job', 'stop', '-detach', 'first', 'nobody'), { code: 1, stderr: /"nobody" found/ });
+  t.not((await client.get(JobKind, 'first', 'default')).spec.stop, true, 'a mistake stops nothing');
+  await ok('job', 'stop', '-detach', '-no-shutdown-delay', '-global', 'first', 'second');
+  for (const name of ['first', 'second']) t.equal((await client.get(JobKind, name, 'default')).spec.stop, true);
+  t.match(await orchctl('job', 'scale', '-detach', '-check-index=1', 'web', '2'), {
+    code: 1,
+    stderr: /conflicting job modify index/,
+  });
+
+  t.match(await orchctl('operator', 'debug', '-duration=soon'), { code: 1, stderr: /-duration must be/ });
+  const { code, stdout, stderr } = await orchctl('operator', 'debug', '-duration=0s', '-node-id', 'ac50');
+  t.equal(code, 0);
+  t.match(stderr, /Not collected: client\/ac509354/, 'what could not be had is told');
+  const archive = gunzipSync(readFileSync(/Created debug archive: (\S+)/.exec(stdout)![1]!)).toString('latin1');
+  for (const name of [
+    'index.json',
+    'cluster/version.json',
+    'interval/0000/jobs.json',
+    '0000-metrics.txt',
+    '0000-runtime.json',
+    'monitor.log',
+  ])
+    t.ok(archive.includes(name), name);
+  t.ok(archive.includes('loopDelayMs') && archive.includes('apiserver_'));
+  t.notOk(archive.includes('interval/0000/variables.json'));
 });
 
 t.test('node meta and monitor', async (t) => {

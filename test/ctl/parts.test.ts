@@ -1,5 +1,7 @@
 /** The small parts of the command line: arguments, times and amounts, columns, settings, templates. */
 import t from 'tap';
+import { redact, redactLine } from '../../ctl/debug/redact.ts';
+import { parseFilter } from '../../ctl/filter.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApiError } from '../../base/index.ts';
@@ -319,6 +321,46 @@ t.test('selectors of labels', (t) => {
   ] as const)
     t.equal(matchesLabels(selector, labels), expected, selector);
   t.throws(() => matchesLabels('a b', labels), { message: /is no selector/ });
+  t.end();
+});
+
+t.test('filters of lists', (t) => {
+  const object = { Status: 'ready', Tags: ['web', 'a b'], Meta: { rack: 'r1', 'x.y': 'z' }, Drain: false, Count: 3, Name: '' };
+  const cases: [string, boolean][] = [
+    ['Status == "ready"', true],
+    ['Status != ready', false],
+    ['"web" in Tags and not ("db" in Tags)', true],
+    ['Tags contains `a b`', true],
+    ['web not in Tags or Count == 3', true],
+    ['Meta.rack matches "^r[0-9]$"', true],
+    ['Meta["x.y"] == "z"', true],
+    ['"rack" in Meta', true],
+    ['Name is empty and Meta is not empty', true],
+    ['Nothing is not empty', false],
+    ['Drain == false and Status not matches "^d"', true],
+    ['Status == "down" or Status == "ready" and Count == 4', false],
+  ];
+  for (const [text, expected] of cases) t.equal(parseFilter(text)(object), expected, text);
+  for (const bad of ['', 'Status', 'Status ==', 'Status = "x"', '(Status == x', 'Status == x y', 'a matches "("', '"x" of Tags'])
+    t.throws(() => parseFilter(bad), /^-filter: [^]*\n +\^$|-filter/, bad);
+  t.end();
+});
+
+t.test('what a debug bundle does not tell', (t) => {
+  const object = {
+    metadata: { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{"password":"x"}', team: 'a' } },
+    spec: { env: { HOME: '/x' }, config: { image: 'redis', auth: { username: 'u', password: 'p' } }, templates: [{ data: 'x', destination: 'd' }] },
+    Token: 't', secretRefs: 3, empty_password: '',
+  }; // prettier-ignore
+  const text = JSON.stringify(redact(object));
+  for (const secret of ['/x', '"p"', '"x"', '"t"', 'password\\":']) t.notOk(text.includes(secret), secret);
+  for (const kept of ['"redis"', '"u"', '"a"', '"destination":"d"', '"secretRefs":3', '"empty_password":""'])
+    t.ok(text.includes(kept), kept);
+  t.equal(
+    redactLine('x [INFO] pull: image=redis password="a b" token=abc, n=1'),
+    'x [INFO] pull: image=redis password=(redacted) token=(redacted), n=1',
+  );
+  t.equal(redactLine('{"apiToken": "x","n":1}'), '{"apiToken": (redacted),"n":1}');
   t.end();
 });
 

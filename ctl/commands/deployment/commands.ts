@@ -8,8 +8,8 @@ import { monitorLines } from '../../monitor/lines.ts';
 import { deploymentStatus as statusView } from '../../views/deployment.ts';
 import { deploymentTable } from '../../views/lists.ts';
 import { view } from '../../views/view.ts';
-import { Interrupted } from '../../errors.ts';
-import { allNamespaces, detach, verbose } from '../options.ts';
+import { CommandError, Interrupted } from '../../errors.ts';
+import { allNamespaces, detach, filter, filtered, verbose } from '../options.ts';
 import { wish } from './wish.ts';
 
 export const deploymentList = defineClusterCommand({
@@ -18,10 +18,12 @@ export const deploymentList = defineClusterCommand({
   usage: '[options]',
   examples: [{ text: 'All deployments', command: 'deployment list' }],
   args: { min: 0, max: 0, rule: 'This command takes no arguments' },
-  flags: { ...formatFlags, verbose, allNamespaces },
+  examples: [{ text: 'Those that failed', command: `deployment list -filter 'Status == "failed"'` }],
+  flags: { filter, ...formatFlags, verbose, allNamespaces },
   async run({ flags }, context) {
     const all = flags.allNamespaces || context.listNamespace === undefined;
-    const deployments = await listAll({ ...context, listNamespace: all ? undefined : context.listNamespace }, DeploymentKind);
+    const found = await listAll({ ...context, listNamespace: all ? undefined : context.listNamespace }, DeploymentKind);
+    const deployments = await filtered(found, flags.filter, async (one) => (await nomadForm([one]))[0]);
     if (wantsData(flags)) return sayData(context, flags, await nomadForm(deployments));
     say(context, deployments.length === 0 ? 'No deployments found' : deploymentTable(deployments, flags, all));
   },
@@ -76,6 +78,23 @@ export const deploymentFail = defineClusterCommand({
       patch: { fail: true },
       accepted: `Deployment "${deployment.metadata.name}" failed`,
     });
+  },
+});
+
+export const deploymentUnblock = defineClusterCommand({
+  name: 'deployment unblock',
+  summary: 'Let a deployment go on that waits for other regions',
+  usage: '[options] <deployment>',
+  description:
+    'Only jobs of several regions wait so. There is one region here: no deployment is ever blocked, and the command says so.',
+  args: oneArgument('deployment id'),
+  completes: 'deployment',
+  flags: { detach, verbose },
+  async run({ args: [id] }, context) {
+    const { metadata, status } = await findDeployment(context, id!);
+    throw new CommandError(
+      `Error unblocking deployment: deployment "${metadata.name.slice(0, 8)}" is ${status?.phase ?? 'pending'} and not blocked: deployments wait for other regions only where there are several`,
+    );
   },
 });
 

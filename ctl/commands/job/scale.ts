@@ -1,4 +1,4 @@
-import { defineClusterCommand } from '../../command.ts';
+import { defineClusterCommand, flag } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { findJob } from '../../lookup.ts';
 import { changeJob, followSubmission, submitting } from '../../submit.ts';
@@ -17,7 +17,11 @@ export const jobScale = defineClusterCommand({
   ],
   args: { min: 2, max: 3, rule: 'This command requires at least two arguments and no more than three: <job> [<group>] <count>' },
   completes: 'job',
-  flags: { detach, verbose },
+  flags: {
+    checkIndex: flag.integer('<index>', "Only if this is still the job's modify index."),
+    detach,
+    verbose,
+  },
   async run({ args, flags }, context) {
     const [id, ...rest] = args;
     const text = rest.at(-1)!;
@@ -34,10 +38,15 @@ export const jobScale = defineClusterCommand({
         `Job ${JSON.stringify(jobId(job))} has no group ${JSON.stringify(group)}; it has ${groups.join(', ')}`,
       );
     const submission = await submitting(context, 'Error submitting scaling request', () =>
-      changeJob(context, job, (spec) => ({
-        ...spec,
-        groups: (spec.groups ?? []).map((one) => (one.name === group ? { ...one, count: Number(text) } : one)),
-      })),
+      changeJob(
+        context,
+        job,
+        (spec) => ({
+          ...spec,
+          groups: (spec.groups ?? []).map((one) => (one.name === group ? { ...one, count: Number(text) } : one)),
+        }),
+        flags,
+      ),
     );
     return followSubmission(context, submission, flags, `Evaluation ID: ${submission.evaluation}`);
   },

@@ -9,7 +9,7 @@ import { findNode, listAll } from '../../lookup.ts';
 import { nodeMatches, nodeTable } from '../../views/lists.ts';
 import { nodeStatus as nodeStatusView } from '../../views/node.ts';
 import { view } from '../../views/view.ts';
-import { verbose } from '../options.ts';
+import { filter, filtered, verbose } from '../options.ts';
 
 export const nodeStatus = defineClusterCommand({
   name: 'node status',
@@ -28,6 +28,7 @@ export const nodeStatus = defineClusterCommand({
     stats: flag.boolean('Show in detail what the machine uses.'),
     allocs: flag.boolean('In the list: how many allocations run on each node.'),
     quiet: flag.boolean('Print only IDs.', { short: 'q' }),
+    filter,
     verbose,
     ...formatFlags,
   },
@@ -39,11 +40,17 @@ export const nodeStatus = defineClusterCommand({
 
 async function list(
   context: ClusterContext,
-  flags: FormatFlags & { readonly allocs: boolean; readonly quiet: boolean; readonly verbose: boolean },
+  flags: FormatFlags & {
+    readonly allocs: boolean;
+    readonly quiet: boolean;
+    readonly verbose: boolean;
+    readonly filter: string | undefined;
+  },
 ): Promise<void> {
-  const nodes = await listAll(context, NodeKind);
-  if (wantsData(flags)) return sayData(context, flags, nodes.map((await import('../../nomad/node.ts')).nodeStub));
-  if (nodes.length === 0) return say(context, 'No nodes registered');
+  const stub = async (node: Stored<Node>): Promise<unknown> => (await import('../../nomad/node.ts')).nodeStub(node);
+  const nodes = await filtered(await listAll(context, NodeKind), flags.filter, stub);
+  if (wantsData(flags)) return sayData(context, flags, await Promise.all(nodes.map(stub)));
+  if (nodes.length === 0) return say(context, flags.filter === undefined ? 'No nodes registered' : 'No nodes match');
   if (flags.quiet)
     return say(context, nodes.map(({ metadata }) => (flags.verbose ? metadata.name : metadata.name.slice(0, 8))).join('\n'));
   say(context, nodeTable(nodes, flags, flags.allocs ? await runningByNode(context) : undefined));
