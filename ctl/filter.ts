@@ -176,7 +176,7 @@ function find(object: unknown, path: readonly string[]): unknown {
 }
 
 const textOf = (value: unknown): string =>
-  value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value as string);
+  value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
 
 /** An element of a list, a key of a map, a part of a text. */
 function holds(value: unknown, wanted: string): boolean {
