@@ -16,9 +16,11 @@ export const deploymentList = defineClusterCommand({
   name: 'deployment list',
   summary: 'List deployments',
   usage: '[options]',
-  examples: [{ text: 'All deployments', command: 'deployment list' }],
   args: { min: 0, max: 0, rule: 'This command takes no arguments' },
-  examples: [{ text: 'Those that failed', command: `deployment list -filter 'Status == "failed"'` }],
+  examples: [
+    { text: 'All deployments', command: 'deployment list' },
+    { text: 'Those that failed', command: `deployment list -filter 'Status == "failed"'` },
+  ],
   flags: { filter, ...formatFlags, verbose, allNamespaces },
   async run({ flags }, context) {
     const all = flags.allNamespaces || context.listNamespace === undefined;
