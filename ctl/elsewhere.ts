@@ -6,10 +6,13 @@ const instead =
   (program) =>
     `Here it is: ${lines.map((line) => `${program} ${line}`).join('  or  ')}`;
 
-const notBuilt =
+const missing =
+  (verb: 'is' | 'are') =>
   (what: string, meanwhile?: string): Words =>
   (program) =>
-    `${what} is not built yet.${meanwhile === undefined ? '' : ` Meanwhile: ${program} ${meanwhile}`}`;
+    `${what} ${verb} not built yet.${meanwhile === undefined ? '' : ` Meanwhile: ${program} ${meanwhile}`}`;
+const notBuilt = missing('is');
+const areNotBuilt = missing('are');
 
 const names: Readonly<Record<string, Words>> = {
   // kubectl
@@ -34,7 +37,7 @@ const names: Readonly<Record<string, Words>> = {
   'volume deregister': notBuilt('Removing volumes', 'volume status'),
   'volume detach': notBuilt('Detaching volumes', 'volume status'),
   'volume init': notBuilt('Making volumes', 'volume status'),
-  'volume snapshot': notBuilt('Snapshots of volumes', 'volume status'),
+  'volume snapshot': areNotBuilt('Snapshots of volumes', 'volume status'),
   acl: notBuilt('Access control'),
   'agent-info': instead('operator metrics', 'server members'),
   'alloc-logs': instead('alloc logs <allocation>'),
@@ -44,11 +47,11 @@ const names: Readonly<Record<string, Words>> = {
   license: () => 'There is nothing to license.',
   'operator raft': () => 'There is no Raft here: servers share a store, etcd or the embedded one.',
   'operator autopilot': () => 'There is no Raft here: servers share a store, etcd or the embedded one.',
-  plugin: notBuilt('Storage plugins'),
-  quota: notBuilt('Quotas'),
-  recommendation: notBuilt('Recommendations'),
-  scaling: notBuilt('Scaling policies', 'job scale <job> <count>'),
-  sentinel: notBuilt('Policies in Sentinel'),
+  plugin: areNotBuilt('Storage plugins'),
+  quota: areNotBuilt('Quotas'),
+  recommendation: areNotBuilt('Recommendations'),
+  scaling: areNotBuilt('Scaling policies', 'job scale <job> <count>'),
+  sentinel: areNotBuilt('Policies in Sentinel'),
   setup: instead('agent -dev'),
   'server force-leave': () => 'Servers leave by themselves: what is gone disappears from "server members" within seconds.',
   'server join': () => 'Servers join through the store that they share; there is nothing to tell them.',

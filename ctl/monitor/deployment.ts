@@ -8,7 +8,7 @@ import { listAll } from '../lookup.ts';
 import { deploymentStatus } from '../views/deployment.ts';
 import { allocationTable } from '../views/lists.ts';
 import { id, section, view } from '../views/view.ts';
-import { allocationTroubles, reasonLines } from '../views/why.ts';
+import { allocationTroubles, reasonLines, taskTrouble } from '../views/why.ts';
 import { watchAll, watchOne } from '../watch.ts';
 import type { MonitorOptions } from './evaluation.ts';
 import type { Lines } from './lines.ts';
@@ -22,7 +22,12 @@ export async function followDeployment(
   signal: AbortSignal,
 ): Promise<number> {
   lines.headline(`Monitoring deployment "${id(options, name)}"`);
-  const ended = await toTheEnd(context, name, options, signal);
+  const over = new AbortController();
+  const watched = AbortSignal.any([signal, over.signal]);
+  // On a terminal the block that is drawn anew leaves no place for further lines.
+  const troubles = context.io.interactive ? undefined : tellTroubles(context, name, options, watched);
+  const ended = await toTheEnd(context, name, options, signal).finally(() => over.abort());
+  await troubles;
   if (ended === undefined) return exitCodes.failed;
   const phase = ended.status?.phase;
   if (phase === 'successful') return exitCodes.ok;
@@ -32,6 +37,27 @@ export async function followDeployment(
     if (rollback !== undefined) await followDeployment(context, rollback, options, lines, signal);
   }
   return exitCodes.failed;
+}
+
+/** Says why a task of the deployment failed as soon as it did, each reason once: it may be restarted for minutes before that counts. */
+async function tellTroubles(context: ClusterContext, name: string, options: MonitorOptions, signal: AbortSignal): Promise<void> {
+  const { client, clock, program } = context;
+  const told = new Set<string>();
+  const selection = { namespace: options.namespace, fieldSelector: `spec.deployment=${name}` };
+  for await (const { type, object } of watchAll(client, AllocationKind, selection, { clock, signal })) {
+    const { metadata, spec, status } = object;
+    if (type === 'DELETED' || spec.desired !== 'run' || status?.deploymentHealth?.healthy === true) continue;
+    for (const task of status?.tasks ?? []) {
+      const why = taskTrouble(task);
+      const text = `group "${spec.group}", task "${task.name}": ${why}`;
+      if (why === undefined || told.has(text)) continue;
+      told.add(text);
+      hint(
+        context,
+        `Allocation "${id(options, metadata.name)}", ${text}. See: ${program} alloc status ${metadata.name.slice(0, 8)}`,
+      );
+    }
+  }
 }
 
 /** Why a deployment did not succeed, by what its allocations say. */

@@ -1,9 +1,12 @@
-import { AllocationKind, NodeKind, type Allocation, type Stored } from '../../openapi/index.ts';
+import { parseTimestamp } from '../../base/index.ts';
+import { AllocationKind, EvaluationKind, NodeKind, type Allocation, type Stored } from '../../openapi/index.ts';
 import type { ClusterContext } from '../command.ts';
 import { CommandError, Interrupted } from '../errors.ts';
 import { say } from '../io/streams.ts';
 import { localTime } from '../io/time.ts';
-import { clientStatus } from '../views/lists.ts';
+import { clientStatus, jobIdOf } from '../views/lists.ts';
+import { failedGroup, placementReasons } from '../views/metrics.ts';
+import { by } from '../views/view.ts';
 import { watchAll, watchOne } from '../watch.ts';
 
 /** Follows a drain line by line until the node says that it is over. Ctrl-C stops the following, not the drain. */
@@ -15,7 +18,11 @@ export function monitorDrain(context: ClusterContext, node: string): Promise<num
     const seen = new Map<string, Stored<Allocation>>();
     try {
       const following = followAllocations(context, node, seen, tell, stop.signal);
-      const ended = await Promise.race([followNode(context, node, tell, stop.signal), following.then(() => undefined)]);
+      const blocked = followEvaluations(context, node, tell, stop.signal);
+      const ended = await Promise.race([
+        followNode(context, node, tell, stop.signal),
+        Promise.all([following, blocked]).then(() => undefined),
+      ]);
       if (signal.aborted) throw new Interrupted('\nStopped watching; the drain goes on.');
       const running = [...seen.values()].filter((one) => !isTerminal(one)).length;
       if (ended === 'complete') {
@@ -62,6 +69,34 @@ async function followNode(
     strategy = now;
   }
   return undefined;
+}
+
+/** Says why what is to be moved has no place elsewhere: it stays until there is one, or until the deadline. */
+async function followEvaluations(
+  { client, clock, program }: ClusterContext,
+  node: string,
+  tell: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { spec } = await client.get(NodeKind, node);
+  // Times of creation are in whole seconds.
+  const began = Math.floor((parseTimestamp(spec.drain?.startedAt) ?? 0) / 1000) * 1000;
+  const told = new Set<string>();
+  for await (const { type, object } of watchAll(client, EvaluationKind, {}, { clock, signal })) {
+    const { metadata, spec, status } = object;
+    if (type === 'DELETED' || spec.trigger !== 'node-drain' || spec.nodeName !== node || told.has(metadata.name)) continue;
+    if ((parseTimestamp(metadata.creationTimestamp) ?? 0) < began) continue;
+    const failed = Object.entries(status?.failedPlacements ?? {}).sort(by(([group]) => group));
+    if (failed.length === 0) continue;
+    told.add(metadata.name);
+    const job = jobIdOf(spec.jobName);
+    const reasons = failed.map(([group, metric]) =>
+      [failedGroup(group, metric), ...placementReasons(metric).map((reason) => `    ${reason}`)].join('\n'),
+    );
+    tell(
+      `Job "${job}" has no other place for what is to be moved, which stays for now (${program} job status ${job})\n${reasons.join('\n')}`,
+    );
+  }
 }
 
 const drainWords = ({ deadline = '0s', ignoreSystemJobs }: { deadline?: string; ignoreSystemJobs?: boolean }): string =>

@@ -11,6 +11,7 @@ import type { ClusterContext } from '../command.ts';
 import { CommandError, exitCodes, Interrupted } from '../errors.ts';
 import { complain, hint } from '../io/streams.ts';
 import { listAll } from '../lookup.ts';
+import { jobIdOf } from '../views/lists.ts';
 import { failedGroup, placementReasons } from '../views/metrics.ts';
 import { by, id } from '../views/view.ts';
 import { placementAdvice, reasonLines } from '../views/why.ts';
@@ -122,7 +123,7 @@ async function followOne(
       if (now === undefined) throw new CommandError(`Evaluation "${id(options, name)}" was removed while it was watched`);
       if (before === undefined) {
         if (now.spec.nodeName !== undefined) lines.step(`Evaluation triggered by node "${id(options, now.spec.nodeName)}"`);
-        lines.step(`Evaluation triggered by job "${now.spec.jobName}"`);
+        lines.step(`Evaluation triggered by job "${jobIdOf(now.spec.jobName)}"`);
       }
       const phase = now.status?.phase ?? 'pending';
       if (phase !== 'pending') {

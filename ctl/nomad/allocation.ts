@@ -1,7 +1,7 @@
 import { parseTimestamp } from '../../base/index.ts';
 import type { Allocation, JobSpec, Stored, TaskEvent, TaskState } from '../../openapi/index.ts';
 import { groupOf } from '../views/allocation.ts';
-import { clientStatus, modifiedAt } from '../views/lists.ts';
+import { clientStatus, jobIdOf, modifiedAt } from '../views/lists.ts';
 import { nomadMetric } from './evaluation.ts';
 import { instant, nanoseconds, time } from './values.ts';
 
@@ -68,7 +68,7 @@ export function stub(allocation: Stored<Allocation>, nodeName: string): Record<s
     Namespace: metadata.namespace ?? 'default',
     NodeID: spec.nodeName,
     NodeName: nodeName,
-    JobID: spec.jobName,
+    JobID: jobIdOf(spec.jobName),
     TaskGroup: spec.group,
     DesiredStatus: spec.desired ?? 'run',
     DesiredDescription: spec.desiredDescription ?? '',

@@ -1,4 +1,5 @@
 import type { Deployment, Stored } from '../../openapi/index.ts';
+import { jobIdOf } from '../views/lists.ts';
 import { nanoseconds, orNull, time } from './values.ts';
 
 /** A deployment as Nomad's API has it. */
@@ -27,7 +28,7 @@ export function nomadDeployment({ metadata, spec, status = {} }: Stored<Deployme
   return {
     ID: metadata.name,
     Namespace: metadata.namespace ?? 'default',
-    JobID: spec.jobName,
+    JobID: jobIdOf(spec.jobName),
     JobVersion: spec.jobVersion,
     JobModifyIndex: index,
     JobSpecModifyIndex: index,

@@ -1,5 +1,6 @@
 import { parseTimestamp } from '../../base/index.ts';
 import type { AllocMetric, Evaluation, Stored } from '../../openapi/index.ts';
+import { jobIdOf } from '../views/lists.ts';
 import { instant, mapOrNull, nanoseconds, orNull, time } from './values.ts';
 
 /** An evaluation as Nomad's API has it. */
@@ -11,7 +12,7 @@ export function nomadEvaluation({ metadata, spec, status = {} }: Stored<Evaluati
     Type: spec.type ?? 'service',
     TriggeredBy: spec.trigger,
     Namespace: metadata.namespace ?? 'default',
-    JobID: spec.jobName,
+    JobID: jobIdOf(spec.jobName),
     // What a deployment asks for is about whatever the job is then.
     JobModifyIndex: spec.trigger === 'deployment-watcher' ? 0 : (spec.jobModifyIndex ?? 0),
     NodeID: spec.nodeName ?? '',

@@ -13,7 +13,7 @@ import type {
 import { bytes, megabytes } from '../io/amounts.ts';
 import { pairs, sparseTable, table } from '../io/columns.ts';
 import { localTime } from '../io/time.ts';
-import { clientStatus, modifiedAt, nodeName } from './lists.ts';
+import { clientStatus, jobIdOf, modifiedAt, nodeName } from './lists.ts';
 import { scoreTable } from './metrics.ts';
 import { by, id, section, when, type View } from './view.ts';
 
@@ -91,7 +91,7 @@ function basics({ allocation, node, job, followup }: AllocationState, view: View
     ['Name', spec.name],
     ['Node ID', id(view, spec.nodeName)],
     ['Node Name', node === undefined ? '' : nodeName(node)],
-    ['Job ID', job?.id ?? spec.jobName],
+    ['Job ID', job?.id ?? jobIdOf(spec.jobName)],
     ['Job Version', spec.jobVersion],
     ['Client Status', clientStatus(allocation)],
     ['Client Description', status?.description ?? (status === undefined ? '' : undefined)],

@@ -1,13 +1,14 @@
 import type { Deployment, Stored } from '../../openapi/index.ts';
 import { pairs, table } from '../io/columns.ts';
 import { localTime } from '../io/time.ts';
+import { jobIdOf } from './lists.ts';
 import { by, id, section, type View } from './view.ts';
 
 /** What `deployment status` shows, and the monitor at each step. */
 export function deploymentStatus(deployment: Stored<Deployment>, view: View): string {
   const basics = pairs([
     ['ID', id(view, deployment.metadata.name)],
-    ['Job ID', deployment.spec.jobName],
+    ['Job ID', jobIdOf(deployment.spec.jobName)],
     ['Job Version', deployment.spec.jobVersion],
     ['Status', deployment.status?.phase ?? 'pending'],
     ['Description', deployment.status?.description],

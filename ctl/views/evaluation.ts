@@ -1,6 +1,6 @@
 import type { Evaluation, Stored } from '../../openapi/index.ts';
 import { none, pairs } from '../io/columns.ts';
-import { placementFailures } from './lists.ts';
+import { jobIdOf, placementFailures } from './lists.ts';
 import { failedGroup, placementReasons } from './metrics.ts';
 import { blocks, by, id, section, when, type View } from './view.ts';
 
@@ -17,7 +17,7 @@ export function evaluationStatus(evaluation: Stored<Evaluation>, view: View): st
     ['Type', spec.type ?? 'service'],
     ['TriggeredBy', spec.trigger],
     ...(spec.nodeName === undefined ? [] : [['Node ID', id(view, spec.nodeName)] as const]),
-    ['Job ID', spec.jobName],
+    ['Job ID', jobIdOf(spec.jobName)],
     ['Priority', spec.priority ?? 50],
     ['Placement Failures', placementFailures(evaluation)],
     ...(view.verbose

@@ -7,6 +7,9 @@ import { by, id, newestFirst, when, type View } from './view.ts';
 /** The ID of a job as its file has it. */
 export const jobId = (job: Pick<Stored<Job>, 'metadata' | 'spec'>): string => job.spec.id ?? job.metadata.name;
 
+/** The same, where only the name of the object is known: that of a launch (`backup:periodic-1700000000`) has a slash in its ID. */
+export const jobIdOf = (name: string): string => name.replace(/:(?=(periodic|dispatch)-[^:]*$)/, '/');
+
 /** When the job was last submitted. */
 export const submittedAt = (job: Stored<Job>): string => job.status?.submittedAt ?? job.metadata.creationTimestamp;
 
@@ -147,7 +150,7 @@ export function evaluationList(evaluations: readonly Stored<Evaluation>[], view:
       id(view, one.metadata.name),
       one.spec.priority ?? 50,
       one.spec.trigger,
-      one.spec.jobName,
+      jobIdOf(one.spec.jobName),
       ...namespace(one.metadata.namespace),
       ...(view.verbose ? [one.spec.nodeName, localTime(one.metadata.creationTimestamp)] : []),
       one.status?.phase ?? 'pending',
@@ -195,7 +198,7 @@ export function deploymentTable(
     ...sorted.map((one) => [
       id(view, one.metadata.name),
       ...namespace(one.metadata.namespace),
-      one.spec.jobName,
+      jobIdOf(one.spec.jobName),
       one.spec.jobVersion,
       one.status?.phase ?? 'pending',
       one.status?.description,

@@ -8,6 +8,8 @@ export interface Diagnostic {
   readonly detail: string;
   /** Absent when the problem has no place, as a missing variable. */
   readonly range?: Range | undefined;
+  /** What stands for a place where there is none in a file: `-var nope`. */
+  readonly origin?: string | undefined;
   /** Set when another diagnostic names the cause and this one merely follows from it. */
   readonly consequence?: boolean;
   /** The message as it stands, where users know it without place and summary. */
@@ -24,13 +26,13 @@ export class Diagnostics {
     summary: string,
     detail: string,
     range?: Range,
-    options: { consequence?: boolean; note?: string | undefined } = {},
+    options: { consequence?: boolean; note?: string | undefined; origin?: string } = {},
   ): void {
     this.list.push({ severity: 'error', summary, detail, range, ...options });
   }
 
-  warning(summary: string, detail: string, range?: Range): void {
-    this.list.push({ severity: 'warning', summary, detail, range });
+  warning(summary: string, detail: string, range?: Range, options: { note?: string | undefined; origin?: string } = {}): void {
+    this.list.push({ severity: 'warning', summary, detail, range, ...options });
   }
 
   add(more: Iterable<Diagnostic>): void {
@@ -77,13 +79,19 @@ export function formatDiagnostic(d: Diagnostic): string {
 
 function render(d: Diagnostic, { colors = false }: FormatOptions): string {
   const paint = (code: number, text: string): string => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const line = formatDiagnosticLine(d);
+  const line = hasPlace(d) ? formatDiagnosticLine(d) : escapeControls(withoutPlace(d));
   const lines = [paint(1, d.severity === 'warning' ? `warning: ${line}` : line)];
   // What only follows from another problem would show the same line once more.
   if (d.consequence !== true && d.range !== undefined && d.range.start >= 0)
     lines.push(...excerpt(d.range, d.note, (text) => paint(31, text)));
   return lines.join('\n');
 }
+
+const hasPlace = (d: Diagnostic): boolean => d.text !== undefined || d.range !== undefined;
+
+/** Nomad writes `<nil>` for the place, which tells nobody anything. */
+const withoutPlace = ({ origin, summary, detail, note }: Diagnostic): string =>
+  `${origin === undefined ? '' : `${origin}: `}${summary}; ${detail}${note === undefined ? '' : `\n  ${note}`}`;
 
 /** Everything that is wrong, in the order in which it was found. */
 export function formatDiagnostics(diagnostics: readonly Diagnostic[], options: FormatOptions = {}): string {

@@ -1,3 +1,4 @@
+import { nearest } from '../../base/index.ts';
 import type { Attribute, Block, Body, Expression } from '../hcl/ast.ts';
 import { convert, ConversionError } from '../hcl/convert.ts';
 import type { Diagnostics } from '../hcl/diagnostic.ts';
@@ -256,7 +257,7 @@ function assign(variables: Map<string, Variable>, inputs: VariableInputs, diagno
           `A ${JSON.stringify(attribute.name)} variable was set but was not found in known variables. To declare variable ${JSON.stringify(attribute.name)}, place this block in your job file`,
           inputs,
           diagnostics,
-          attribute.nameRange,
+          { range: attribute.nameRange, note: meant(attribute.name, variables) },
         );
         continue;
       }
@@ -281,6 +282,7 @@ function assign(variables: Map<string, Variable>, inputs: VariableInputs, diagno
         `A ${JSON.stringify(name)} variable was passed in the command line but was not found in known variables. To declare variable ${JSON.stringify(name)}, place this block in your job file`,
         inputs,
         diagnostics,
+        { origin: `-var ${name}`, note: meant(name, variables) },
       );
       continue;
     }
@@ -289,9 +291,25 @@ function assign(variables: Map<string, Variable>, inputs: VariableInputs, diagno
   }
 }
 
-function undeclared(summary: string, detail: string, inputs: VariableInputs, diagnostics: Diagnostics, range?: Range): void {
-  if (inputs.strict === false) diagnostics.warning(summary, detail, range);
-  else diagnostics.error(summary, detail, range);
+interface Where {
+  readonly range?: Range;
+  readonly origin?: string;
+  readonly note: string | undefined;
+}
+
+function undeclared(summary: string, detail: string, inputs: VariableInputs, diagnostics: Diagnostics, where: Where): void {
+  const { range, ...more } = where;
+  if (inputs.strict === false) diagnostics.warning(summary, detail, range, more);
+  else diagnostics.error(summary, detail, range, more);
+}
+
+/** Which of the declared variables was probably meant, or what there are. */
+function meant(name: string, variables: ReadonlyMap<string, unknown>): string {
+  const near = nearest(name, variables.keys(), Math.max(1, Math.floor(name.length / 3)));
+  if (near !== undefined) return `Did you mean ${JSON.stringify(near)}?`;
+  return variables.size === 0
+    ? 'The job file declares no variables.'
+    : `The job file declares: ${[...variables.keys()].join(', ')}`;
 }
 
 /** A value from the command line: text for what is text or a number, otherwise an expression. */

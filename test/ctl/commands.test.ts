@@ -479,7 +479,7 @@ t.test('stop, scale, revert', async (t) => {
   t.equal((await client.get(JobKind, 'web', 'default')).spec.groups![0]!.count, 1);
   t.match(await orchctl('job', 'revert', 'web', '7'), {
     code: 1,
-    stderr: /Versions that are kept: 1, 0.*\n.*at version 7 not found/,
+    stderr: /Versions that are kept: 1, 0.*\n.*has no version 7/,
   });
   t.match(await ok('job', 'stop', '-detach', 'web'), /^[0-9a-f-]{36}\n$/);
   t.match(await ok('status'), /^web +service +50 +running \(stopped\)/m);
@@ -550,6 +550,16 @@ t.test('watching', async (t) => {
   t.match(await running.done, { code: 130, stdout: /^NAME[^]*default[^]*fast/ });
 });
 
+t.test('values for variables that a job file does not declare', async (t) => {
+  file('undeclared.nomad', `variable "image" {\n  default = "a"\n}\n${jobFile('undeclared')}`);
+  const cases: [string, RegExp][] = [
+    ['imge=1', /\n-var imge: Undefined -var variable; A "imge" variable was passed.*\n {2}Did you mean "image"\?\n$/],
+    ['nope=1', /\n-var nope: Undefined -var variable; .*\n {2}The job file declares: image\n$/],
+  ];
+  for (const [value, stderr] of cases)
+    t.match(await orchctl('job', 'run', '-var', value, 'undeclared.nomad'), { code: 1, stderr });
+});
+
 t.test('nodes: eligibility and drain', async (t) => {
   t.match(await orchctl('node', 'eligibility', 'ac50'), { code: 1, stderr: /-enable.*-disable/ });
   t.equal(
@@ -570,6 +580,15 @@ t.test('nodes: eligibility and drain', async (t) => {
   const { name, namespace } = allocation!.metadata;
   await client.patch(AllocationKind, name, namespace, { spec: { desiredTransition: { migrate: true } } });
   await running.says(/marked for migration/);
+  const evaluation = await client.create(EvaluationKind, {
+    metadata: { name: uuid(), namespace: namespace! },
+    spec: { jobName: 'web:periodic-17', jobUID: uuid(), type: 'service', trigger: 'node-drain', nodeName: nodeId, priority: 50 },
+  });
+  await setStatus(EvaluationKind, evaluation, {
+    phase: 'complete',
+    failedPlacements: { g: { nodesEvaluated: 0, nodesInPool: 1 } },
+  });
+  await running.says(/Job "web\/periodic-17" has no other place for what is to be moved.*\nTask Group "g" .*failed to place/);
   await client.patch(AllocationKind, name, namespace, { spec: { desired: 'stop' } });
   await running.says(/draining/);
   await setStatus(AllocationKind, allocation!, { phase: 'complete' });
@@ -580,7 +599,7 @@ t.test('nodes: eligibility and drain', async (t) => {
   t.match(
     stdout,
     new RegExp(
-      `: Alloc "${name}" marked for migration\n\\S+: Alloc "${name}" draining\n\\S+: Alloc "${name}" status running -> complete\n[^]*: Drain complete for node "${nodeId}"\n$`,
+      `: Alloc "${name}" marked for migration\n[^]*: Alloc "${name}" draining\n\\S+: Alloc "${name}" status running -> complete\n[^]*: Drain complete for node "${nodeId}"\n$`,
     ),
   );
 });
@@ -707,7 +726,7 @@ t.test('servers and their leases', async (t) => {
   t.equal(await ok('server', 'members'), 'No servers have made themselves known\n');
   const annotations = {
     'orch.dev/address': '127.0.0.1',
-    'orch.dev/port': '4648',
+    'orch.dev/port': '4646',
     'orch.dev/datacenter': 'dc1',
     'orch.dev/region': 'global',
     'orch.dev/version': '0.1.0',
@@ -718,7 +737,7 @@ t.test('servers and their leases', async (t) => {
   });
   t.equal(
     await ok('server', 'members'),
-    'Name          Address    Port  Status  Leader  Protocol  Build  Datacenter  Region\nnode1.global  127.0.0.1  4648  alive   true    2         0.1.0  dc1         global\n',
+    'Name          Address    Port  Status  Leader  Protocol  Build  Datacenter  Region\nnode1.global  127.0.0.1  4646  alive   true    2         0.1.0  dc1         global\n',
   );
   t.match(await ok('server', 'members', '-detailed'), /build=0\.1\.0,dc=dc1,region=global/);
 });

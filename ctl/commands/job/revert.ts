@@ -28,15 +28,15 @@ export async function revertJob(
 ): Promise<number> {
   const versions = await jobVersions(context, job);
   const target = versions.find(({ spec }) => String(spec.version) === String(wanted) || spec.tag === wanted);
-  const refused = (why: string): CommandError =>
-    new CommandError(`Error retrieving job versions: Unexpected response code: 500 (${why})`);
   if (target === undefined) {
     hint(context, `Versions that are kept: ${versions.map(({ spec }) => spec.version).join(', ')}. See: ${context.program} job history ${jobId(job)}`); // prettier-ignore
-    throw refused(
-      `job ${JSON.stringify(jobId(job))} in namespace ${JSON.stringify(namespaceOf(job))} at version ${wanted} not found`,
-    );
+    const what = /^\d+$/.test(String(wanted)) ? `version ${wanted}` : `version with the tag ${JSON.stringify(wanted)}`;
+    throw new CommandError(`Job ${JSON.stringify(jobId(job))} in namespace ${JSON.stringify(namespaceOf(job))} has no ${what}`);
   }
-  if (target.spec.version === job.status?.version) throw refused("can't revert to current version");
+  if (target.spec.version === job.status?.version)
+    throw new CommandError(
+      `Version ${target.spec.version} is the current one of job ${JSON.stringify(jobId(job))}: there is nothing to revert`,
+    );
   const submission = await submitting(context, 'Error reverting job', () => changeJob(context, job, () => target.spec.job));
   return followSubmission(context, submission, flags, `Evaluation ID: ${submission.evaluation}`);
 }
