@@ -863,6 +863,8 @@ export interface components {
     'dev.orch.v1.DesiredTransition': {
       /** @description Move it to another node (drain, alloc stop). */
       migrate?: boolean;
+      /** @description With migrate: the node to move it to, if it fits there. */
+      toNode?: string;
       /** @description Reschedule it though its policy would not. */
       reschedule?: boolean;
       /** @description Reschedule it now. */
@@ -1796,6 +1798,57 @@ export interface components {
        * @default false
        */
       service: boolean;
+    };
+    /** @description A question to the scheduler: which allocations of services would be better placed elsewhere? It answers in the status, and moves nothing. */
+    'dev.orch.v1.Rebalance': {
+      /** @description Group and version of the schema. */
+      apiVersion?: string;
+      /** @description The kind. */
+      kind?: string;
+      /** @description Standard metadata. */
+      metadata: components['schemas']['io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'];
+      spec?: components['schemas']['dev.orch.v1.RebalanceSpec'];
+      status?: components['schemas']['dev.orch.v1.RebalanceStatus'];
+    };
+    'dev.orch.v1.RebalanceMove': {
+      /** @description metadata.name of the Allocation. */
+      allocation: string;
+      /** @description Its namespace. */
+      namespace: string;
+      /** @description Where it runs. */
+      fromNode: string;
+      /** @description Where it would run. */
+      toNode: string;
+    };
+    /** @description Written by who asks. */
+    'dev.orch.v1.RebalanceSpec': {
+      /**
+       * @description The pool whose nodes are looked at.
+       * @default default
+       */
+      nodePool: string;
+      /**
+       * @description How many moves are proposed at most.
+       * @default 10
+       */
+      maxMoves: number;
+    };
+    /** @description The answer. Written by the scheduler. */
+    'dev.orch.v1.RebalanceStatus': {
+      /**
+       * Format: date-time
+       * @description When it was answered; absent until then.
+       */
+      answeredAt?: string;
+      /**
+       * @description What the moves serve: few nodes in use, or all of them alike.
+       * @enum {string}
+       */
+      algorithm?: 'binpack' | 'spread';
+      /** @description A sentence on what the moves would achieve. */
+      description?: string;
+      /** @description In their order. */
+      moves?: components['schemas']['dev.orch.v1.RebalanceMove'][];
     };
     'dev.orch.v1.RescheduleEvent': {
       /**

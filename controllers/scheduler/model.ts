@@ -46,6 +46,8 @@ export interface AllocationRecord {
   readonly healthy: boolean | undefined;
   /** A drain or a user asks for another place. */
   readonly migrate: boolean;
+  /** Where to, if it fits there. */
+  readonly moveTo: string | undefined;
   readonly reschedule: boolean;
   readonly forceReschedule: boolean;
   readonly previous: string | undefined;

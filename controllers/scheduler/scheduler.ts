@@ -18,10 +18,12 @@ import {
   JobVersionKind,
   NodeKind,
   NodePoolKind,
+  RebalanceKind,
   SchedulerConfigurationKind,
   type Evaluation,
   type EvaluationStatus,
   type Kind,
+  type Rebalance,
   type SchedulerConfiguration,
   type Stored,
 } from '../../openapi/index.ts';
@@ -32,6 +34,7 @@ import { BlockedEvaluations } from './queue/blocked.ts';
 import { Broker, type Entry } from './queue/broker.ts';
 import { Scratch } from './rank/session.ts';
 import { evaluationDescription } from './reconcile/descriptions.ts';
+import { answer } from './rebalance/answer.ts';
 import { NotYetError, Refresher } from './refresh.ts';
 import { Cluster } from './state/cluster.ts';
 import { jobKey } from './state/read.ts';
@@ -61,7 +64,7 @@ export interface SchedulerOptions {
 }
 
 /** The kinds that it follows. */
-export const followed: readonly Kind[] = [SchedulerConfigurationKind, NodePoolKind, NodeKind, JobKind, JobVersionKind, DeploymentKind, AllocationKind, EvaluationKind]; // prettier-ignore
+export const followed: readonly Kind[] = [RebalanceKind, SchedulerConfigurationKind, NodePoolKind, NodeKind, JobKind, JobVersionKind, DeploymentKind, AllocationKind, EvaluationKind]; // prettier-ignore
 
 const RETRY = { base: 50, max: 10_000 };
 
@@ -86,6 +89,9 @@ export class Scheduler {
   readonly #made = new Map<string, number>();
   /** Nodes with new room that nobody was told of yet. */
   readonly #roomy = new Set<string>();
+  /** Whether everything was read; until then questions wait. */
+  #isWhole = false;
+  readonly #asked: Stored<Rebalance>[] = [];
   /** Rises whenever a node gets room. */
   #roomChanges = 0;
   #alarm: Timer | undefined;
@@ -109,6 +115,8 @@ export class Scheduler {
     const unsubscribe = this.#follow();
     try {
       await this.#refresher.readAll(this.#signal);
+      this.#isWhole = true;
+      for (const asked of this.#asked.splice(0)) this.#answer(asked);
       this.#log.info('scheduling', { nodes: this.#cluster.fleet.schedulableCount, allocations: this.#cluster.allocations.size, evaluations: this.#broker.size }); // prettier-ignore
       await this.#schedulerLoop();
     } catch (error) {
@@ -182,6 +190,7 @@ export class Scheduler {
           this.#wakeUp();
         },
       }),
+      informers.of(RebalanceKind).on(put((asked: Stored<Rebalance>) => this.#answer(asked))),
       informers.of(NodePoolKind).on({ ...put(cluster.putPool.bind(cluster)), deleted: (pool) => cluster.removePool(pool.metadata.name) }), // prettier-ignore
       informers.of(NodeKind).on({ ...put(cluster.putNode.bind(cluster)), deleted: (node) => cluster.removeNode(node.metadata.name) }), // prettier-ignore
       informers.of(JobVersionKind).on({ ...put(cluster.putVersion.bind(cluster)), deleted: cluster.removeVersion.bind(cluster) }),
@@ -196,6 +205,17 @@ export class Scheduler {
         deleted: (evaluation) => this.#drop(evaluation),
       }),
     ];
+  }
+
+  /** Once the state is whole: what was asked before this term began is answered then. */
+  #answer(asked: Stored<Rebalance>): void {
+    if (asked.status?.answeredAt !== undefined) return;
+    if (!this.#isWhole) return void this.#asked.push(asked);
+    const context = { client: this.#client, cluster: this.#cluster, scratch: this.#scratch, now: this.#clock.now() };
+    const work = answer(asked, context)
+      .catch((error: unknown) => this.#log.warn('cannot say how to rebalance', { rebalance: asked.metadata.name, error }))
+      .finally(() => this.#working.delete(work));
+    this.#working.add(work);
   }
 
   #see(evaluation: Stored<Evaluation>): void {

@@ -82,6 +82,24 @@ await t.test('scheduling on real processes', async (t) => {
       }
     }`;
 
+  await t.test('rebalance moves what keeps a node in use', async (t) => {
+    const there = (node: string): string => `constraint { \n attribute = "\${node.unique.name}" \n value = "${node}" \n }`;
+    const atOnce = 'update { \n max_parallel = 0 \n }';
+    for (const [name, node] of Object.entries({ left: 'a', right: 'b' })) {
+      await submit(name, job(name, { group: `${there(node)} \n ${atOnce}` }));
+      await until(() => running(name).length === 1);
+      await submit(name, job(name, { group: atOnce }));
+      await until(() => running(name)[0]?.spec.jobVersion === 1);
+    }
+    const plan = await box.orchctl('rebalance', '-plan');
+    t.equal(plan.code, 1);
+    t.match(plan.stdout, /1 move would leave 1 of 2 nodes in use[^]*(left|right)\.app\[0\] +[ab] +[ab]/);
+    t.match(await box.ok('rebalance', '-yes'), /Moving allocation[^]*Finished rebalance/);
+    t.equal(new Set([...running('left'), ...running('right')].map(({ spec }) => spec.nodeName)).size, 1);
+    t.match(await box.ok('rebalance', '-plan'), /Nothing to gain/);
+    for (const name of ['left', 'right']) await box.ok('job', 'stop', '-purge', '-detach', name);
+  });
+
   // Goes on in the background of everything below.
   await submit('tick', job('tick', { type: 'batch', more: 'periodic { \n crons = ["*/2 * * * * *"] \n }', run: 'exit 0' }));
   const reschedule = 'reschedule { \n delay = "5s" \n delay_function = "constant" \n unlimited = true \n }';

@@ -257,7 +257,8 @@ export class Placing {
       return {
         penalties: new Set([previous.node, ...(previous.tracker ?? []).map((event) => event.previousNode)].flatMap(slotOf)),
       };
-    const preferred = program.sticky ? fleet.slotOf(previous.node) : undefined;
+    const wanted = (previous.migrate ? previous.moveTo : undefined) ?? (program.sticky ? previous.node : undefined);
+    const preferred = wanted === undefined ? undefined : fleet.slotOf(wanted);
     return preferred === undefined ? NO_WISH : { preferred };
   }
 
@@ -302,6 +303,7 @@ export class Placing {
       surge: change.surge ?? false,
       healthy: undefined,
       migrate: false,
+      moveTo: undefined,
       reschedule: false,
       forceReschedule: false,
       previous: previous?.id,

@@ -72,6 +72,7 @@ export function readAllocation(allocation: Stored<Allocation>): AllocationRecord
     healthy: verdictFor(spec.deployment, status?.deploymentHealth),
     // Who deletes the record of a running allocation wants it gone from its node, and its job wants another one.
     migrate: transition?.migrate === true || metadata.deletionTimestamp !== undefined,
+    moveTo: sharedOrNone(transition?.toNode),
     reschedule: transition?.reschedule ?? false,
     forceReschedule: transition?.forceReschedule ?? false,
     previous: spec.previousAllocation,

@@ -126,7 +126,7 @@ export async function restartJob(context: ClusterContext, job: Stored<Job>, how:
           say(context, `    ${time()}: ${what} allocation "${shown(one)}" for group "${one.spec.group}"`);
           try {
             await (how.reschedule
-              ? replace(context, job, one, how.noShutdownDelay === true, signal)
+              ? replace(context, job, one, { noShutdownDelay: how.noShutdownDelay === true }, signal)
               : restart(context, one, how.task ?? [], signal));
             return undefined;
           } catch (error) {
@@ -192,12 +192,12 @@ async function restart(
   }
 }
 
-/** Has an allocation replaced and waits until its successor runs. */
-async function replace(
+/** Has an allocation replaced, on a node that is named or any, and waits until its successor runs. */
+export async function replace(
   context: ClusterContext,
   job: Stored<Job>,
   allocation: Stored<Allocation>,
-  noShutdownDelay: boolean,
+  { noShutdownDelay = false, toNode }: { readonly noShutdownDelay?: boolean; readonly toNode?: string },
   signal: AbortSignal,
 ): Promise<void> {
   const namespace = namespaceOf(allocation);
@@ -214,7 +214,15 @@ async function replace(
       kind: AllocationKind.kind,
       namespace,
       name: allocation.metadata.name,
-      patch: { spec: { desiredTransition: { migrate: true, ...(noShutdownDelay && { noShutdownDelay }) } } },
+      patch: {
+        spec: {
+          desiredTransition: {
+            migrate: true,
+            ...(toNode !== undefined && { toNode }),
+            ...(noShutdownDelay && { noShutdownDelay }),
+          },
+        },
+      },
     },
     { operation: 'create', object: asked },
   ]);

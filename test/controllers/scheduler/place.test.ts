@@ -3,6 +3,7 @@ import { compilePredicate } from '../../../controllers/scheduler/feasible/constr
 import { datacenterTest } from '../../../controllers/scheduler/feasible/program.ts';
 import { explainFailure } from '../../../controllers/objects/index.ts';
 import { evenScore, fitScore, targetScore } from '../../../controllers/scheduler/rank/score.ts';
+import { propose } from '../../../controllers/scheduler/rebalance/propose.ts';
 import { parsePorts, PortMap } from '../../../controllers/scheduler/state/ports.ts';
 import { readNode } from '../../../controllers/scheduler/state/read.ts';
 import type { AllocMetric } from '../../../openapi/index.ts';
@@ -478,4 +479,74 @@ t.test('the same evaluation gives the same plan', async (t) => {
     plan.placements.map(({ object }) => ({ ...object, spec: { ...object.spec, metrics: undefined } }));
   t.same(strip(world.plan(evaluation)), strip(world.plan(evaluation)));
   t.not(world.plan(evaluation).placements[0]!.record.id, world.plan(world.evaluation()).placements[0]!.record.id);
+});
+
+t.test('what would be better placed elsewhere', async (t) => {
+  const proposed = (world: World, maxMoves = 10) =>
+    propose({ cluster: world.cluster, pool: 'default', maxMoves, scratch: world.scratch });
+  const moves = (world: World, maxMoves?: number): string[] =>
+    proposed(world, maxMoves).moves.map(({ allocation, to }) => `${allocation.job.split('/')[1]} ${allocation.node} → ${to}`);
+  /** Each job is one allocation of so many MHz on its node. */
+  const placed = (
+    nodes: readonly string[],
+    jobs: Readonly<Record<string, readonly [string, number]>>,
+    more: GroupOptions = {},
+  ): World => {
+    const world = new World(nodes.map((name) => node(name, { cpu: 1000 })));
+    for (const [id, [where, cpu]] of Object.entries(jobs)) {
+      const there = { attribute: '${node.unique.name}', operator: '=', value: where };
+      const run = () => world.run(world.evaluation({ jobName: id }));
+      world.submit(job({ cpu, constraints: [there], ...more }, { id }));
+      const { deployment } = run();
+      world.settle(id);
+      world.changeDeployment(deployment!.metadata.name!, { phase: 'successful' });
+      // From here on it may go anywhere.
+      const free = world.submit(job({ cpu, ...more }, { id })) && run();
+      if (free.deployment !== undefined) world.changeDeployment(free.deployment.metadata.name!, { phase: 'successful' });
+    }
+    return world;
+  };
+
+  t.test('binpack empties the nodes that are used least', async (t) => {
+    const world = placed(['a', 'b', 'c'], { one: ['a', 700], two: ['b', 600], three: ['c', 300] });
+    t.same(moves(world), ['three c → a']);
+    t.equal(proposed(world).description, '1 move would leave 2 of 3 nodes in use');
+    t.equal(world.cluster.fleet.usedCpu[world.cluster.fleet.slotOf('c')!], 300, 'nothing was moved');
+  });
+
+  t.test('a node that cannot be emptied is left alone', async (t) => {
+    t.same(moves(placed(['a', 'b'], { one: ['a', 700], two: ['b', 200], three: ['b', 200] })), []);
+    t.same(moves(placed(['a', 'b'], { one: ['a', 500], two: ['b', 200], three: ['b', 200] }), 1), [], 'within so few moves');
+    t.equal(moves(placed(['a', 'b'], { one: ['a', 500], two: ['b', 200], three: ['b', 200] })).length, 2);
+  });
+
+  t.test('what keeps data on its node, or is being rolled out, stays', async (t) => {
+    const jobs = { one: ['a', 500], two: ['b', 200] } as const;
+    t.equal(moves(placed(['a', 'b'], jobs)).length, 1);
+    t.same(moves(placed(['a', 'b'], jobs, { ephemeralDisk: { sticky: true, size: 300 } })), []);
+    const world = placed(['a', 'b'], jobs);
+    for (const id of world.deployments.keys()) world.changeDeployment(id, { phase: 'running' });
+    t.same(moves(world), []);
+  });
+
+  t.test('constraints and ports hold where it would go', async (t) => {
+    const port = { networks: [{ ports: [{ label: 'db', static: 5432 }] }] };
+    t.same(moves(placed(['a', 'b'], { one: ['a', 500], two: ['b', 200] }, port)), []);
+  });
+
+  t.test('spread moves from the fullest to the emptiest while that pays', async (t) => {
+    const jobs = { one: ['a', 300], two: ['a', 300], three: ['a', 300] } as const;
+    const world = placed(['a', 'b'], jobs).configure({ schedulerAlgorithm: 'spread' });
+    t.equal(moves(world).length, 1);
+    t.equal(proposed(world).description, '1 move would bring the fullest and the emptiest node from 90 % to 30 % apart');
+    t.same(moves(placed(['a', 'b'], { one: ['a', 300] }).configure({ schedulerAlgorithm: 'spread' })), [], 'not to and fro');
+  });
+
+  t.test('a move goes where it was meant to, if it fits there', async (t) => {
+    const world = placed(['a', 'b', 'c'], { one: ['a', 700], three: ['c', 300] });
+    world.change(world.live('three')[0]!, { migrate: true, moveTo: 'b' });
+    t.match(world.run(world.evaluation({ jobName: 'three' })).placements, [{ record: { node: 'b' } }]);
+    world.change(world.live('one')[0]!, { migrate: true, moveTo: 'gone' });
+    t.equal(world.run(world.evaluation({ jobName: 'one' })).placements.length, 1);
+  });
 });
