@@ -121,6 +121,10 @@ export type PeriodicConfig = Schemas['dev.orch.v1.PeriodicConfig'];
 export type PeriodicLaunches = Schemas['dev.orch.v1.PeriodicLaunches'];
 export type Port = Schemas['dev.orch.v1.Port'];
 export type PreemptionConfig = Schemas['dev.orch.v1.PreemptionConfig'];
+export type Rebalance = Schemas['dev.orch.v1.Rebalance'];
+export type RebalanceMove = Schemas['dev.orch.v1.RebalanceMove'];
+export type RebalanceSpec = Schemas['dev.orch.v1.RebalanceSpec'];
+export type RebalanceStatus = Schemas['dev.orch.v1.RebalanceStatus'];
 export type RescheduleEvent = Schemas['dev.orch.v1.RescheduleEvent'];
 export type ReschedulePolicy = Schemas['dev.orch.v1.ReschedulePolicy'];
 export type Resources = Schemas['dev.orch.v1.Resources'];
@@ -278,6 +282,16 @@ export const OperationKind = defineKind<Operation>({
   shortNames: ['op'],
   namespaced: false,
 });
+export const RebalanceKind = defineKind<Rebalance>({
+  group: 'orch.dev',
+  version: 'v1',
+  kind: 'Rebalance',
+  listKind: 'RebalanceList',
+  plural: 'rebalances',
+  singular: 'rebalance',
+  shortNames: [],
+  namespaced: false,
+});
 export const SchedulerConfigurationKind = defineKind<SchedulerConfiguration>({
   group: 'orch.dev',
   version: 'v1',
@@ -323,6 +337,7 @@ export const builtinKinds = [
   NodeKind,
   NodePoolKind,
   OperationKind,
+  RebalanceKind,
   SchedulerConfigurationKind,
   ServiceRegistrationKind,
   VariableKind,

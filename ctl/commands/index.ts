@@ -407,6 +407,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./port-forward.ts').then((m) => m.portForward),
   },
   {
+    name: 'rebalance',
+    summary: 'Move allocations of services to where they are better placed',
+    load: () => import('./rebalance.ts').then((m) => m.rebalance),
+  },
+  {
     name: 'replace',
     summary: 'Replace objects that exist, whole',
     load: () => import('./api/create.ts').then((m) => m.replaceObjects),

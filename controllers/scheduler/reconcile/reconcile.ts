@@ -138,7 +138,11 @@ function reconcileGroup(
   const later = sets.later.map(({ allocation }) => allocation);
   const failed = [...sets.due, ...later, ...sets.waiting, ...sets.exhausted];
   const onTrial = state !== undefined && state.desiredCanaries > 0 && !state.promoted && (current!.active || current!.failed);
-  const canaries = new Set([...sets.live, ...sets.migrating, ...failed].filter((a) => onTrial && trials.running.includes(a)));
+  // One that is out of sight is on trial still: no other is made in its place.
+  const silent = sets.silent.map(({ allocation }) => allocation);
+  const canaries = new Set(
+    [...sets.live, ...sets.migrating, ...silent, ...failed].filter((a) => onTrial && trials.running.includes(a)),
+  );
   updates.ignore += sets.old.length;
   for (const allocation of [...sets.lost, ...sets.unheard]) changes.push({ type: 'lose', allocation, because: because.lost });
   updates.stop += sets.lost.length;
@@ -220,7 +224,7 @@ function reconcileGroup(
   const limit = updateLimit(strategy?.maxParallel, isFrozen || isOnTrial, count, {
     destructive,
     moving,
-    fresh: held.filter((a) => a.version === job.version),
+    fresh: [...held, ...awaited].filter((a) => a.version === job.version),
     deployment,
   });
   const besideIndexes = new Set(kept([...beside]).map(({ index }) => index));

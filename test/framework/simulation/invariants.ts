@@ -232,6 +232,8 @@ export class Invariants {
           spec.desired === 'run' &&
           !isEnded(status?.phase) &&
           status?.deploymentHealth?.healthy !== true &&
+          // Out of sight, and replaced: that one counts.
+          !(status?.phase === 'unknown' && spec.nextAllocation !== undefined) &&
           // What was updated in place runs on, whatever its new version is thought of.
           !joined.has(metadata.name) &&
           !now.has(metadata.name) &&
