@@ -436,6 +436,9 @@ t.test('recordings that differ as documented, and only so', (t) => {
   );
   t.same(why(early, late), ['a rollout goes on at once']);
   t.equal(why(late, early), undefined, 'an earlier moment is something else');
+  t.equal(why(early, late.replaceAll('1  run  running', '2  run  running')), undefined, 'another version is something else');
+  const shifted = early.replaceAll('1  run  running', '2  run  running');
+  t.same(why(shifted, late, { repeatedStops: 1 }), ['a repeated stop makes no version', 'a rollout goes on at once']);
   t.equal(
     why(early, late.replace('cache  0  0  2', 'cache  0  0  3')),
     undefined,

@@ -27,8 +27,8 @@ export class Cluster {
     const config = join(box.dir, 'reference.hcl');
     // The recordings are of a version in which jobs had to name their datacenters.
     const server = 'server {\n  require_datacenters = true\n}\n';
-    // Nor did the recording machine have java.
-    const client = `client {\n  options {\n    "driver.denylist" = "java"\n  }\n  host_volume "scratch" {\n    path = "${scratch}"\n  }\n}\n`;
+    // Nor did the recording machine have java or qemu.
+    const client = `client {\n  options {\n    "driver.denylist" = "java,qemu"\n  }\n  host_volume "scratch" {\n    path = "${scratch}"\n  }\n}\n`;
     writeFileSync(config, `name = "node1"\n${server}${client}`);
     const args = ['agent', '-dev', `-config=${config}`, `-http-port=${http}`, `-rpc-port=${rpc}`];
     const agent = box.spawn(process.execPath, [program, ...args]);

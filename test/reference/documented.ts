@@ -62,11 +62,12 @@ export const documented: readonly Documented[] = [
     },
   },
   { name: 'logs end with whole lines', rewrite: wholeLines },
-  { name: 'a rollout goes on at once', rewrite: (text, { ours }) => furtherRollout(text, ours) },
   {
     name: 'a repeated stop makes no version',
     rewrite: (text, { repeatedStops = 0 }) => (repeatedStops === 0 ? text : shiftVersions(text, repeatedStops)),
   },
+  // After the versions, which must be the same in a rollout.
+  { name: 'a rollout goes on at once', rewrite: (text, { ours }) => furtherRollout(text, ours) },
   {
     name: 'what does not run uses nothing',
     rewrite: (text) =>
@@ -110,21 +111,23 @@ function furtherRollout(recorded: string, ours: string): string {
       mine === desired && now[0]! >= placed! && now[1]! >= healthy! && now[2] === 0 && now[0]! <= desired! && now[1]! <= now[0]!
     );
   });
-  const rows = (rollout.allocations.exec(ours)?.[0] ?? '')
-    .trim()
-    .split('\n')
-    .map((line) => line.split(/ {2,}/));
+  const rowsOf = (text: string): string[][] =>
+    (rollout.allocations.exec(text)?.[0] ?? '').trim().split('\n').map((line) => line.split(/ {2,}/)); // prettier-ignore
+  const versionsOf = (text: string): number[] => rowsOf(text).map(([, , , version]) => Number(version));
+  const rows = rowsOf(ours);
   const sound = rows.every(([, , , version, desired, status]) => /^\d+$/.test(version ?? '') && /^(run (pending|running)|stop (pending|running|complete))$/.test(`${desired} ${status}`)); // prettier-ignore
   const summed = counts(ours, rollout.summary)
     .flat()
     .reduce((sum, count) => sum + count, 0);
-  const newest = Math.max(...rows.map(([, , , version]) => Number(version)));
+  const newest = Math.max(...versionsOf(ours));
   const placed = here.reduce((sum, [, count]) => sum + (count ?? 0), 0);
+  const same = newest === Math.max(...versionsOf(recorded));
   if (
     !later ||
     !sound ||
+    !same ||
     summed !== rows.length ||
-    rows.filter(([, , , version]) => Number(version) === newest).length !== placed
+    versionsOf(ours).filter((version) => version === newest).length !== placed
   )
     return recorded;
   return Object.values(rollout).reduce((text, part) => text.replace(part, () => part.exec(ours)?.[0] ?? ''), recorded);
