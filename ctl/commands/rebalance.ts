@@ -18,7 +18,7 @@ export const rebalance = defineClusterCommand({
   description:
     'Asks the scheduler which moves would pay: where nodes are filled one after the other (binpack) those that empty nodes, where they are filled alike (spread) ' +
     'those that bring the fullest and the emptiest closer. Then makes them, a few at a time, each once the one before it runs in its new place; the first that fails ' +
-    'ends the command. Moved are services that run undisturbed and hold no data on their node. Nothing moves with -plan.',
+    'ends the command. Moved are services that run undisturbed, hold no data on their node and have neither spreads nor affinities; none goes to where more of its group are than it leaves. Nothing moves with -plan.',
   examples: [
     { text: 'What would be moved?', command: 'rebalance -plan' },
     { text: 'Move up to 20 allocations, two at a time', command: 'rebalance -max-moves=20 -max-parallel=2' },

@@ -5,6 +5,9 @@
  * - binpack: empties nodes, the least used first, where all that is on a node can go to others that are in use and fuller. A node of
  *   which something must stay is left alone: half a move frees nothing.
  * - spread: moves from the fullest node to the emptiest as long as that brings the two closer by a tenth of what the larger one has.
+ *
+ * Neither brings replicas of a group closer together, nor moves what prefers certain nodes: usage alone is weighed here, and the scheduler
+ * put those where they are for better reasons.
  */
 import { Feasibility } from '../feasible/feasibility.ts';
 import { compileGroup } from '../feasible/program.ts';
@@ -124,12 +127,13 @@ class Proposing {
     if (own.length === 0 || own.length > most || !own.every((record) => this.#isMovable(record))) return undefined;
     const { mark } = this.#trial;
     const usage = this.#usage(node);
+    const siblings = new Map(own.map((record) => [record.id, this.#siblings(record, node)]));
     const targets = this.#nodes
       .filter((other) => other !== node && isTarget(other) && this.#usage(other) >= usage)
       .sort((a, b) => this.#usage(b) - this.#usage(a) || (a < b ? -1 : 1));
     const moves: Move[] = [];
     for (const allocation of own.sort((a, b) => size(b) - size(a) || (a.id < b.id ? -1 : 1))) {
-      const to = targets.find((other) => this.#tryMove(allocation, other));
+      const to = targets.find((other) => this.#tryMove(allocation, other, siblings.get(allocation.id)!));
       if (to !== undefined) moves.push({ allocation, to });
       else {
         this.#trial.rollback(mark);
@@ -151,7 +155,7 @@ class Proposing {
         .sort((a, b) => size(b) - size(a) || (a.id < b.id ? -1 : 1));
       for (const allocation of candidates) {
         const { mark } = this.#trial;
-        if (!this.#tryMove(allocation, to)) continue;
+        if (!this.#tryMove(allocation, to, this.#siblings(allocation, from))) continue;
         const closer = gap - Math.abs(this.#usage(from) - this.#usage(to));
         if (closer >= WORTH) return { allocation, to };
         this.#trial.rollback(mark);
@@ -161,8 +165,9 @@ class Proposing {
     return undefined;
   }
 
-  /** Puts it there if it fits, as the scheduler itself would judge that. */
-  #tryMove(allocation: AllocationRecord, to: string): boolean {
+  /** Puts it there if it fits, as the scheduler itself would judge that, and no more than so many of its group are there. */
+  #tryMove(allocation: AllocationRecord, to: string, siblings: number): boolean {
+    if (this.#siblings(allocation, to) > siblings) return false;
     const feasibility = this.#feasibilityOf(allocation);
     const slot = this.#cluster.fleet.slotOf(to);
     if (feasibility === undefined || slot === undefined || feasibility.reasonFor(this.#cluster.fleet, slot) !== undefined)
@@ -202,14 +207,22 @@ class Proposing {
     this.#byNode.get(to)!.set(id, record);
   }
 
-  /** A service that runs undisturbed, and loses no data by moving. */
+  /** How many others of its group live on the node. */
+  #siblings({ id, job, group }: AllocationRecord, node: string): number {
+    const isSibling = (other: AllocationRecord): boolean =>
+      other.id !== id && other.group === group && other.node === node && !isTerminal(other);
+    return this.#cluster.allocations.ofJob(job).filter(isSibling).length;
+  }
+
+  /** A service that runs undisturbed, loses no data by moving, and does not prefer some nodes to others. */
   #isMovable(record: AllocationRecord): boolean {
     if (record.desired !== 'run' || record.phase !== 'running' || record.migrate || record.canary || record.surge) return false;
     const view = this.#cluster.view(record.job);
     if (view === undefined || view.stopped || jobTypeOf(view.spec) !== 'service' || view.version !== record.version) return false;
     if (this.#cluster.deployments(record.job).some((deployment) => deployment.active)) return false;
     const group = view.spec.groups?.find(({ name }) => name === record.group);
-    return group !== undefined && group.ephemeralDisk?.sticky !== true && (group.volumes ?? []).length === 0;
+    if (group === undefined || group.ephemeralDisk?.sticky === true || (group.volumes ?? []).length > 0) return false;
+    return ![view.spec, group, ...(group.tasks ?? [])].some(hasPreferences);
   }
 
   /** System jobs follow the nodes: they keep none in use. */
@@ -247,5 +260,7 @@ class Proposing {
   }
 }
 
+const hasPreferences = ({ spreads = [], affinities = [] }: { spreads?: readonly unknown[]; affinities?: readonly unknown[] }) =>
+  spreads.length + affinities.length > 0;
 const size = ({ holding }: AllocationRecord): number => holding.cpu + holding.memory;
 const percent = (share: number): string => `${Math.round(share * 100)} %`;

@@ -542,6 +542,38 @@ t.test('what would be better placed elsewhere', async (t) => {
     t.same(moves(placed(['a', 'b'], { one: ['a', 300] }).configure({ schedulerAlgorithm: 'spread' })), [], 'not to and fro');
   });
 
+  /** One service of two allocations of 200 MHz, on these nodes. */
+  const replicas = (where: readonly [string, string], more: GroupOptions = {}): World => {
+    const world = placed(['a', 'b', 'c'], {});
+    const id = 'web';
+    const { deployment } = world.submit(job({ cpu: 200, count: 2, ...more }, { id })).run(world.evaluation({ jobName: id }));
+    world.settle(id);
+    world.changeDeployment(deployment!.metadata.name!, { phase: 'successful' });
+    world.live(id).forEach((record, i) => world.change(record, { node: where[i]! }));
+    return world;
+  };
+
+  t.test('replicas are not brought together', async (t) => {
+    t.same(moves(replicas(['a', 'b'])), []);
+    t.same(moves(replicas(['a', 'a'])), [], 'one node in use');
+    const other = (world: World): World => {
+      const { deployment } = world.submit(job({ cpu: 700 }, { id: 'big' })).run(world.evaluation({ jobName: 'big' }));
+      world.settle('big');
+      world.changeDeployment(deployment!.metadata.name!, { phase: 'successful' });
+      world.change(world.live('big')[0]!, { node: 'c' });
+      return world;
+    };
+    t.same(moves(other(replicas(['a', 'b']))), ['web a → c'], 'to a node without one of them');
+    t.equal(moves(replicas(['a', 'a']).configure({ schedulerAlgorithm: 'spread' })).length, 1, 'apart they may go');
+  });
+
+  t.test('what has spreads or affinities stays', async (t) => {
+    const jobs = { one: ['a', 500], two: ['b', 200] } as const;
+    const affinities = [{ attribute: '${node.unique.name}', operator: '=', value: 'b', weight: 50 }];
+    t.same(moves(placed(['a', 'b'], jobs, { affinities })), []);
+    t.same(moves(placed(['a', 'b'], jobs, { spreads: [{ attribute: '${node.unique.id}', weight: 50 }] })), []);
+  });
+
   t.test('a move goes where it was meant to, if it fits there', async (t) => {
     const world = placed(['a', 'b', 'c'], { one: ['a', 700], three: ['c', 300] });
     world.change(world.live('three')[0]!, { migrate: true, moveTo: 'b' });
