@@ -154,7 +154,7 @@ export class Scheduler {
   }
 
   #next(): Entry | undefined {
-    return this.#cluster.isPaused ? this.#broker.takeDryRun() : this.#broker.take(this.#clock.now());
+    return this.#cluster.isPaused ? this.#broker.takeDryRun(this.#clock.now()) : this.#broker.take(this.#clock.now());
   }
 
   /** Resolves when there may be something to do. */

@@ -71,7 +71,7 @@ async function followNode(
   return undefined;
 }
 
-/** Says why what is to be moved has no place elsewhere: it stays until there is one, or until the deadline. */
+/** Says why what is moved has no place elsewhere: it is stopped all the same, and placed again when there is room. */
 async function followEvaluations(
   { client, clock, program }: ClusterContext,
   node: string,
@@ -94,7 +94,7 @@ async function followEvaluations(
       [failedGroup(group, metric), ...placementReasons(metric).map((reason) => `    ${reason}`)].join('\n'),
     );
     tell(
-      `Job "${job}" has no other place for what is to be moved, which stays for now (${program} job status ${job})\n${reasons.join('\n')}`,
+      `Job "${job}" has no other place for what is moved: it stops here, and starts again where there is room (${program} job status ${job})\n${reasons.join('\n')}`,
     );
   }
 }

@@ -45,7 +45,8 @@ export function reply(query: Packet, code: Code, records: Pick<Packet, 'answers'
     ...(id !== undefined && { id }),
     // Recursion is what this server does not offer; that it was wished for is repeated.
     flags: (code === 'REFUSED' ? 0 : AUTHORITATIVE_ANSWER) | (flags & RECURSION_WISHED) | (flags & OPCODE) | codes[code],
-    questions,
+    // Never more than one is answered; to repeat the rest would let somebody have large packets sent to others.
+    questions: questions.length === 1 ? questions : [],
     ...records,
     additionals: [...(records.additionals ?? []), ...(opt ? [optRecord] : [])],
   };

@@ -588,7 +588,7 @@ t.test('nodes: eligibility and drain', async (t) => {
     phase: 'complete',
     failedPlacements: { g: { nodesEvaluated: 0, nodesInPool: 1 } },
   });
-  await running.says(/Job "web\/periodic-17" has no other place for what is to be moved.*\nTask Group "g" .*failed to place/);
+  await running.says(/Job "web\/periodic-17" has no other place for what is moved.*\nTask Group "g" .*failed to place/);
   await client.patch(AllocationKind, name, namespace, { spec: { desired: 'stop' } });
   await running.says(/draining/);
   await setStatus(AllocationKind, allocation!, { phase: 'complete' });

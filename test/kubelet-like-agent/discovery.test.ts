@@ -91,6 +91,8 @@ t.test('answers', async (t) => {
   t.same(none(ask('unknown.default.service.orch')), ['SERVFAIL', 0, ''], 'the cluster has not been heard');
   t.same(none(ask('example.com')), ['REFUSED', 0, ''], 'not ours');
   t.same(none(ask('web.service.orch', 'A', { questions: [] })), ['FORMERR', 0, '']);
+  const many = Array.from({ length: 200 }, () => ({ name: 'web.service.orch', type: 'A' as const, class: 'IN' as const }));
+  t.same(ask('web.service.orch', 'A', { questions: many })?.questions, [], 'what is not answered is not repeated either');
   t.same(none(ask('web.service.orch', 'A', { flags: 2 << 11 })), ['NOTIMP', 0, ''], 'another kind of request');
   t.same(data(ask('orch', 'SOA')).length, 1);
   t.match(wire(ask('web.service.orch')), { flag_aa: true, flag_ra: false, id: 7 });

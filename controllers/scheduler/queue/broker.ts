@@ -88,7 +88,8 @@ export class Broker {
   }
 
   /** The same, of dry runs only. */
-  takeDryRun(): Entry | undefined {
+  takeDryRun(now: Instant): Entry | undefined {
+    this.#wake(now);
     const [item] = this.#dryRuns;
     return item === undefined ? undefined : this.#taken(item);
   }

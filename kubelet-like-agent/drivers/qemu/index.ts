@@ -22,6 +22,7 @@ const OVERHEAD_MB = 128;
 /** Where qemu listens for `system_powerdown`, as the task and as the node sees it. */
 const MONITOR = 'qemu-monitor.sock';
 const MONITOR_MS = 5_000;
+const PROMPT = '(qemu) ';
 
 export function qemuDriver(options: QemuOptions): Driver {
   const { policy } = options;
@@ -131,15 +132,19 @@ async function pressPowerButton(task: TaskStart): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       const socket = connect(`/proc/self/fd/${folder}/${MONITOR}`);
-      socket.setTimeout(MONITOR_MS, () => socket.destroy(new Error('the monitor of qemu does not answer')));
+      // Counted from the beginning: the task may have put something else there, that goes on talking.
+      const timer = setTimeout(() => socket.destroy(new Error('the monitor of qemu does not answer')), MONITOR_MS);
       socket.once('error', reject);
-      socket.once('close', () => resolve());
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
       // It is told once it asks, and done once it asks again.
       let said = '';
       let told = false;
       socket.on('data', (data: Buffer) => {
-        said += data.toString('latin1');
-        if (!said.endsWith('(qemu) ')) return;
+        said = (said + data.toString('latin1')).slice(-PROMPT.length);
+        if (said !== PROMPT) return;
         said = '';
         if (told) socket.end();
         else socket.write('system_powerdown\n');

@@ -93,8 +93,14 @@ t.test('broker', async (t) => {
     t.same(names(broker), ['a', 'dry']);
     broker.offer(world.evaluation({}, 'b'), START);
     broker.offer(world.evaluation({ dryRun: { job: job({}) } }, 'dry2'), START);
-    t.equal(broker.takeDryRun()?.name, 'dry2', 'also while all else is held back');
-    t.equal(broker.takeDryRun(), undefined);
+    t.equal(broker.takeDryRun(START)?.name, 'dry2', 'also while all else is held back');
+    t.equal(broker.takeDryRun(START), undefined);
+    broker.retry('dry2', START + 10, START);
+    broker.offer(world.evaluation({ waitUntil: toTimestamp(START + 5) }, 'late'), START);
+    t.equal(broker.nextWake() !== undefined, true);
+    t.equal(broker.takeDryRun(START + 9), undefined);
+    t.equal(broker.takeDryRun(START + 10)?.name, 'dry2', 'again when its time has come');
+    t.equal(broker.nextWake(), undefined, 'and nothing that fell due is left to wake for');
   });
 
   t.test('what waited for capacity gives way to anything newer', async (t) => {
