@@ -3,7 +3,7 @@
  * for it.
  */
 import t from 'tap';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
@@ -907,6 +907,18 @@ t.test('variables', async (t) => {
   t.match(await ok('operator', 'root', 'keyring', 'rotate'), /^Key +State +Create Time\n\w{8} +active +\S+\n$/);
   t.match(await ok('operator', 'root', 'keyring', 'list'), /active[^]*inactive/);
   t.equal(await ok('var', 'get', '-item=password', 'nomad/jobs/web'), 'hunter2');
+});
+
+t.test('var lock: held until all that the command started has ended', async (t) => {
+  const ended = join(work, 'ended');
+  // What is started ends later than the shell that started it.
+  const inner = `trap "sleep 0.5; echo > ${ended}; exit" TERM; echo locked; while :; do sleep 0.05; done`;
+  const held = start(['var', 'lock', 'group', `sh -c '${inner}' & wait`]);
+  await held.says(/locked/);
+  held.interrupt();
+  t.match(await held.done, { code: 130 });
+  t.ok(existsSync(ended), 'it was told to end, and waited for');
+  t.match(await orchctl('var', 'lock', '-early-return', 'group', 'true'), { code: 0 });
 });
 
 t.test('var lock: one at a time', async (t) => {
