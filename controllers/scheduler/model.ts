@@ -96,6 +96,7 @@ export interface DeploymentView {
   readonly version: number;
   readonly active: boolean;
   readonly failed: boolean;
+  readonly successful: boolean;
   readonly paused: boolean;
   readonly groups: ReadonlyMap<string, DeploymentGroupView>;
 }

@@ -93,6 +93,8 @@ function reconcileGroup(
   const state = current?.groups.get(spec.name);
   const deployment = current?.active === true ? current : undefined;
   const isFrozen = current !== undefined && (current.failed || (current.active && current.paused));
+  const policy = disconnectPolicy(spec);
+  const silentUntil = (a: AllocationRecord): Instant | undefined => unknownUntil(a, policy, input.nodeSince(a.node), input.now);
 
   // 1. What another job of this name has left behind, and canaries that lost their trial.
   const mine = all.filter((allocation) => allocation.jobUID === job.uid);
@@ -107,7 +109,12 @@ function reconcileGroup(
   for (const allocation of trials.promoted) changes.push({ type: 'promote', allocation, because: 'its deployment was promoted' });
   const surges = sortSurges(
     mine.filter((allocation) => !trials.given.includes(allocation)),
-    { version: job.version, deployments: input.deployments, isPaused: deployment?.paused === true, isNodeUp: input.isNodeUp },
+    {
+      version: job.version,
+      deployments: input.deployments,
+      isNodeUp: input.isNodeUp,
+      isSilent: (a) => !input.isNodeUp(a.node) && silentUntil(a) !== undefined,
+    },
   );
   changes.push(...surges.changes);
   updates.stop += surges.changes.filter(({ type }) => type === 'stop').length;
@@ -123,13 +130,12 @@ function reconcileGroup(
   const ofGroup = present.filter((a) => !returned.stopped.includes(a) && !returned.untold.includes(a));
 
   // 2. Where the others stand.
-  const policy = disconnectPolicy(spec);
   const context: ClassifyContext = {
     type,
     version: job.version,
     policy: spec.reschedule,
     isNodeUp: input.isNodeUp,
-    unknownUntil: (a) => unknownUntil(a, policy, input.nodeSince(a.node), input.now),
+    unknownUntil: silentUntil,
     followups: input.followups,
     deployment,
     now: input.now,
@@ -230,7 +236,12 @@ function reconcileGroup(
   const besideIndexes = new Set(kept([...beside]).map(({ index }) => index));
   const replaceable = destructive.filter(({ index }) => !besideIndexes.has(index)).sort(deadFirst);
   const replaced = isReady ? replaceable.slice(0, Math.max(0, limit - placed.length)) : [];
-  let surge = Math.max(0, (strategy?.maxSurge ?? 0) - besideIndexes.size);
+  const hadRun = ofGroup.some((allocation) => allocation.version === job.version);
+  const isNews = !hadRun || destructive.length > 0 || inPlace.length > 0;
+  const wantsDeployment = strategy !== undefined && count > 0 && current === undefined && isNews;
+  // Nobody judges the health of one outside a deployment, so its elder would never make way.
+  const maySurge = wantsDeployment || deployment?.groups.has(spec.name) === true;
+  let surge = maySurge ? Math.max(0, (strategy?.maxSurge ?? 0) - besideIndexes.size) : 0;
   for (const allocation of replaced) {
     const { index } = allocation;
     if (isTerminal(allocation) || surge-- <= 0) changes.push({ type: 'replace', allocation, because: because.updating });
@@ -250,9 +261,6 @@ function reconcileGroup(
   }
   updates.migrate += moving.length;
 
-  const hadRun = ofGroup.some((allocation) => allocation.version === job.version);
-  const isNews = !hadRun || destructive.length > 0 || inPlace.length > 0;
-  const wantsDeployment = strategy !== undefined && count > 0 && current === undefined && isNews;
   return {
     decision: { group: spec.name, spec, changes, updates },
     deployment: wantsDeployment

@@ -165,6 +165,7 @@ export function readDeployment(deployment: Stored<Deployment>): DeploymentView {
     version: spec.jobVersion,
     active: phase !== 'successful' && phase !== 'failed' && phase !== 'cancelled',
     failed: phase === 'failed' || (spec.fail === true && phase !== 'successful' && phase !== 'cancelled'),
+    successful: phase === 'successful',
     paused: phase === 'paused' || phase === 'pending' || spec.paused === true,
     groups: new Map(
       spec.groups.map((group) => [

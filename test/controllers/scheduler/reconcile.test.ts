@@ -1,7 +1,8 @@
 import t from 'tap';
 import { updateImpact } from '../../../controllers/scheduler/reconcile/update-impact.ts';
 import { mayReschedule, nextDelay } from '../../../controllers/scheduler/reconcile/reschedule.ts';
-import type { JobSpec, RescheduleEvent } from '../../../openapi/index.ts';
+import type { AllocationRecord } from '../../../controllers/scheduler/model.ts';
+import type { Deployment, JobSpec, RescheduleEvent } from '../../../openapi/index.ts';
 import { formatDuration, toTimestamp } from '../../../base/index.ts';
 import { group, job, node, START, summary, World, type GroupOptions } from './world.ts';
 
@@ -527,6 +528,94 @@ t.test('max_surge starts the new before it stops the old', async (t) => {
     world.changeDeployment(deployment(world), {}, { paused: true });
     t.same(summary(world.run()), []);
   });
+
+  /** What happens to the two of app[0] of a job of one, and what follows. */
+  interface Pair {
+    readonly surge?: Partial<AllocationRecord>;
+    readonly elder?: Partial<AllocationRecord>;
+    readonly phase?: NonNullable<Deployment['status']>['phase'];
+    /** The elder's node is not heard. */
+    readonly silent?: boolean;
+    readonly more?: GroupOptions;
+  }
+  const pair = ({ surge, elder, phase, silent, more }: Pair): World => {
+    const world = begun({ count: 1, ...more });
+    world.run();
+    const [old, made] = [world.live().find((a) => !a.surge)!, world.live().find((a) => a.surge)!];
+    if (surge !== undefined) world.change(made, surge);
+    if (elder !== undefined) world.change(old, elder);
+    if (phase !== undefined) world.changeDeployment(deployment(world), { phase });
+    if (silent === true) world.cluster.putNode(node(old.node, { phase: 'disconnected', phaseChangedAt: world.now }));
+    return world;
+  };
+  const atOnce: GroupOptions = { reschedule: { unlimited: true, delay: '0s', delayFunction: 'constant' } };
+  const awaited: GroupOptions = { disconnect: { lostAfter: '1h', replace: false } };
+  const healthy = { phase: 'running', healthy: true } as const;
+  const crashed = { phase: 'failed', healthy: false } as const;
+  const takesOver = ['settle app[0]', 'stop app[0]'];
+
+  /** Title, what happens, what the plan says, the versions that live then. */
+  const takeovers: [string, Pair, string[], number[]][] = [
+    ['elder moves', { elder: { migrate: true } }, takesOver, [1]],
+    ['elder failed', { elder: { phase: 'failed' }, more: atOnce }, takesOver, [1]],
+    ['elder lost', { silent: true }, ['lose app[0]', 'settle app[0]'], [1]],
+    ['elder silent: it is awaited', { silent: true, more: awaited }, ['unknown app[0]'], [0, 1]],
+    ['surge crashed, elder moves', { surge: crashed, elder: { migrate: true } }, ['place app[0] v1', 'stop app[0]'], [1]],
+    ['surge crashed, elder failed', { surge: crashed, elder: { phase: 'failed' }, more: atOnce }, ['place app[0] v1', 'stop app[0]'], [1]],
+    ['surge crashed, elder silent', { surge: crashed, silent: true, more: { ...atOnce, ...awaited } }, ['place app[0] surge v1', 'stop app[0]', 'unknown app[0]'], [0, 1]],
+    ['both move', { surge: { migrate: true }, elder: { migrate: true } }, ['place app[0] v1', 'stop app[0]', 'stop app[0]'], [1]],
+    ['rollout failed, elder moves', { surge: { healthy: false }, phase: 'failed', elder: { migrate: true } }, ['place app[0] v0', 'stop app[0]', 'stop app[0]'], [0]],
+    ['rollout failed, elder failed', { surge: crashed, phase: 'failed', elder: { phase: 'failed' }, more: atOnce }, ['place app[0] v0', 'stop app[0]'], [0]],
+    ['rollout failed, elder lost', { surge: crashed, phase: 'failed', silent: true }, ['lose app[0]', 'place app[0] v0'], [0]],
+    ['rollout failed, elder silent', { surge: crashed, phase: 'failed', silent: true, more: awaited }, ['unknown app[0]'], [0]],
+    ['rollout failed, nothing else is there', { surge: healthy, phase: 'failed', elder: { phase: 'complete' } }, ['settle app[0]'], [1]],
+  ]; // prettier-ignore
+  for (const [title, what, expected, versions] of takeovers)
+    t.test(`taking over: ${title}`, async (t) => {
+      const world = pair(what);
+      t.same(summary(world.run()), expected);
+      t.same(world.live().map((a) => a.version), versions); // prettier-ignore
+      t.same(summary(world.run()), [], 'deciding again changes nothing');
+    });
+
+  /** What became of the deployment, what follows for one that is healthy, which version lives then. */
+  const verdicts: [Pair['phase'], string[], number[]][] = [
+    ['running', takesOver, [1]],
+    ['successful', takesOver, [1]],
+    ['paused', [], [0, 1]],
+    ['failed', ['stop app[0]'], [0]],
+  ];
+  for (const [phase, expected, versions] of verdicts)
+    t.test(`a healthy one of a deployment that is ${phase}`, async (t) => {
+      const world = pair({ surge: healthy, phase });
+      t.same(summary(world.run()), expected);
+      t.same(world.live().map((a) => a.version), versions); // prettier-ignore
+      t.same(summary(world.run()), [], 'deciding again changes nothing');
+    });
+
+  t.test('a healthy one of a deployment that was cancelled goes', async (t) => {
+    const world = pair({ surge: healthy, phase: 'cancelled' });
+    world.submit(surging({ V: '3' }, { count: 1 }));
+    t.same(summary(world.run()), ['deployment', 'place app[0] surge v2', 'stop app[0]']);
+    t.same(world.live().map((a) => a.version), [0, 2]); // prettier-ignore
+  });
+
+  /** What befalls a healthy one once its deployment is over, and what follows. */
+  const afterwards: [string, (world: World, made: AllocationRecord) => void, string[]][] = [
+    ['it has to move', (world, made) => void world.change(made, { migrate: true }), ['place app[0] v1', 'stop app[0]', 'stop app[0]']],
+    ['its node goes down', (world, made) => void world.cluster.putNode(node(made.node, { phase: 'down' })), ['lose app[0]', 'place app[0] v1', 'stop app[0]']],
+  ]; // prettier-ignore
+  for (const [title, befalls, expected] of afterwards)
+    t.test(`outside a deployment nothing runs beside another: ${title}`, async (t) => {
+      const world = pair({ surge: healthy, phase: 'successful' });
+      befalls(
+        world,
+        world.live().find((a) => a.surge)!,
+      );
+      t.same(summary(world.run()), expected);
+      t.same(world.live().map((a) => [a.version, a.surge]), [[1, false]]); // prettier-ignore
+      t.same(summary(world.run()), [], 'deciding again changes nothing');
+    });
 
   t.test('nothing is stopped for what finds no room', async (t) => {
     const world = running(surging(v1, { cpu: 2000 }), [node('a')]);
