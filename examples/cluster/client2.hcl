@@ -7,6 +7,11 @@ name      = "client2"
 client {
   enabled = true
   servers = ["127.0.0.1:4647"]
+
+  # One client of a machine tells where services are.
+  discovery {
+    enabled = false
+  }
 }
 
 ports {

@@ -7,11 +7,15 @@ import { validateDisconnect, validateMigrate, validateReschedule, validateRestar
 import { portLabels, validateServices } from './validate-service.ts';
 import { lifecycleHooks, validateTask } from './validate-task.ts';
 
+/** More of one group is a slip of the finger: the scheduler would name every one that has no place, again and again. */
+const MAX_COUNT = 100_000;
+
 export function validateGroup(group: TaskGroup, job: JobSpec, findings: Findings): void {
   const count = group.count ?? 1;
   if (group.name === '') findings.required('name', 'Missing task group name');
   else if (group.name.includes('\0')) findings.invalid('name', 'Task group name contains null character');
   if (count < 0) findings.invalid('count', "Task group count can't be negative");
+  if (count > MAX_COUNT) findings.invalid('count', `Task group count can't be more than ${MAX_COUNT}; got ${count}`);
   if ((group.tasks ?? []).length === 0) findings.required('tasks', 'Missing tasks for task group');
   validatePlacement(group, job.type, 'group', findings);
   validateRestart(group.restart, findings.at('restart'));

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -71,6 +72,7 @@ export const operatorDebug = defineClusterCommand({
       await mkdir(folder, { mode: 0o700 });
       let early = false;
       const { files, problems } = await context.interruptible(async (signal) => {
+        setMaxListeners(0, signal); // as many requests as there are files wait for it
         const collected = await collect(context, { folder, kinds, servers, nodes, durationMs, intervalMs, logLevel }, signal);
         early = signal.aborted;
         return collected;

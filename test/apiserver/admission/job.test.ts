@@ -196,6 +196,7 @@ t.test('problems are named with their field', (t) => {
     ['datacenter', job({ datacenters: [''] }), 'spec.datacenters[0]', /^Job datacenter must be non-empty string$/],
     ['group names', job({ groups: [group(), group()] }), 'spec.groups[1].name', /redefines 'app' from group 1/],
     ['count', inGroup({ count: -1 }), 'spec.groups[0].count', /can't be negative/],
+    ['count', inGroup({ count: 50_000_000 }), 'spec.groups[0].count', /can't be more than 100000; got 50000000/],
     [
       'system count',
       job({ type: 'system', groups: [group({ count: 2 })] }),
