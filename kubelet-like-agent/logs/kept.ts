@@ -2,9 +2,10 @@
  * Logs of allocations whose folders had to make room: they stay readable for as long as the allocation is known, up to an age, and up to a size for
  * each job. One folder per allocation, with a small file that says whose it is; what is there is the truth, so nothing is lost with the agent.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, type Clock, type Duration, type Instant, type Logger, type Timer } from '../../base/index.ts';
+import { writeAtomically } from '../state/store.ts';
 
 export interface KeptLog {
   readonly id: string;
@@ -53,9 +54,11 @@ export class KeptLogs {
   async load(): Promise<void> {
     for (const id of await readdir(this.#dir).catch(() => [])) {
       const found = await readFile(join(this.#dir, id, 'kept.json'), 'utf8').then((text) => JSON.parse(text) as KeptLog, () => undefined); // prettier-ignore
-      // Half made, when the agent was killed.
-      if (found?.id !== id) await this.#remove(id);
-      else this.#kept.set(id, found);
+      const folder = join(this.#dir, id, 'logs');
+      const made = await stat(folder).catch(() => undefined);
+      // Without logs it is half made: the agent was killed before it took them over.
+      if (made?.isDirectory() !== true) await this.#remove(id);
+      else this.#kept.set(id, found?.id === id ? found : await describe(id, folder, made.mtimeMs));
     }
     await this.#prune();
   }
@@ -68,8 +71,9 @@ export class KeptLogs {
     const entry: KeptLog = { id, job, tasks, keptAt: this.#clock.now(), bytes };
     const own = join(this.#dir, id);
     await mkdir(own, { recursive: true, mode: 0o700 });
+    // In this order an agent that is killed in between leaves the logs where they were.
+    await writeAtomically(join(own, 'kept.json'), JSON.stringify(entry));
     await rename(folder, join(own, 'logs'));
-    await writeFile(join(own, 'kept.json'), JSON.stringify(entry), { mode: 0o600 });
     this.#kept.set(id, entry);
     await this.#prune();
   }
@@ -102,6 +106,13 @@ export class KeptLogs {
       this.#log.warn('logs that were kept cannot be removed', { alloc: id, error: describeError(error) }),
     );
   }
+}
+
+/** What can be said of logs whose description was lost. */
+async function describe(id: string, folder: string, keptAt: Instant): Promise<KeptLog> {
+  const names = await readdir(folder).catch(() => []);
+  const tasks = names.flatMap((name) => /^(.+)\.(?:stdout|stderr)\.\d+$/.exec(name)?.[1] ?? []);
+  return { id, job: '', tasks: [...new Set(tasks)], keptAt, bytes: await sizeOf(folder) };
 }
 
 async function sizeOf(folder: string): Promise<number> {

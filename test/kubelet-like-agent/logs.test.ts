@@ -74,6 +74,20 @@ t.test('logs of allocations that are gone are kept by age, and by size per job',
   again.close();
 });
 
+t.test('an agent that is killed while it keeps logs loses none', async (t) => {
+  const { dir } = await openFolder(t);
+  const limits = { maxAge: 1000, bytesPerJob: 100 };
+  const logs = new KeptLogs({ dir, limits, clock: new ManualClock(), log: silentLogger });
+  t.teardown(() => logs.close());
+  const entry = { id: 'described', job: 'default/web', tasks: ['t'], keptAt: 0, bytes: 1 };
+  for (const id of ['described', 'moved/logs']) await mkdir(join(dir, id), { recursive: true });
+  await writeFile(join(dir, 'described/kept.json'), JSON.stringify(entry));
+  for (const type of ['stdout', 'stderr']) await writeFile(join(dir, `moved/logs/t.${type}.0`), 'x');
+  await logs.load();
+  t.same(await readdir(dir), ['moved'], 'only what has no logs goes');
+  t.same(logs.find('moved'), { folder: join(dir, 'moved/logs'), tasks: ['t'] });
+});
+
 t.test('reading', async (t) => {
   const { read, write, dir } = await openFolder(t);
   t.equal(await read(), '', 'nothing yet');
