@@ -1,5 +1,15 @@
 import { uuid } from '../../base/index.ts';
-import { AllocationKind, JobKind, NodeKind, RebalanceKind, type Rebalance, type RebalanceMove } from '../../openapi/index.ts';
+import {
+  AllocationKind,
+  JobKind,
+  NodeKind,
+  RebalanceKind,
+  type Deployment,
+  type Node,
+  type Rebalance,
+  type RebalanceMove,
+  type Stored,
+} from '../../openapi/index.ts';
 import { defineClusterCommand, flag, type ClusterContext } from '../command.ts';
 import { CommandError, explain, Interrupted } from '../errors.ts';
 import { confirm } from '../io/ask.ts';
@@ -8,7 +18,8 @@ import { localTime } from '../io/time.ts';
 import { table } from '../io/columns.ts';
 import { listAll } from '../lookup.ts';
 import { watchOne } from '../watch.ts';
-import { replace } from './job/restart.ts';
+import { hasEnded, replace } from './job/restart.ts';
+import { deploymentsOf } from './job/status.ts';
 import { yes } from './options.ts';
 
 export const rebalance = defineClusterCommand({
@@ -17,8 +28,8 @@ export const rebalance = defineClusterCommand({
   usage: '[options]',
   description:
     'Asks the scheduler which moves would pay: where nodes are filled one after the other (binpack) those that empty nodes, where they are filled alike (spread) ' +
-    'those that bring the fullest and the emptiest closer. Then makes them, a few at a time, each once the one before it runs in its new place; the first that fails ' +
-    'ends the command. Moved are services that run undisturbed, hold no data on their node and have neither spreads nor affinities; none goes to where more of its group are than it leaves. Nothing moves with -plan.',
+    'those that bring the fullest and the emptiest closer. Then makes them, a few at a time, each once the one before it runs in its new place; the first that fails, ' +
+    'lands elsewhere, or no longer makes sense ends the command. Moved are services that run undisturbed, hold no data on their node and have neither spreads nor affinities; none goes to where more of its group are than it leaves. Nothing moves with -plan.',
   examples: [
     { text: 'What would be moved?', command: 'rebalance -plan' },
     { text: 'Move up to 20 allocations, two at a time', command: 'rebalance -max-moves=20 -max-parallel=2' },
@@ -43,13 +54,16 @@ export const rebalance = defineClusterCommand({
       const { description, moves = [] } = await ask(context, pool, maxMoves, signal);
       say(context, `==> ${description ?? ''}`);
       if (moves.length === 0) return 0;
-      await show(context, moves);
+      const nodes = new Map(
+        (await listAll(context, NodeKind, {})).map(({ metadata, spec }) => [metadata.name, spec.name ?? metadata.name]),
+      );
+      await show(context, moves, nodes);
       if (flags.plan) return 1;
       if (!flags.yes && !(await confirm(context, `Are you sure you want to move ${moves.length === 1 ? 'it' : 'them'}?`)))
         return 0;
       const left = [...moves];
       while (left.length > 0) {
-        const failures = await Promise.all(left.splice(0, maxParallel).map((one) => move(context, one, signal)));
+        const failures = await Promise.all(left.splice(0, maxParallel).map((one) => move(context, one, nodes, signal)));
         if (signal.aborted) throw new Interrupted('\nStopped; moves that were begun go on.');
         const told = failures.filter((failure) => failure !== undefined);
         for (const failure of told) complain(context, failure);
@@ -95,10 +109,7 @@ async function ask(
   throw new CommandError('The scheduler does not answer: does one run? "orchctl get leases -n orch-system" names who leads');
 }
 
-async function show(context: ClusterContext, moves: readonly RebalanceMove[]): Promise<void> {
-  const nodes = new Map(
-    (await listAll(context, NodeKind, {})).map(({ metadata, spec }) => [metadata.name, spec.name ?? metadata.name]),
-  );
+async function show(context: ClusterContext, moves: readonly RebalanceMove[], nodes: ReadonlyMap<string, string>): Promise<void> {
   const rows = await Promise.all(
     moves.map(async ({ allocation, namespace, fromNode, toNode }) => {
       const found = await context.client.find(AllocationKind, allocation, namespace);
@@ -108,25 +119,41 @@ async function show(context: ClusterContext, moves: readonly RebalanceMove[]): P
   say(context, table([['Allocation', 'Name', 'From', 'To'], ...rows]));
 }
 
-/** Undefined: it runs in its new place. */
+/** Undefined: it runs in its new place, or is gone. */
 async function move(
   context: ClusterContext,
-  { allocation: id, namespace, toNode }: RebalanceMove,
+  { allocation: id, namespace, fromNode, toNode }: RebalanceMove,
+  nodes: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { client } = context;
   const short = id.slice(0, 8);
+  const tell = (text: string): void => say(context, `    ${localTime(context.clock.now())}: ${text}`);
+  const called = (node: string): string => nodes.get(node) ?? node;
   try {
     const allocation = await client.find(AllocationKind, id, namespace);
     const job = allocation === undefined ? undefined : await client.find(JobKind, allocation.spec.jobName, namespace);
-    if (allocation === undefined || job === undefined || allocation.spec.desired !== 'run') {
-      say(context, `    ${localTime(context.clock.now())}: Allocation "${short}" is gone, nothing to move`);
+    if (allocation === undefined || job === undefined || allocation.spec.desired !== 'run' || hasEnded(allocation)) {
+      tell(`Allocation "${short}" is gone, nothing to move`);
       return undefined;
     }
-    say(context, `    ${localTime(context.clock.now())}: Moving allocation "${short}" (${allocation.spec.name})`);
-    await replace(context, job, allocation, { toNode }, signal);
+    // Since the scheduler was asked, things may have changed.
+    if (allocation.spec.nodeName !== fromNode) throw new CommandError(`it is no longer on ${called(fromNode)}`);
+    const target = await client.find(NodeKind, toNode);
+    if (target === undefined || !takes(target)) throw new CommandError(`${called(toNode)} takes no allocations any more`);
+    if ((await deploymentsOf(context, job)).some(isActive)) throw new CommandError('its job is being deployed');
+    tell(`Moving allocation "${short}" (${allocation.spec.name})`);
+    const successor = await replace(context, job, allocation, { toNode }, signal);
+    if (successor === undefined) return undefined;
+    tell(`Allocation "${short}" landed on ${called(successor.spec.nodeName)}`);
+    if (successor.spec.nodeName !== toNode) throw new CommandError(`it was meant to go to ${called(toNode)}`);
     return undefined;
   } catch (error) {
     return signal.aborted ? undefined : `Error moving allocation "${short}": ${explain(error, context.program)}`;
   }
 }
+
+const takes = ({ spec, status }: Stored<Node>): boolean =>
+  status?.phase === 'ready' && spec.eligibility !== 'ineligible' && spec.drain === undefined;
+const isActive = ({ status }: Stored<Deployment>): boolean =>
+  !['successful', 'failed', 'cancelled'].includes(status?.phase ?? 'running');

@@ -21,7 +21,9 @@ import {
   NodeKind,
   NodePoolKind,
   OperationKind,
+  RebalanceKind,
   SchedulerConfigurationKind,
+  type Allocation,
   type AnyObject,
   type Evaluation,
   type Job,
@@ -907,6 +909,73 @@ t.test('variables', async (t) => {
   t.match(await ok('operator', 'root', 'keyring', 'rotate'), /^Key +State +Create Time\n\w{8} +active +\S+\n$/);
   t.match(await ok('operator', 'root', 'keyring', 'list'), /active[^]*inactive/);
   t.equal(await ok('var', 'get', '-item=password', 'nomad/jobs/web'), 'hunter2');
+});
+
+t.test('rebalance: looks again before each move, and says where it landed', async (t) => {
+  const namespace = 'default';
+  const create = (name: string) => client.create(NodeKind, { metadata: { name }, spec: { name: name.slice(0, 2), datacenter: 'dc1', nodePool: 'default', eligibility: 'eligible' } }); // prettier-ignore
+  const [from, to, other] = [await create(`n1${uuid()}`), await create(`n2${uuid()}`), await create(`n3${uuid()}`)];
+  for (const node of [from, to, other]) await setStatus(NodeKind, node, { phase: 'ready' });
+  const job = await client.create(JobKind, {
+    metadata: { name: 'moved', namespace },
+    spec: { type: 'service', datacenters: ['dc1'], groups: [{ name: 'g', count: 1, tasks: [{ name: 't', driver: 'raw_exec', config: { command: 'sleep' } }] }] },
+  }); // prettier-ignore
+  const allocate = (nodeName: string, previousAllocation?: string) =>
+    client.create(AllocationKind, {
+      metadata: { name: uuid(), namespace },
+      spec: { jobName: 'moved', jobUID: job.metadata.uid, jobVersion: 0, group: 'g', name: 'moved.g[0]', index: 0, nodeName, desired: 'run', ...(previousAllocation && { previousAllocation }) },
+    }); // prettier-ignore
+  /** What the scheduler and the agents do once the move is asked for. */
+  const moving = async (act: (old: Stored<Allocation>) => Promise<unknown>, fromNode = from.metadata.name): Promise<Result> => {
+    const old = await setStatus(AllocationKind, await allocate(from.metadata.name), { phase: 'running' });
+    const over = new AbortController();
+    const answering = (async () => {
+      for await (const { type, object } of client.watch(RebalanceKind, { signal: over.signal }))
+        if (type === 'ADDED')
+          await setStatus(RebalanceKind, object, {
+            answeredAt: new Date().toISOString(),
+            moves: [{ allocation: old.metadata.name, namespace, fromNode, toNode: to.metadata.name }],
+          });
+    })().catch(() => undefined);
+    const acting = (async () => {
+      for await (const { object } of client.watch(AllocationKind, { namespace, signal: over.signal }))
+        if (object.metadata.name === old.metadata.name && object.spec.desiredTransition?.migrate === true) return act(old);
+      return undefined;
+    })().catch(() => undefined);
+    const result = await orchctl('rebalance', '-yes');
+    over.abort();
+    await Promise.all([answering, acting]);
+    return result;
+  };
+  const succeed =
+    (node: string, phase = 'running') =>
+    async (old: Stored<Allocation>) =>
+      setStatus(AllocationKind, await allocate(node, old.metadata.name), { phase });
+
+  t.match(await moving(succeed(to.metadata.name)), { code: 0, stdout: /landed on n2\n[^]*Finished rebalance/ });
+  t.match(await moving(succeed(other.metadata.name)), { code: 1, stdout: /landed on n3\n/, stderr: /meant to go to n2/ });
+  t.match(await moving(succeed(to.metadata.name, 'lost')), { code: 1, stderr: /its successor "\w{8}" was stopped or lost/ });
+  const never = () => Promise.reject(new Error('nothing is to be moved'));
+  t.match(await moving(never, other.metadata.name), { code: 1, stderr: /it is no longer on n3/ });
+  const deployment = await client.create(DeploymentKind, {
+    metadata: { name: uuid(), namespace },
+    spec: { jobName: 'moved', jobUID: job.metadata.uid, jobVersion: 0, groups: [{ name: 'g', desiredTotal: 1 }] },
+  });
+  t.match(await moving(never), { code: 1, stderr: /its job is being deployed/ });
+  await setStatus(DeploymentKind, deployment, { phase: 'successful' });
+  await client.patch(NodeKind, to.metadata.name, undefined, { spec: { eligibility: 'ineligible' } });
+  t.match(await moving(never), { code: 1, stderr: /n2 takes no allocations any more/ });
+  await client.patch(NodeKind, to.metadata.name, undefined, { spec: { eligibility: 'eligible' } });
+  const stop = async (old: Stored<Allocation>): Promise<void> => {
+    await client.patch(JobKind, 'moved', namespace, { spec: { stop: true } });
+    await setStatus(AllocationKind, old, { phase: 'complete' });
+  };
+  t.match(await moving(stop), { code: 1, stderr: /nothing takes its place/ });
+  for (const { metadata } of (await client.list(AllocationKind, { namespace, fieldSelector: 'spec.jobName=moved' })).items)
+    await client.delete(AllocationKind, metadata.name, namespace);
+  for (const { metadata } of [from, to, other]) await client.delete(NodeKind, metadata.name);
+  await client.delete(DeploymentKind, deployment.metadata.name, namespace);
+  await client.delete(JobKind, 'moved', namespace);
 });
 
 t.test('var lock: held until all that the command started has ended', async (t) => {

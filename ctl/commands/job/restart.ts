@@ -2,6 +2,7 @@ import { uuid } from '../../../base/index.ts';
 import {
   AllocationKind,
   EvaluationKind,
+  JobKind,
   type Allocation,
   type Evaluation,
   type Job,
@@ -16,7 +17,7 @@ import { localTime } from '../../io/time.ts';
 import { findJob, jobName, listAll, namespaceOf } from '../../lookup.ts';
 import { clientStatus, jobId } from '../../views/lists.ts';
 import { by } from '../../views/view.ts';
-import { watchAll, watchOne } from '../../watch.ts';
+import { waitFor, watchAll, watchOne } from '../../watch.ts';
 import { parseDuration, sleep } from '../../../base/index.ts';
 import { yes } from '../options.ts';
 
@@ -182,8 +183,7 @@ async function restart(
   else for (const { name } of chosen) await tellAgent(context, allocation, 'restart', { task: name });
   const { name, namespace } = allocation.metadata;
   for await (const now of watchOne(context.client, AllocationKind, name, namespace, { clock: context.clock, signal })) {
-    if (now === undefined || ['complete', 'failed', 'lost'].includes(clientStatus(now)))
-      throw new CommandError('it ended meanwhile');
+    if (now === undefined || hasEnded(now)) throw new CommandError('it ended meanwhile');
     const again = (task: string): boolean => {
       const state = now.status?.tasks?.find((one) => one.name === task);
       return state?.state === 'running' && (state.startedAt !== before.get(task)?.startedAt || state.restarts !== before.get(task)?.restarts); // prettier-ignore
@@ -192,15 +192,22 @@ async function restart(
   }
 }
 
-/** Has an allocation replaced, on a node that is named or any, and waits until its successor runs. */
+export const hasEnded = (allocation: Stored<Allocation>): boolean =>
+  ['complete', 'failed', 'lost'].includes(clientStatus(allocation));
+
+/** Has an allocation replaced, on a node that is named or any, and waits until its successor runs; that is given. */
 export async function replace(
   context: ClusterContext,
   job: Stored<Job>,
   allocation: Stored<Allocation>,
   { noShutdownDelay = false, toNode }: { readonly noShutdownDelay?: boolean; readonly toNode?: string },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Stored<Allocation> | undefined> {
   const namespace = namespaceOf(allocation);
+  const { name } = allocation.metadata;
+  const selection = { namespace, fieldSelector: `spec.jobName=${job.metadata.name}` };
+  // Where its node was silent for a while it may have had a successor before.
+  const earlier = new Set((await listAll(context, AllocationKind, selection)).map(({ metadata }) => metadata.name));
   const asked: Evaluation = {
     apiVersion: EvaluationKind.apiVersion,
     kind: EvaluationKind.kind,
@@ -213,7 +220,7 @@ export async function replace(
       apiVersion: AllocationKind.apiVersion,
       kind: AllocationKind.kind,
       namespace,
-      name: allocation.metadata.name,
+      name,
       patch: {
         spec: {
           desiredTransition: {
@@ -226,10 +233,42 @@ export async function replace(
     },
     { operation: 'create', object: asked },
   ]);
-  const selection = { namespace, fieldSelector: `spec.jobName=${job.metadata.name}` };
-  for await (const { object } of watchAll(context.client, AllocationKind, selection, { clock: context.clock, signal }))
-    if (object.spec.previousAllocation === allocation.metadata.name) {
-      if (clientStatus(object) === 'running') return;
-      if (clientStatus(object) === 'failed') throw new CommandError(`its successor "${object.metadata.name.slice(0, 8)}" failed`);
+  const over = new AbortController();
+  const options = { clock: context.clock, signal: AbortSignal.any([signal, over.signal]) };
+  /** Fails once no successor can come. */
+  const unwanted = async (): Promise<undefined> => {
+    const isGone = (one: Stored<Allocation> | undefined): boolean => one === undefined || hasEnded(one);
+    for await (const now of watchOne(context.client, JobKind, job.metadata.name, namespace, options)) {
+      if (wants(now, job, allocation)) continue;
+      await waitFor(context.client, AllocationKind, name, namespace, options, isGone);
+      if (options.signal.aborted) return;
+      if (wants(await context.client.find(JobKind, job.metadata.name, namespace), job, allocation)) continue;
+      throw new CommandError('it ended, and its job was stopped or no longer wants it: nothing takes its place');
     }
+  };
+  const succeeded = async (): Promise<Stored<Allocation> | undefined> => {
+    for await (const { type, object } of watchAll(context.client, AllocationKind, selection, options)) {
+      if (object.spec.previousAllocation !== name || earlier.has(object.metadata.name)) continue;
+      const short = object.metadata.name.slice(0, 8);
+      if (type === 'DELETED') throw new CommandError(`its successor "${short}" is gone`);
+      if (clientStatus(object) === 'failed') throw new CommandError(`its successor "${short}" failed`);
+      if (clientStatus(object) === 'lost' || object.spec.desired !== 'run') throw new CommandError(`its successor "${short}" was stopped or lost`); // prettier-ignore
+      if (['running', 'complete'].includes(clientStatus(object))) return object;
+    }
+    return undefined;
+  };
+  try {
+    return await Promise.race([succeeded(), unwanted()]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** Whether the job, as it is now, has a place for the allocation. */
+function wants(now: Stored<Job> | undefined, job: Stored<Job>, { spec }: Stored<Allocation>): boolean {
+  if (now === undefined || now.metadata.uid !== job.metadata.uid || now.spec.stop === true) return false;
+  const group = now.spec.groups?.find(({ name }) => name === spec.group);
+  if (group === undefined) return false;
+  // Those have one on each node.
+  return now.spec.type === 'system' || now.spec.type === 'sysbatch' || spec.index < (group.count ?? 1);
 }
