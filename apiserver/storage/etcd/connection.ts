@@ -98,8 +98,7 @@ export class Connection {
   }
 
   /** Repeats a call that does no harm when it is done twice until it gets an answer, for a bounded time. */
-  async repeat<T>(what: string, call: () => Promise<T>): Promise<T> {
-    const end = this.#clock.now() + TOTAL_TIMEOUT;
+  async repeat<T>(what: string, call: () => Promise<T>, end = this.deadline()): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
         const answer = await call();

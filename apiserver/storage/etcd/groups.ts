@@ -1,4 +1,13 @@
-import { TransactionTooLargeError, type Compare, type KeyValue, type Revision, type TxnResult, type Write } from '../store.ts';
+import type { Clock, Instant, Timer } from '../../../base/index.ts';
+import {
+  StoreUnavailableError,
+  TransactionTooLargeError,
+  type Compare,
+  type KeyValue,
+  type Revision,
+  type TxnResult,
+  type Write,
+} from '../store.ts';
 
 /** A transaction as the store is asked for it. */
 export interface Transaction {
@@ -8,12 +17,16 @@ export interface Transaction {
 
 /** How transactions get to etcd: one by itself, or several that have nothing to do with each other in one. */
 export interface Carrier {
-  alone(transaction: Transaction): Promise<TxnResult>;
+  alone(transaction: Transaction, end: Instant): Promise<TxnResult>;
   /** The outcomes in the order of the transactions. */
-  together(transactions: readonly Transaction[]): Promise<readonly TxnResult[]>;
+  together(transactions: readonly Transaction[], end: Instant): Promise<readonly TxnResult[]>;
+  /** Until when a transaction that comes now is tried. */
+  deadline(): Instant;
 }
 
 interface Waiting extends Transaction {
+  readonly end: Instant;
+  readonly timer: Timer;
   readonly resolve: (result: TxnResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -34,20 +47,32 @@ const MEMBER_BYTES = 64_000;
  *
  * etcd evaluates all compares before it applies the first write, so those that go together must not touch what another one writes: then
  * any order of them gives the same. Who finds nobody under way does not wait.
+ *
+ * The time of a transaction begins when it comes: what is not sent by its end never is, and a group is tried until the first end in it.
  */
 export class Groups {
   readonly #carrier: Carrier;
+  readonly #clock: Clock;
   #waiting: Waiting[] = [];
   #underWay = 0;
 
-  constructor(carrier: Carrier) {
+  constructor(carrier: Carrier, clock: Clock) {
     this.#carrier = carrier;
+    this.#clock = clock;
   }
 
   add(transaction: Transaction): Promise<TxnResult> {
-    if (!isSmall(transaction)) return this.#carrier.alone(transaction);
-    if (this.#underWay < UNDER_WAY) return this.#counted(() => this.#carrier.alone(transaction));
-    return new Promise((resolve, reject) => this.#waiting.push({ ...transaction, resolve, reject }));
+    const end = this.#carrier.deadline();
+    if (!isSmall(transaction)) return this.#carrier.alone(transaction, end);
+    if (this.#underWay < UNDER_WAY) return this.#counted(() => this.#carrier.alone(transaction, end));
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(end - this.#clock.now(), () => {
+        this.#waiting = this.#waiting.filter((one) => one !== waiting);
+        reject(new StoreUnavailableError('etcd does not answer: the transaction waited for others and was not sent'));
+      });
+      const waiting: Waiting = { ...transaction, end, timer, resolve, reject };
+      this.#waiting.push(waiting);
+    });
   }
 
   async #counted<T>(work: () => Promise<T>): Promise<T> {
@@ -64,13 +89,15 @@ export class Groups {
     if (this.#waiting.length === 0 || this.#underWay >= UNDER_WAY) return;
     const { group, left } = takeGroup(this.#waiting);
     this.#waiting = left;
+    for (const { timer } of group) timer.cancel();
     void this.#counted(() => this.#carry(group));
   }
 
   /** Never fails: who waits is told. */
   async #carry(group: readonly Waiting[]): Promise<void> {
     try {
-      const results = group.length === 1 ? [await this.#carrier.alone(group[0]!)] : await this.#carrier.together(group);
+      const end = Math.min(...group.map((one) => one.end));
+      const results = group.length === 1 ? [await this.#carrier.alone(group[0]!, end)] : await this.#carrier.together(group, end);
       group.forEach(({ resolve }, i) => resolve(results[i]!));
     } catch (error) {
       if (group.length === 1 || !(error instanceof TransactionTooLargeError)) {
@@ -78,7 +105,7 @@ export class Groups {
         return;
       }
       // This etcd takes less than others do; it has looked at nothing.
-      await Promise.all(group.map((one) => this.#carrier.alone(one).then(one.resolve, one.reject)));
+      await Promise.all(group.map((one) => this.#carrier.alone(one, one.end).then(one.resolve, one.reject)));
     }
   }
 }

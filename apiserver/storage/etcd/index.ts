@@ -13,7 +13,7 @@
  * asked. What was done when a call fails with StoreUnavailableError is not known.
  */
 import type { IAlarmRequest, IKeyValue, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3';
-import { describeError, sleep, backoff, type Clock, type Logger } from '../../../base/index.ts';
+import { describeError, sleep, backoff, type Clock, type Instant, type Logger } from '../../../base/index.ts';
 import {
   CompactedError,
   FutureRevisionError,
@@ -83,10 +83,7 @@ class EtcdStore implements Store {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #lanes = new Lanes();
-  readonly #groups = new Groups({
-    alone: (transaction) => this.#commit(transaction),
-    together: (transactions) => this.#commitGroup(transactions),
-  });
+  readonly #groups: Groups;
   readonly #keepAlives: KeepAlives;
   readonly #abort = new AbortController();
   readonly #feed: Feed;
@@ -109,6 +106,14 @@ class EtcdStore implements Store {
     this.#clock = clock;
     this.#keepAlives = new KeepAlives(connection, clock);
     this.#latency = new Latency(clock);
+    this.#groups = new Groups(
+      {
+        alone: (transaction, end) => this.#commit(transaction, end),
+        together: (transactions, end) => this.#commitGroup(transactions, end),
+        deadline: () => connection.deadline(),
+      },
+      clock,
+    );
     this.#feed = new Feed((range, from, signal) => this.#history(range, from, signal), 0, 0);
   }
 
@@ -170,14 +175,14 @@ class EtcdStore implements Store {
     return this.#latency.measure(() => this.#groups.add({ compares, writes }));
   }
 
-  async #commit({ compares, writes }: Transaction): Promise<TxnResult> {
+  async #commit({ compares, writes }: Transaction, end: Instant): Promise<TxnResult> {
     const operations = writes.map((write) => this.#write(write));
-    const { responses: _, ...result } = await this.#send(compares, operations, writes);
+    const { responses: _, ...result } = await this.#send(compares, operations, writes, end);
     return result;
   }
 
   /** Several transactions in one; a compare of each is its own matter. */
-  async #commitGroup(transactions: readonly Transaction[]): Promise<TxnResult[]> {
+  async #commitGroup(transactions: readonly Transaction[], end: Instant): Promise<TxnResult[]> {
     const members = transactions.map(({ compares, writes }): IRequestOp => ({
       request_txn: {
         compare: compares.map((compare) => this.#compare(compare)),
@@ -185,7 +190,7 @@ class EtcdStore implements Store {
         failure: this.#reads(compares),
       },
     }));
-    const { revision, responses } = await this.#send([], members, []);
+    const { revision, responses } = await this.#send([], members, [], end);
     if (responses !== undefined) {
       return responses.slice(0, members.length).map(({ response_txn: { succeeded, responses: found } }): TxnResult => {
         if (succeeded) return { succeeded, revision };
@@ -203,16 +208,20 @@ class EtcdStore implements Store {
     });
   }
 
-  /** Sends operations until it is known what came of them. Where that is found out later, there are no responses. */
-  async #send(compares: readonly Compare[], operations: readonly IRequestOp[], writes: readonly Write[]): Promise<Sent> {
+  /** Sends operations until it is known what came of them, or `end` has come. Where that is found out later, there are no responses. */
+  async #send(
+    compares: readonly Compare[],
+    operations: readonly IRequestOp[],
+    writes: readonly Write[],
+    end: Instant,
+  ): Promise<Sent> {
     const lane = this.#lanes.take();
     const token = this.#lanes.token();
-    const end = this.#connection.deadline();
     let uncertain: unknown; // an attempt whose answer was lost may have been applied, or still be
     for (let attempt = 0; ; attempt++) {
       let answer: ITxnResponse;
       // A lane must be there before it is used: to find it gone then means that nothing is known, not that nothing has happened.
-      if (lane.revision === 0) lane.revision = await this.#touch(lane.key);
+      if (lane.revision === 0) lane.revision = await this.#touch(lane.key, end);
       try {
         answer = await this.#connection.kv.txn(this.#transaction(compares, operations, lane, token, attempt > 0));
         this.#connection.answered();
@@ -491,10 +500,10 @@ class EtcdStore implements Store {
   }
 
   /** Writes a key of our own, once or more often. */
-  async #touch(key: string): Promise<Revision> {
+  async #touch(key: string, end?: Instant): Promise<Revision> {
     const request = { key: this.#codec.key(key), value: Buffer.alloc(0) };
     try {
-      const answer = await this.#connection.repeat('put', () => this.#connection.kv.put(request));
+      const answer = await this.#connection.repeat('put', () => this.#connection.kv.put(request), end);
       this.#full = false;
       return this.#learn(answer);
     } catch (error) {

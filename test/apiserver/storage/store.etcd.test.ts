@@ -1,8 +1,8 @@
 import t from 'tap';
-import { createLogger, silentLogger, sleep, systemClock, type Clock } from '../../../base/index.ts';
-import { takeGroup } from '../../../apiserver/storage/etcd/groups.ts';
+import { createLogger, ManualClock, silentLogger, sleep, systemClock, type Clock } from '../../../base/index.ts';
+import { Groups, takeGroup } from '../../../apiserver/storage/etcd/groups.ts';
 import { openEtcdStore } from '../../../apiserver/storage/etcd/index.ts';
-import { StoreUnavailableError, prefixRange, type Store } from '../../../apiserver/storage/store.ts';
+import { StoreUnavailableError, prefixRange, type Store, type TxnResult } from '../../../apiserver/storage/store.ts';
 import { startEtcd, type EtcdProcess } from './etcd-process.ts';
 import { absent, brief, del, put, read, revisionOf, storeContract, watching } from './contract.ts';
 import { startProxy } from './proxy.ts';
@@ -193,6 +193,58 @@ t.test('etcd store: what goes together has nothing to do with each other', (t) =
   const many = Array.from({ length: 500 }, (_, i) => ({ compares: [], writes: [put(`${i}`, 'x'.repeat(40_000))] }));
   t.equal(takeGroup(many).group.length, 25, 'as many as fit');
   t.end();
+});
+
+t.test('etcd store: a transaction that waits for others has its time from when it came', async (t) => {
+  const clock = new ManualClock();
+  const start = clock.now();
+  const calls: { keys: string[]; end: number; done: (result: TxnResult) => void }[] = [];
+  const groups = new Groups(
+    {
+      alone: ({ writes }, end) =>
+        new Promise((done) => calls.push({ keys: writes.map(({ key }) => key), end: end - start, done })),
+      together: (all, end) =>
+        new Promise((resolve) => {
+          const keys = all.flatMap(({ writes }) => writes.map(({ key }) => key));
+          calls.push({ keys, end: end - start, done: (result) => resolve(all.map(() => result)) });
+        }),
+      deadline: () => clock.now() + 15_000,
+    },
+    clock,
+  );
+  const told: string[] = [];
+  const add = (key: string): void =>
+    void groups.add({ compares: [], writes: [put(key, '')] }).then(
+      () => told.push(`${key} done`),
+      (error: unknown) => told.push(`${key} ${error instanceof StoreUnavailableError ? 'unavailable' : String(error)}`),
+    );
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    await new Promise(setImmediate);
+  };
+  for (const key of ['x', 'y', 'late']) add(key);
+  await pass(10_000);
+  for (const key of ['a', 'b']) add(key);
+  await pass(4_999);
+  t.strictSame(told, []);
+  await pass(1);
+  t.strictSame(told, ['late unavailable'], 'nobody waits for longer than his time');
+  await pass(1_000);
+  calls[0]!.done({ succeeded: true, revision: 1 });
+  await pass(0);
+  t.strictSame(
+    calls.map(({ keys, end }) => ({ keys, end })),
+    [
+      { keys: ['x'], end: 15_000 },
+      { keys: ['y'], end: 15_000 },
+      { keys: ['a', 'b'], end: 25_000 },
+    ],
+    'what was given up is not sent, and the time that was spent waiting counts',
+  );
+  await pass(60_000);
+  calls[2]!.done({ succeeded: true, revision: 2 });
+  await pass(0);
+  t.strictSame(told, ['late unavailable', 'x done', 'a done', 'b done'], 'what is sent is up to the carrier');
 });
 
 t.test('etcd store: etcd is killed and comes back under writers', async (t) => {
