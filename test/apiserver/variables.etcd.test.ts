@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { openEmbeddedStore } from '../../apiserver/storage/embedded/index.ts';
 import { openEtcdStore } from '../../apiserver/storage/etcd/index.ts';
+import { SealedStore } from '../../apiserver/storage/sealed/index.ts';
 import { prefixRange, type Store } from '../../apiserver/storage/store.ts';
 import { ManualClock, systemClock, type Logger } from '../../base/index.ts';
 import { startServer, type Server } from './harness.ts';
@@ -178,4 +179,89 @@ t.test('variables', { timeout: 120_000 }, async (t) => {
   await holdsNothingPlain(t, 'embedded', () => openEmbeddedStore({ path, log, clock: systemClock }));
   t.notOk((await readFile(join(path, 'data.mdb'))).includes(CANARY), 'nor do its files');
   await holdsNothingPlain(t, 'etcd', () => openEtcdStore({ endpoints: [etcd.endpoint], prefix: '/orch/', log, clock: systemClock })); // prettier-ignore
+});
+
+const at = (name: string): string => `/registry/orch.dev/variables/default/${name}`;
+const putting = (name: string, value: string | Buffer) => ({ type: 'put' as const, key: at(name), value: Buffer.from(value) });
+
+/** Servers on one store and one file of root keys, and the id of the key that a value is sealed by. */
+async function sealedStores(t: Pick<Test, 'teardown'>) {
+  const dir = await mkdtemp(join(tmpdir(), 'orch-sealed-'));
+  const { log } = recorder();
+  const store = await openEmbeddedStore({ path: join(dir, 'store'), log, clock: systemClock });
+  const opened: SealedStore[] = [];
+  t.teardown(async () => {
+    for (const one of opened) await one.close();
+    await store.close();
+    await rm(dir, { recursive: true, force: true });
+  });
+  const server = (inner: Store = store): SealedStore => {
+    const one = new SealedStore({ store: inner, file: join(dir, 'keyring.json'), clock: systemClock, log });
+    opened.push(one);
+    return one;
+  };
+  const raw = async (name: string): Promise<Buffer> => (await store.range({ start: at(name) })).items[0]!.value;
+  const sealedBy = async (name: string): Promise<string> => (await raw(name)).toString('latin1').split(':')[3]!;
+  return { store, server, raw, sealedBy };
+}
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+t.test('a full rotation does not end that of another server', { timeout: 30_000 }, async (t) => {
+  const { store, server, sealedBy } = await sealedStores(t);
+  const dead = server();
+  await dead.close(); // it seals nothing anew
+  let meanwhile: (() => Promise<unknown>) | undefined;
+  const slow = new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      if (name !== 'txn') return member.bind(target) as unknown;
+      return async (...[compares, writes]: Parameters<Store['txn']>) => {
+        const result = await target.txn(compares, writes);
+        if (!writes.some(({ key }) => key === at('a'))) return result;
+        const happens = meanwhile;
+        meanwhile = undefined;
+        await happens?.();
+        return result;
+      };
+    },
+  });
+  const one = server(slow);
+  await one.txn([], [putting('a', 'plain')]);
+  const first = await sealedBy('a');
+  meanwhile = () => dead.rotate(true);
+  const second = await one.rotate(true);
+  await until(async () => (await store.range(prefixRange('/keyring/'))).items.length === 3);
+  await until(async () => (await one.keys()).find(({ id }) => id === first)?.state === 'inactive');
+  await one.close(); // what it does is done
+  t.equal(await sealedBy('a'), second.id);
+  t.equal(
+    (await one.keys()).find(({ id }) => id === second.id)?.state,
+    'rekeying',
+    'what is sealed by it is still to be sealed anew',
+  );
+
+  const next = server();
+  await next.start();
+  await until(async () => (await next.keys()).every(({ state }) => state !== 'rekeying'));
+  t.equal(await sealedBy('a'), (await next.keys())[0]!.id, 'a server that starts goes on with it');
+});
+
+t.test('a full rotation leaves what is damaged as it is', { timeout: 30_000 }, async (t) => {
+  const { store, server, raw, sealedBy } = await sealedStores(t);
+  const one = server();
+  await one.txn([], [putting('a', 'plain'), putting('b', 'plain')]);
+  const damaged = await raw('a');
+  damaged[damaged.length - 1]! ^= 1;
+  await store.txn([], [putting('a', damaged)]);
+  const { id } = await one.rotate(true);
+  await until(async () => (await sealedBy('b')) === id);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.same(await raw('a'), damaged);
+  t.same((await one.keys()).map(({ state }) => state), ['active', 'rekeying'], 'it is not done'); // prettier-ignore
+  await store.txn([], [{ type: 'delete', key: at('a') }]);
+  await until(async () => (await one.keys()).every(({ state }) => state !== 'rekeying'));
 });

@@ -148,8 +148,11 @@ export class SealedStore implements Store {
     const { signal } = this.#stop;
     for (let failures = 0; !signal.aborted; failures++) {
       try {
-        if (await this.#sealAllAnew()) {
-          await this.#keyring.settle();
+        // Only these: another server may rotate meanwhile, and what its rotation left behind is not looked for here.
+        const former = await this.#keyring.rekeying();
+        this.#keyring.forgetActive();
+        if (await this.#sealAllAnew(new Set(former.map(({ record }) => record.id)))) {
+          await this.#keyring.settle(former);
           this.#log.info('all variables are sealed by the new key');
           return;
         }
@@ -160,14 +163,19 @@ export class SealedStore implements Store {
     }
   }
 
-  /** False when somebody else wrote meanwhile, so that it must be looked once more. */
-  async #sealAllAnew(): Promise<boolean> {
+  /** False when somebody else wrote meanwhile, so that it must be looked once more, or something cannot be opened. */
+  async #sealAllAnew(former: ReadonlySet<string>): Promise<boolean> {
     let all = true;
     for await (const item of this.#raw()) {
       if (this.#stop.signal.aborted) return false;
       const { key } = await this.#keyring.active();
-      if (sealedBy(item.value) === key.id) continue;
+      const by = sealedBy(item.value);
+      if (by === key.id && !former.has(by)) continue;
       const { value } = await this.#open(item);
+      if (by !== undefined && value === item.value) {
+        all = false; // damaged: to seal it once more would only hide that
+        continue;
+      }
       const lease = item.lease === undefined ? {} : { lease: item.lease };
       const result = await this.txn([{ key: item.key, modRevision: item.modRevision }], [{ type: 'put', key: item.key, value, ...lease }]); // prettier-ignore
       all &&= result.succeeded;

@@ -20,7 +20,7 @@ interface KeyRecord extends KeyInfo {
   readonly wrapped: string;
 }
 
-interface Entry {
+export interface Entry {
   readonly record: KeyRecord;
   readonly revision: Revision;
 }
@@ -93,10 +93,14 @@ export class Keyring {
     }
   }
 
-  /** Ends the state of rekeying. */
-  async settle(): Promise<void> {
-    for (const { record, revision } of await this.#entries()) {
-      if (record.state !== 'rekeying') continue;
+  /** The keys that are rekeying now. */
+  async rekeying(): Promise<readonly Entry[]> {
+    return (await this.#entries()).filter(({ record }) => record.state === 'rekeying');
+  }
+
+  /** Ends the state of rekeying of these, where nobody changed it since. */
+  async settle(entries: readonly Entry[]): Promise<void> {
+    for (const { record, revision } of entries) {
       await this.#options.store.txn(
         [{ key: placeOf(record.id), modRevision: revision }],
         [put({ ...record, state: 'inactive' })],
