@@ -98,6 +98,7 @@ export class Agent {
   #syncing = false;
   #swept = false;
   #collecting = false;
+  #collectAgain = false;
 
   private constructor(options: AgentOptions, nodeId: string, found: Fingerprint, meta: NodeMeta, release: () => Promise<void>) {
     const { client, config, clock, log } = options;
@@ -451,8 +452,8 @@ export class Agent {
     this.#log.debug('removing allocation directory', { alloc: id, because });
     await runner.detach();
     this.#services.set(id, []);
-    const { metadata, spec } = runner.allocation;
-    const whose = { job: `${metadata.namespace ?? 'default'}/${spec.jobName}`, tasks: runner.taskNames() };
+    const { metadata } = runner.allocation;
+    const whose = { job: `${metadata.namespace ?? 'default'}/${runner.family}`, tasks: runner.taskNames() };
     if (keepLogs)
       await this.#keptLogs.keep(id, { ...whose, folder: runner.dirs.logs }).catch((error: unknown) => this.#log.warn('cannot keep logs', { alloc: id, error })); // prettier-ignore
     await this.#dirs(id).remove(this.#mounts).catch((error: unknown) => this.#log.warn('cannot remove directory', { alloc: id, error })); // prettier-ignore
@@ -462,27 +463,48 @@ export class Agent {
 
   /** Makes room: when an allocation begins or ends, not by the clock. */
   #collect(): void {
-    if (this.#collecting || !this.#swept || this.#closing.signal.aborted) return;
+    if (!this.#swept || this.#closing.signal.aborted) return;
+    this.#collectAgain = this.#collecting;
+    if (this.#collecting) return;
     this.#collecting = true;
-    this.#run(this.#collectNow().finally(() => (this.#collecting = false)));
+    this.#run(
+      this.#collectNow().finally(() => {
+        this.#collecting = false;
+        // What ended meanwhile was not looked at.
+        if (this.#collectAgain) this.#collect();
+      }),
+    );
   }
 
   async #collectNow(): Promise<void> {
+    const { config } = this.#options;
     for (;;) {
+      let used = await this.#diskUsed();
+      const isFull = (): boolean => used >= config.gc.diskUsagePercent;
+      // What is only kept goes before what still has its folder.
+      while (isFull() && (await this.#keptLogs.shed())) {
+        this.#log.info('kept logs make room', { because: `the disk is ${Math.round(used)} % full` });
+        used = await this.#diskUsed();
+      }
       const finished = [...this.#runners.values()].filter((r) => r.finishedAt !== undefined);
       if (finished.length === 0) return;
-      const { config } = this.#options;
-      const disk = await statfs(config.dataDir);
-      const used = (1 - disk.bavail / Math.max(1, disk.blocks - disk.bfree + disk.bavail)) * 100;
       const candidates = finished.map((r) => ({ id: r.id, finishedAt: r.finishedAt!, known: this.#isKnown(r), reported: r.isReported })); // prettier-ignore
       const known = new Map(candidates.map((c) => [c.id, c.known]));
       const chosen = collectable(candidates, this.#runners.size - finished.length, used, config.gc);
       if (chosen.length === 0) return;
-      await Promise.all(chosen.map(({ id, because }) => this.#forget(id, because, { keepLogs: known.get(id) === true })));
+      // Logs that are kept are on the same disk: nothing would be gained.
+      const keepLogs = (id: string): boolean => !isFull() && known.get(id) === true;
+      await Promise.all(chosen.map(({ id, because }) => this.#forget(id, because, { keepLogs: keepLogs(id) })));
       if (this.#closing.signal.aborted) return;
       // A full disk is looked at again when something changes: what else fills it cannot be mended from here.
-      if (used >= config.gc.diskUsagePercent) return;
+      if (isFull()) return;
     }
+  }
+
+  /** Percent of the disk that allocations are on. */
+  async #diskUsed(): Promise<number> {
+    const disk = await statfs(this.#options.config.dataDir);
+    return (1 - disk.bavail / Math.max(1, disk.blocks - disk.bfree + disk.bavail)) * 100;
   }
 
   #isKnown(runner: AllocationRunner): boolean {

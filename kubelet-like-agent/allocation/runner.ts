@@ -143,6 +143,11 @@ export class AllocationRunner {
     });
   }
 
+  /** Its job, or the job that this one is a child of. */
+  get family(): string {
+    return this.#job.parentID ?? this.#allocation.spec.jobName;
+  }
+
   get allocation(): Stored<Allocation> {
     return this.#allocation;
   }

@@ -1,6 +1,6 @@
 /**
  * Logs of allocations whose folders had to make room: they stay readable for as long as the allocation is known, up to an age, and up to a size for
- * each job. One folder per allocation, with a small file that says whose it is; what is there is the truth, so nothing is lost with the agent.
+ * each job and for all together, and while the disk has room. One folder per allocation, with a small file that says whose it is; what is there is the truth, so nothing is lost with the agent.
  */
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { writeAtomically } from '../state/store.ts';
 
 export interface KeptLog {
   readonly id: string;
-  /** Namespace and name. */
+  /** Namespace and name; of a child of a dispatched or periodic job those of the parent. */
   readonly job: string;
   readonly tasks: readonly string[];
   readonly keptAt: Instant;
@@ -22,16 +22,22 @@ export interface KeepLimits {
   readonly bytesPerJob: number;
 }
 
-/** What has to go: the old, and the oldest of jobs that have too much. */
+/** All jobs together keep at most so many times what one may. */
+const JOBS = 10;
+
+/** What has to go: the old, the oldest of jobs that have too much, and the oldest of all when they are too much together. */
 export function surplusLogs(kept: readonly KeptLog[], now: Instant, { maxAge, bytesPerJob }: KeepLimits): string[] {
   const left = new Map<string, number>();
+  let total = bytesPerJob * JOBS;
   return [...kept]
     .sort((a, b) => b.keptAt - a.keptAt)
     .flatMap(({ id, job, keptAt, bytes }) => {
       if (keptAt + maxAge <= now) return [id];
       const room = (left.get(job) ?? bytesPerJob) - bytes;
       left.set(job, room);
-      return room < 0 ? [id] : [];
+      if (room < 0) return [id];
+      total -= bytes;
+      return total < 0 ? [id] : [];
     });
 }
 
@@ -86,6 +92,14 @@ export class KeptLogs {
   /** Lets go of those that nobody can ask for any more. */
   async retain(isKnown: (id: string) => boolean): Promise<void> {
     for (const id of [...this.#kept.keys()]) if (!isKnown(id)) await this.#remove(id);
+  }
+
+  /** Makes room on the disk: the older half goes. False: there was nothing. */
+  async shed(): Promise<boolean> {
+    const oldestFirst = [...this.#kept.values()].sort((a, b) => a.keptAt - b.keptAt);
+    const going = oldestFirst.slice(0, Math.ceil(oldestFirst.length / 2));
+    for (const { id } of going) await this.#remove(id);
+    return going.length > 0;
   }
 
   close(): void {

@@ -52,6 +52,7 @@ const driver = fakeDriver({
   }),
 }); // prettier-ignore
 
+const gc = { ...agentDefaults.gc };
 const config: AgentConfig = {
   ...agentDefaults,
   dataDir: join(dir, 'node'),
@@ -59,6 +60,7 @@ const config: AgentConfig = {
   nodeName: 'node1',
   heartbeatTtlSeconds: 3,
   meta: { rack: 'r1' },
+  gc,
   networkInterface: 'lo',
   discovery: { address: '127.0.0.1', dnsPort: 0, httpPort: 0, domain: 'orch', ttlSeconds: 1, required: true },
 };
@@ -495,6 +497,18 @@ await t.test('hundreds at once', async (t) => {
   t.ok(existsSync(kept));
   await client.delete(AllocationKind, first.metadata.name, 'default');
   await until('it goes with the allocation', () => !existsSync(kept), 20_000);
+
+  const [second, third] = informer.list().filter((a) => a.spec.jobName === 'many' && a.status?.phase === 'running');
+  const folderOf = (kind: string, a = second!): string => join(config.dataDir, kind, a.metadata.name);
+  await writeFile(join(folderOf('alloc'), 'logs', 'main.stdout.0'), 'kept\n');
+  await writeFile(join(folderOf('alloc', third), 'logs', 'main.stdout.0'), 'not kept\n');
+  await stop(second!);
+  await until('its logs are kept', () => existsSync(folderOf('logs')), 20_000);
+  gc.diskUsagePercent = 0;
+  await stop(third!);
+  await until('both make room', () => !existsSync(folderOf('alloc', third)) && !existsSync(folderOf('logs')), 20_000);
+  t.notOk(existsSync(folderOf('logs', third)), 'what goes because the disk is full is not kept on it');
+  gc.diskUsagePercent = agentDefaults.gc.diskUsagePercent;
   await agent.close({ stopTasks: true });
   t.equal(machine.live().length, 0, 'close stops tasks when told to');
   t.ok(

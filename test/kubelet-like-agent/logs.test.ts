@@ -74,6 +74,26 @@ t.test('logs of allocations that are gone are kept by age, and by size per job',
   again.close();
 });
 
+t.test('kept logs have a limit in all, and make room on a full disk, the oldest first', async (t) => {
+  const each = Array.from({ length: 12 }, (_, i) => ({ id: `${i}`, job: `default/${i}`, tasks: ['t'], keptAt: i, bytes: 100 }));
+  t.same(surplusLogs(each, 20, { maxAge: 1000, bytesPerJob: 100 }).sort(), ['0', '1']);
+
+  const { dir } = await openFolder(t);
+  const clock = new ManualClock();
+  const logs = new KeptLogs({ dir: join(dir, 'kept'), limits: { maxAge: 1000, bytesPerJob: 100 }, clock, log: silentLogger });
+  t.teardown(() => logs.close());
+  for (const id of ['a', 'b', 'c']) {
+    await mkdir(join(dir, id));
+    await writeFile(join(dir, id, 't.stdout.0'), 'x');
+    await logs.keep(id, { job: `default/${id}`, tasks: ['t'], folder: join(dir, id) });
+    clock.advance(1);
+  }
+  t.equal(await logs.shed(), true);
+  t.same(await readdir(join(dir, 'kept')), ['c']);
+  t.equal(await logs.shed(), true);
+  t.equal(await logs.shed(), false, 'nothing is left');
+});
+
 t.test('an agent that is killed while it keeps logs loses none', async (t) => {
   const { dir } = await openFolder(t);
   const limits = { maxAge: 1000, bytesPerJob: 100 };
