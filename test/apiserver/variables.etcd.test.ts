@@ -265,3 +265,21 @@ t.test('a full rotation leaves what is damaged as it is', { timeout: 30_000 }, a
   await store.txn([], [{ type: 'delete', key: at('a') }]);
   await until(async () => (await one.keys()).every(({ state }) => state !== 'rekeying'));
 });
+
+t.test('a watch that is behind reads what was sealed by a removed key', { timeout: 30_000 }, async (t) => {
+  const { server, sealedBy } = await sealedStores(t);
+  const one = server();
+  const { revision } = await one.txn([], [putting('a', 'old')]);
+  const first = await sealedBy('a');
+  await one.rotate(false);
+  await one.txn([], [putting('a', 'new')]);
+  t.equal(await one.removeKey(first), 'removed');
+  const seen: string[] = [];
+  for await (const { events } of one.watch(prefixRange(at('')), { startRevision: revision })) {
+    for (const event of events) {
+      if (event.type === 'put') seen.push(`${event.previous?.value.toString() ?? 'nothing'} > ${event.kv.value.toString()}`);
+    }
+    if (seen.length === 2) break;
+  }
+  t.same(seen, ['nothing > old', 'old > new']);
+});

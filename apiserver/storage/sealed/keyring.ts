@@ -118,7 +118,7 @@ export class Keyring {
     const compare = { key: placeOf(id), modRevision: found.revision };
     const { succeeded } = await this.#options.store.txn([compare], [{ type: 'delete', key: placeOf(id) }]);
     if (!succeeded) return this.remove(id, used);
-    this.#opened.delete(id);
+    // It stays opened here: a watch that is behind may still bring values from before that are sealed by it.
     return 'removed';
   }
 
